@@ -1,0 +1,19 @@
+"""Every file suffix, column and modality name of a multi-modal dataset, once."""
+
+TEXT = "text"
+IMAGE = "image"
+
+FEATURE_SUFFIX = ".parquet"
+"""A modality's feature file is ``<dataset>.<modality>.parquet``."""
+
+ITEM_ID_COLUMN = "item_id"
+"""Token of the item (string) in a feature file."""
+
+EMBEDDING_COLUMN = "embedding"
+"""Fixed-size list of float16 or float32 in a feature file."""
+
+MODALITY_METADATA = "modality"
+"""Schema metadata key of a feature file: a JSON object (encoder, dimension, template, date)."""
+
+PAD = 0
+"""Item number of an empty position of a history."""
