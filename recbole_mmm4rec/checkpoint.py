@@ -1,0 +1,151 @@
+"""Checkpoints: plain tensors plus JSON in one file, written whole or not at all.
+
+A file of ours is a dict that ``torch.load(weights_only=True)`` reads: nothing in it can run code.
+
+========================  ===============================================================================
+``format``                ``recbole_mmm4rec/1``
+``config``                the run's final configuration, a JSON object as a string
+``signature``             ``model.transfer_signature()``, a JSON object as a string
+``item_tokens``           the dataset's item tokens in row order (row 0 is RecBole's ``[PAD]``)
+``state_dict``            the model's weights (frozen features are not among them)
+``optimizer``             the optimiser's ``state_dict()``
+``training``              epoch, counters, best score and random states: what resuming needs
+========================  ===============================================================================
+"""
+
+import json
+import os
+import pickle
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recbole_mmm4rec.errors import UserError
+
+FORMAT = "recbole_mmm4rec/1"
+
+OURS: Literal["ours"] = "ours"
+RELEASED: Literal["released"] = "released"
+
+
+@dataclass
+class Checkpoint:
+    """A checkpoint in memory, tensors on the CPU.
+
+    Attributes:
+        path: where it was read.
+        kind: ``"ours"``, or ``"released"`` for a file of the released MMM4Rec code, which holds only weights
+            (and those under that code's names).
+    """
+
+    path: str
+    kind: Literal["ours", "released"]
+    state_dict: dict[str, Tensor]
+    config: dict[str, Any] = field(default_factory=dict)
+    signature: dict[str, Any] = field(default_factory=dict)
+    item_tokens: list[str] = field(default_factory=list)
+    optimizer: dict[str, Any] | None = None
+    training: dict[str, Any] | None = None
+
+
+def item_tokens(dataset: Any) -> list[str]:
+    """Item tokens of a RecBole dataset in row order; empty for a dataset without a token table."""
+    tokens = getattr(dataset, "field2id_token", {}).get(getattr(dataset, "iid_field", None))
+    return [] if tokens is None else [str(token) for token in tokens]
+
+
+def describe(config: Any, model: Any, tokens: list[str]) -> dict[str, Any]:
+    """The part of a checkpoint that does not change during a run.
+
+    Args:
+        config: RecBole's ``Config``, or a plain mapping.
+        model: the model; ``transfer_signature`` is read when it has one.
+        tokens: item tokens in row order.
+    """
+    values = getattr(config, "final_config_dict", config)
+    signature = model.transfer_signature() if hasattr(model, "transfer_signature") else {}
+    return {
+        "format": FORMAT,
+        "config": json.dumps(dict(values), default=str, sort_keys=True),
+        "signature": json.dumps(signature, sort_keys=True),
+        "item_tokens": tokens,
+    }
+
+
+def write_checkpoint(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
+    """Write ``content`` under a temporary name in the same folder, rename it: a kill leaves no half file."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            torch.save(content, file)
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read a checkpoint of ours or of the released MMM4Rec code, without running anything in it.
+
+    Raises:
+        UserError: no such file; not a checkpoint, or a damaged one; a pickle of RecBole's; another format.
+    """
+    raw = _load_plain(Path(path))
+    if isinstance(raw, dict) and raw.get("format") == FORMAT:
+        return _ours(str(path), raw)
+    if isinstance(raw, dict) and _is_state_dict(raw.get("model")):
+        return Checkpoint(str(path), RELEASED, raw["model"])
+    found = f"format {raw['format']!r}" if isinstance(raw, dict) and "format" in raw else "other content"
+    raise UserError(f"{path}: not a checkpoint of this package ({FORMAT!r} expected, {found} found)")
+
+
+def _load_plain(path: Path) -> Any:
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint file")
+    try:
+        with torch.serialization.safe_globals(_numpy_scalars()):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UserError(f"{path}: {_refusal(str(error))}") from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
+        raise UserError(f"{path}: not a checkpoint, or a damaged one (cannot be read to its end)") from None
+
+
+def _refusal(reason: str) -> str:
+    if "recbole.config" in reason:
+        return "a checkpoint of RecBole's own trainer; it pickles objects, which are not loaded for safety"
+    return "not a checkpoint of plain tensors (it pickles other objects, which are not loaded, or is damaged)"
+
+
+def _numpy_scalars() -> list[Any]:
+    # the released code may store its best score as a numpy scalar
+    return [np.float64(0).__reduce__()[0], np.dtype, type(np.dtype("f8")), type(np.dtype("f4"))]
+
+
+def _ours(path: str, raw: dict[str, Any]) -> Checkpoint:
+    try:
+        return Checkpoint(
+            path,
+            OURS,
+            raw["state_dict"],
+            json.loads(raw["config"]),
+            json.loads(raw["signature"]),
+            raw["item_tokens"],
+            raw["optimizer"],
+            raw["training"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: damaged checkpoint, part {error} is missing or unreadable") from None
+
+
+def _is_state_dict(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    return bool(value) and all(isinstance(entry, Tensor) for entry in value.values())

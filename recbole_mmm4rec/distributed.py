@@ -1,0 +1,123 @@
+"""Several processes, one model: gradients averaged, weights equal, rows gathered in their order.
+
+Each process holds the whole model and a share of every batch. The gradient of a step is the mean of the
+processes' gradients, which for a loss that is a mean over equal shares is the gradient of the mean over the
+union. Nothing here does anything when ``torch.distributed`` is not initialised.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from recbole.trainer.trainer import AbstractTrainer
+from torch import Tensor, nn
+from torch.utils.data.distributed import DistributedSampler
+
+
+class UnwrappedTrainer(AbstractTrainer):
+    """RecBole's trainer base without the ``DistributedDataParallel`` wrapper, which needs NCCL and GPUs."""
+
+    def __init__(self, config: Any, model: Any) -> None:
+        self.config = config
+        self.model: Any = model
+        broadcast_model(model)
+
+
+def world_size() -> int:
+    """Number of processes; 1 when not distributed."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Number of this process, from 0."""
+    return dist.get_rank() if world_size() > 1 else 0
+
+
+def barrier() -> None:
+    """Wait for all processes."""
+    if world_size() > 1:
+        dist.barrier()
+
+
+def broadcast_model(model: nn.Module) -> None:
+    """Give every process the weights and buffers of process 0."""
+    if world_size() == 1:
+        return
+    with torch.no_grad():
+        for tensor in [*model.parameters(), *model.buffers()]:
+            dist.broadcast(tensor.data, src=0)
+
+
+def broadcast_object(value: Any) -> Any:
+    """The value that process 0 has."""
+    if world_size() == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def gather_objects(value: Any) -> list[Any]:
+    """The values of all processes, in their order."""
+    if world_size() == 1:
+        return [value]
+    values: list[Any] = [None] * world_size()
+    dist.all_gather_object(values, value)
+    return values
+
+
+def average(tensor: Tensor) -> Tensor:
+    """Mean of a tensor over the processes."""
+    if world_size() == 1:
+        return tensor
+    total = tensor.clone()
+    dist.all_reduce(total)
+    return total / world_size()
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Replace every gradient by its mean over the processes, in one reduction for each dtype.
+
+    A parameter without a gradient in every process keeps none, so that optimisers skip it as they would in a
+    single process; one that has it in some processes counts as zero in the others.
+    """
+    if world_size() == 1:
+        return
+    trainable = [parameter for parameter in parameters if parameter.requires_grad]
+    for dtype in sorted({parameter.dtype for parameter in trainable}, key=str):
+        _average_flat([parameter for parameter in trainable if parameter.dtype == dtype])
+
+
+def _average_flat(parameters: list[nn.Parameter]) -> None:
+    device = parameters[0].device
+    present = torch.tensor([float(p.grad is not None) for p in parameters], device=device)
+    dist.all_reduce(present, op=dist.ReduceOp.MAX)
+    gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+    dist.all_reduce(flat)
+    flat /= world_size()
+    pieces = flat.split([p.numel() for p in parameters])
+    for parameter, piece, some in zip(parameters, pieces, present.tolist(), strict=True):
+        parameter.grad = piece.view_as(parameter) if some else None
+
+
+def gather_rows(rows: Tensor, loader: Any) -> Tensor:
+    """Rows of all processes in the order of the data set, each once.
+
+    Args:
+        rows: (n, ...) what this process found for its rows of ``loader``.
+        loader: the evaluation loader; its ``DistributedSampler`` deals rows out in turn and repeats some
+            at the end to make the shares equal. A loader without one already saw every row.
+
+    Returns:
+        (n_total, ...) on the CPU.
+    """
+    rows = rows.cpu()
+    sampler = getattr(loader, "sampler", None)
+    if world_size() == 1 or not isinstance(sampler, DistributedSampler):
+        return rows
+    shares = gather_objects(rows)
+    if any(len(share) != len(sampler) for share in shares):  # not one row a sample: order has no meaning
+        return torch.cat(shares)
+    return torch.stack(shares, dim=1).flatten(0, 1)[: loader.sample_size]

@@ -1,0 +1,185 @@
+"""The checkpoints of a run, and going on after a kill as if nothing had happened.
+
+Two files a run: ``<Model>-<time>.pth``, the best model so far, and ``<Model>-<time>.last.pth``, the rolling
+training state, rewritten at every epoch boundary. Both have the same content (:mod:`.checkpoint`); a run that
+is killed in the middle of an epoch goes on from the boundary before it.
+"""
+
+import json
+import os
+from typing import Any
+
+from recbole.trainer import Trainer
+from recbole.utils import set_color
+
+from recbole_mmm4rec import distributed
+from recbole_mmm4rec.checkpoint import Checkpoint, describe, item_tokens, read_checkpoint, write_checkpoint
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.random_state import capture_random_state, restore_random_state
+from recbole_mmm4rec.run_record import RunRecord
+
+# keys that may differ between a run and its continuation without changing a number
+_FREE_KEYS = {"resume", "epochs", "checkpoint_dir", "show_progress", "state", "gpu_id", "device"} | {
+    "eval_chunk_size",
+    "state_every",
+}
+
+
+class ResumableTrainer(Trainer, distributed.UnwrappedTrainer):
+    """RecBole's trainer with checkpoints of plain tensors and an exact resume.
+
+    Attributes:
+        record: :class:`RunRecord`, numbers of the run so far, those before a resume included.
+        saved_model_file: the best model's checkpoint.
+    """
+
+    def __init__(self, config: Any, model: Any) -> None:
+        super().__init__(config, model)
+        # the name holds the second it was made in, which can differ between processes
+        self.saved_model_file: str = distributed.broadcast_object(self.saved_model_file)
+        self.record = RunRecord()
+        self._validates = self._saves = False
+        self._loader: Any = None
+        self._description: dict[str, Any] = {}
+        self._resumed: Checkpoint | None = None
+
+    @property
+    def last_file(self) -> str:
+        """Path of the rolling training state, beside the best model's checkpoint."""
+        return _state_file(self.saved_model_file)
+
+    def _begin_run(self, train_data: Any, validates: bool, saves: bool) -> None:
+        """Note what every checkpoint of the run will say. Refuses a resumed run on other items."""
+        self._loader, self._validates, self._saves = train_data, validates, saves
+        tokens = item_tokens(getattr(train_data, "dataset", None))
+        self._description = describe(self.config, self.model, tokens)
+        if self._resumed is not None and self._resumed.item_tokens != tokens:
+            count = len(self._resumed.item_tokens)
+            raise UserError(
+                f"{self._resumed.path}: a run on other items ({count}, this dataset has {len(tokens)})"
+            )
+
+    def _is_finished(self) -> bool:
+        """Whether a resumed run has nothing left to train."""
+        stopped = self._validates and self.cur_step > self.stopping_step
+        return self._resumed is not None and (self.start_epoch >= self.epochs or stopped)
+
+    def _pass_boundary(self, epoch: int) -> None:
+        """Between two epochs: here the state is saved, and here a resumed run takes up its random numbers."""
+        if self._resumed is not None:
+            states = _training_of(self._resumed)["random"]
+            restore_random_state(states[distributed.rank()], getattr(self._loader, "generator", None))
+            self._resumed = None
+        elif epoch % int(self.config["state_every"] or 1) == 0:
+            self._save_state()
+
+    def _save_checkpoint(self, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
+        """Save the model: RecBole calls this after the best epoch so far, without validation after every one.
+
+        Without validation the model is saved after the last epoch, and every ``save_every`` epochs beside it.
+        """
+        path = kwargs.pop("saved_model_file", self.saved_model_file)
+        if not self._validates:
+            self.record.mark_best()
+            if epoch != self.epochs - 1:
+                if (epoch + 1) % int(self.config["save_every"] or self.epochs):
+                    return
+                path = f"{os.path.splitext(path)[0]}.epoch{epoch + 1}.pth"
+        self._write(path)
+        if verbose:
+            self.logger.info(set_color("Saving current", "blue") + f": {path}")
+
+    def _save_state(self) -> None:
+        """Write the rolling training state; a run that saves nothing (``saved=False``) writes none."""
+        if self._saves:
+            self._write(self.last_file)
+
+    def _write(self, path: str) -> None:
+        generator = getattr(self._loader, "generator", None)
+        states = distributed.gather_objects(capture_random_state(generator))
+        if distributed.rank() == 0:
+            content = {
+                "state_dict": self.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "training": self._training_state(states),
+            }
+            write_checkpoint(path, self._description | content)
+        distributed.barrier()  # the others may read the file next
+
+    def _training_state(self, random_states: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "next_epoch": self.record.epochs,
+            "cur_step": self.cur_step,
+            "best_valid_score": float(self.best_valid_score),
+            "record": self.record.to_dict(),
+            "best_file": os.path.basename(self.saved_model_file),
+            "random": random_states,
+        }
+
+    def resume_checkpoint(self, resume_file: str | os.PathLike[str]) -> None:
+        """Continue an interrupted run: the rest of it is what it would have been, bit for bit on one machine.
+
+        Args:
+            resume_file: the run's ``….last.pth``; or its best checkpoint, beside which that file is looked
+                for. Where there is none, the run continues from the epoch of the file given.
+
+        Raises:
+            UserError: unreadable; of another model or other widths; without a training state; its best
+                model's file is gone; or from another number of processes.
+        """
+        path = str(resume_file)
+        path = _state_file(path) if os.path.exists(_state_file(path)) else path
+        checkpoint = read_checkpoint(path)
+        training = _training_of(checkpoint)
+        self._compare_config(checkpoint)
+        self._load_weights(checkpoint)
+        self.optimizer.load_state_dict(checkpoint.optimizer)
+        self._take_up(training, os.path.dirname(path))
+        if self.record.valid and not os.path.exists(self.saved_model_file):
+            raise UserError(f"{path}: cannot be resumed, the best model {self.saved_model_file} is gone")
+        self._resumed = checkpoint
+        self.logger.info(f"Checkpoint loaded. Resume training from epoch {self.start_epoch}: {path}")
+
+    def _take_up(self, training: dict[str, Any], folder: str) -> None:
+        self.record = RunRecord(**training["record"])
+        self.start_epoch, self.cur_step = training["next_epoch"], training["cur_step"]
+        self.best_valid_score, self.best_valid_result = training["best_valid_score"], self.record.best_result
+        self.train_loss_dict = dict(enumerate(self.record.losses))
+        self.saved_model_file = os.path.join(folder, training["best_file"])
+
+    def _compare_config(self, checkpoint: Checkpoint) -> None:
+        """Refuse another model; say which other keys make the rest of the run differ."""
+        then, now = checkpoint.config, json.loads(describe(self.config, self.model, [])["config"])
+        if then.get("model") != now.get("model"):
+            raise UserError(f"{checkpoint.path}: a run of {then.get('model')}, not of {now.get('model')}")
+        keys = sorted((then.keys() | now.keys()) - _FREE_KEYS)
+        changed = [
+            f"{key} {then.get(key)} -> {now.get(key)}" for key in keys if then.get(key) != now.get(key)
+        ]
+        if changed:
+            self.logger.warning(f"resume: the interrupted run was set otherwise: {', '.join(changed)}")
+
+    def _load_weights(self, checkpoint: Checkpoint) -> None:
+        try:
+            self.model.load_state_dict(checkpoint.state_dict)
+        except RuntimeError as error:
+            lines = [line.strip() for line in str(error).splitlines()]
+            raise UserError(
+                f"{checkpoint.path}: does not fit this model: {lines[min(1, len(lines) - 1)]}"
+            ) from None
+
+
+def _training_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The training state; refuses a file that has none or that other numbers of processes wrote."""
+    training, here = checkpoint.training, distributed.world_size()
+    if training is None or checkpoint.optimizer is None:
+        raise UserError(f"{checkpoint.path}: holds weights but no training state; give it as 'pretrained'")
+    if len(training["random"]) != here:
+        raise UserError(
+            f"{checkpoint.path}: saved by {len(training['random'])} processes, resumed with {here}"
+        )
+    return training
+
+
+def _state_file(path: str) -> str:
+    return path if path.endswith(".last.pth") else f"{os.path.splitext(path)[0]}.last.pth"

@@ -1,0 +1,60 @@
+"""What happened in a run, in numbers: for the log, for a resumed run and for benchmarks."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class RunRecord:
+    """Counters of one training run. Epochs count from 0, as RecBole's do.
+
+    Attributes:
+        epochs: epochs finished.
+        steps: optimiser steps taken (a group of accumulated batches is one).
+        best_epoch: epoch of the best validation score; -1 before the first. Without
+            validation, the last epoch.
+        steps_to_best: optimiser steps taken when that epoch ended.
+        seconds: training time of each epoch, validation not included.
+        losses: sum of the training losses of each epoch.
+        valid: validation result of each validated epoch, by epoch number.
+    """
+
+    epochs: int = 0
+    steps: int = 0
+    best_epoch: int = -1
+    steps_to_best: int = 0
+    seconds: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    valid: dict[int, dict[str, float]] = field(default_factory=dict)
+
+    def end_epoch(self, seconds: float, loss: float) -> None:
+        """Count an epoch that was just trained."""
+        self.epochs += 1
+        self.seconds.append(seconds)
+        self.losses.append(loss)
+
+    def add_validation(self, result: Mapping[str, float]) -> None:
+        """Note the validation result of the epoch that was just trained."""
+        self.valid[self.epochs - 1] = {name: float(value) for name, value in result.items()}
+
+    def mark_best(self) -> None:
+        """The epoch that was just trained is the best one so far."""
+        self.best_epoch, self.steps_to_best = self.epochs - 1, self.steps
+
+    @property
+    def best_result(self) -> dict[str, float] | None:
+        """Validation result of the best epoch; ``None`` without validation."""
+        return self.valid.get(self.best_epoch)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, lists and dicts: fit for JSON and for a checkpoint."""
+        return asdict(self)
+
+    def summary(self) -> str:
+        """One line for the log."""
+        mean = sum(self.seconds) / max(len(self.seconds), 1)
+        return (
+            f"{self.epochs} epochs, {self.steps} optimiser steps, {mean:.2f} s of training an epoch; "
+            f"best epoch {self.best_epoch} after {self.steps_to_best} steps"
+        )

@@ -1,0 +1,218 @@
+"""RecBole's trainer with what it lacks: NAdam, accumulation, bf16, exact resume and fast full ranking."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from time import time
+from typing import Any
+
+import numpy as np
+import torch
+from recbole.utils import early_stopping, get_gpu_usage, set_color
+from torch import Tensor, optim
+from torch.nn.utils import clip_grad_norm_
+from torch.utils.data.distributed import DistributedSampler
+from tqdm import tqdm
+
+from recbole_mmm4rec import distributed
+from recbole_mmm4rec.checkpoint import read_checkpoint
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.evaluation import FullRanking, GatheringCollector, counting_suffices, metric_input
+from recbole_mmm4rec.loss_sum import LossSum
+from recbole_mmm4rec.resume import ResumableTrainer
+
+LEARNERS = ("adam", "adamw", "adagrad", "nadam", "rmsprop", "sgd", "sparse_adam")
+PRECISIONS = ("float32", "bf16")
+
+
+class MultiModalTrainer(ResumableTrainer):
+    """Trains and evaluates any sequential model.
+
+    Attributes:
+        record: :class:`~recbole_mmm4rec.run_record.RunRecord`, numbers of the run so far.
+        last_ranks: (n,) int64 array, the target's rank from 0 of every row of the last full-ranking
+            evaluation, in the order of the data; ``None`` where RecBole's own path was taken. Exact below the
+            largest k of ``topk``; from there on ties are not broken.
+    """
+
+    def __init__(self, config: Any, model: Any) -> None:
+        super().__init__(config, model)
+        self.accumulation_steps = int(config["accumulation_steps"] or 1)
+        if config["patience"] is not None:
+            self.stopping_step = int(config["patience"]) - 1  # RecBole stops when the counter exceeds it
+        self.precision = config["precision"] or "float32"
+        if self.precision not in PRECISIONS:
+            raise UserError(f"precision: {self.precision!r} is not one of {', '.join(PRECISIONS)}")
+        self.eval_collector = GatheringCollector(config)
+        self.last_ranks: np.ndarray | None = None
+
+    @property
+    def optimizer_steps(self) -> int:
+        """Optimiser steps taken so far, those before a resume included."""
+        return self.record.steps
+
+    def fit(
+        self,
+        train_data: Any,
+        valid_data: Any = None,
+        verbose: bool = True,
+        saved: bool = True,
+        show_progress: bool = False,
+        callback_fn: Callable[[int, float], None] | None = None,
+    ) -> tuple[float, dict[str, float] | None]:
+        """Train as RecBole's ``fit`` does, and keep the training state of every epoch.
+
+        Returns:
+            Best validation score and result; ``(-inf, None)`` without validation.
+
+        Raises:
+            UserError: a loss that is not a number (names epoch and batch), or a resumed run on other items.
+        """
+        self._begin_run(train_data, bool(valid_data) and self.eval_step > 0, saved)
+        if self._is_finished():
+            self.eval_collector.data_collect(train_data)
+            self.logger.info(f"The run is already finished: {self.record.summary()}")
+            return self.best_valid_score, self.best_valid_result
+        show_progress = show_progress and distributed.rank() == 0
+        result = super().fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
+        self._save_state()
+        self.logger.info(set_color("training", "green") + f": {self.record.summary()}")
+        return result
+
+    def _build_optimizer(self, **kwargs: Any) -> optim.Optimizer:
+        learner = str(kwargs.pop("learner", self.learner)).lower()
+        rate = kwargs.pop("learning_rate", self.learning_rate)
+        decay = float(kwargs.pop("weight_decay", self.weight_decay) or 0.0)
+        params = kwargs.pop("params", None) or self._parameter_groups(decay)
+        if learner not in LEARNERS:
+            raise UserError(f"learner: {learner!r} is not one of {', '.join(LEARNERS)}")
+        if learner == "nadam":
+            return optim.NAdam(params, lr=rate, weight_decay=decay)
+        return super()._build_optimizer(
+            params=params, learner=learner, learning_rate=rate, weight_decay=decay
+        )
+
+    def _parameter_groups(self, weight_decay: float) -> Iterable[Any]:
+        if hasattr(self.model, "parameter_groups"):
+            return self.model.parameter_groups(weight_decay)
+        return self.model.parameters()
+
+    def _train_epoch(
+        self,
+        train_data: Any,
+        epoch_idx: int,
+        loss_func: Callable[[Any], Tensor | tuple[Tensor, ...]] | None = None,
+        show_progress: bool = False,
+    ) -> float | tuple[float, ...]:
+        """One epoch; returns the sum of the batches' losses, a tuple for a model with several."""
+        self._enter_epoch(train_data, epoch_idx)
+        started, losses = time(), LossSum(epoch_idx)
+        scaler = torch.amp.GradScaler(self.device.type, enabled=self.enable_scaler)
+        waiting = 0  # batches whose gradients wait for a step
+        for interaction in self._batches(train_data, epoch_idx, show_progress):
+            with self._autocast():
+                loss = (loss_func or self.model.calculate_loss)(interaction.to(self.device))
+            scaler.scale(losses.add(loss)).backward()
+            waiting += 1
+            if waiting == self.accumulation_steps:
+                self._step(scaler)
+                waiting = 0
+        if waiting:
+            self._step(scaler)
+        total = losses.total()
+        self.record.end_epoch(time() - started, sum(total))
+        return total if len(total) > 1 else total[0]
+
+    def _enter_epoch(self, train_data: Any, epoch_idx: int) -> None:
+        self._pass_boundary(epoch_idx)
+        if isinstance(getattr(train_data, "sampler", None), DistributedSampler):
+            train_data.sampler.set_epoch(epoch_idx)
+        self.optimizer.zero_grad()
+        self.model.train()
+        if hasattr(self.model, "before_epoch"):
+            self.model.before_epoch(epoch_idx)
+
+    def _batches(self, train_data: Any, epoch_idx: int, show_progress: bool) -> Iterator[Any]:
+        if not show_progress:
+            yield from train_data
+            return
+        label = set_color(f"Train {epoch_idx:>5}", "pink")
+        bar = tqdm(train_data, total=len(train_data), ncols=100, desc=label)
+        for interaction in bar:
+            yield interaction
+            if self.gpu_available:
+                usage = set_color("GPU RAM: " + get_gpu_usage(self.device), "yellow")
+                bar.set_postfix_str(usage, refresh=False)
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        dtype = torch.bfloat16 if self.precision == "bf16" else None
+        return torch.autocast(self.device.type, dtype=dtype, enabled=bool(dtype or self.enable_amp))
+
+    def _step(self, scaler: torch.amp.GradScaler) -> None:
+        """One optimiser step with the summed gradients of the batches since the last one."""
+        distributed.average_gradients(self.model.parameters())
+        if self.clip_grad_norm:
+            scaler.unscale_(self.optimizer)
+            clip_grad_norm_(self.model.parameters(), **self.clip_grad_norm)
+        scaler.step(self.optimizer)
+        scaler.update()
+        self.optimizer.zero_grad()
+        self.record.steps += 1
+
+    def _valid_epoch(self, valid_data: Any, show_progress: bool = False) -> tuple[float, dict[str, float]]:
+        score, result = super()._valid_epoch(valid_data, show_progress)
+        self.record.add_validation(result)
+        *_, improved = early_stopping(
+            score, self.best_valid_score, self.cur_step, self.stopping_step, self.valid_metric_bigger
+        )
+        if improved:
+            self.record.mark_best()
+        return score, result
+
+    @torch.no_grad()
+    def evaluate(
+        self,
+        eval_data: Any,
+        load_best_model: bool = True,
+        model_file: str | None = None,
+        show_progress: bool = False,
+    ) -> dict[str, float] | None:
+        """RecBole's result for ``eval_data``; by counting where that gives the same values.
+
+        Args:
+            eval_data: a RecBole evaluation loader.
+            load_best_model: load the best weights first, from ``model_file`` or this run's own checkpoint.
+            model_file: a checkpoint of ours.
+            show_progress: draw a progress bar.
+        """
+        if not eval_data:
+            return None
+        if load_best_model:
+            self._load_best(model_file or self.saved_model_file)
+        self.last_ranks, self.eval_collector.loader = None, eval_data
+        show_progress = show_progress and distributed.rank() == 0
+        if not counting_suffices(self.config["metrics"], eval_data, self.model):
+            return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
+        ranks = self._rank_all(eval_data, show_progress)
+        self.last_ranks = ranks.numpy()
+        result = self.evaluator.evaluate(metric_input(ranks, max(self.config["topk"])))
+        self.wandblogger.log_eval_metrics(result, head="eval")
+        return result
+
+    def _rank_all(self, eval_data: Any, show_progress: bool) -> Tensor:
+        self.model.eval()
+        n_items, depth = eval_data._dataset.item_num, max(self.config["topk"])
+        ranking = FullRanking(self.model, n_items, depth, self.config["eval_chunk_size"])
+        label = set_color("Evaluate   ", "pink")
+        batches = tqdm(eval_data, total=len(eval_data), ncols=100, desc=label, disable=not show_progress)
+        ranks = [
+            ranking.ranks(batch.to(self.device), targets.to(self.device)) for batch, _, _, targets in batches
+        ]
+        return distributed.gather_rows(torch.cat(ranks), eval_data)
+
+    def _map_reduce(self, result: dict[str, float], num_sample: int) -> dict[str, float]:  # noqa: ARG002
+        """The collector has gathered the rows of all processes: the result is already the whole one."""
+        return result
+
+    def _load_best(self, path: str) -> None:
+        self._load_weights(read_checkpoint(path))
+        self.logger.info(f"Loading model structure and parameters from {path}")
