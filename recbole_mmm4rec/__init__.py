@@ -1,3 +1,10 @@
-"""Multi-modal, transferable sequential recommendation for RecBole."""
+"""Multi-modal, transferable sequential recommendation for RecBole.
+
+Importing this package makes RecBole accept its models by name; see :mod:`recbole_mmm4rec.registry`.
+"""
+
+from recbole_mmm4rec.registry import register
 
 __version__ = "0.1.0"
+
+register()

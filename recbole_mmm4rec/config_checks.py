@@ -1,0 +1,106 @@
+"""Checks of what the user set: only known keys, and values of the documented type."""
+
+import difflib
+import inspect
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.property_files import Key, properties_path, read_keys, recbole_properties_path
+
+RUN_KEYS = frozenset(
+    {"model", "dataset", "config_files", "nproc", "world_size", "offset", "ip", "port", "local_rank"}
+)
+"""Keys of a run itself, which no property file holds."""
+
+PYTHON_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (float, int),
+    "str": (str, int, float),
+    "string": (str, int, float),
+    "bool": (bool,),
+    "list": (list, tuple),
+    "dict": (dict,),
+    "none": (type(None),),
+}
+
+
+def documented_keys(model: str, dataset: str) -> dict[str, Key]:
+    """Every key of a property file that concerns a run; later files replace earlier ones."""
+    keys: dict[str, Key] = {}
+    for root in (recbole_properties_path(), properties_path()):
+        names = ["overall", "dataset/sample", f"dataset/{dataset}", f"model/{model}", f"reference/{model}"]
+        files = [root / f"{name}.yaml" for name in names]
+        for folder in ("quick_start_config", "stage"):
+            files += sorted((root / folder).glob("*.yaml"))
+        for path in files:
+            _add(keys, path)
+    return keys
+
+
+def _add(keys: dict[str, Key], path: Path) -> None:
+    """Add a file's keys; one without a comment keeps the type and meaning known from an earlier file."""
+    for name, key in read_keys(path).items():
+        if key.types or name not in keys:
+            keys[name] = key
+
+
+def known_keys(model_class: type, documented: dict[str, Key]) -> set[str]:
+    """Documented keys, RecBole's argument lists, and keys that the model's own source reads."""
+    from recbole.utils import argument_list
+
+    lists = [value for value in vars(argument_list).values() if isinstance(value, list)]
+    source = inspect.getsource(sys.modules[model_class.__module__])
+    read_by_model = re.findall(r"config\[[\"'](\w+)[\"']\]", source)
+    return set(RUN_KEYS).union(documented, read_by_model, *lists)
+
+
+def check_known(values: dict[str, Any], sources: dict[str, str], known: set[str], model: str) -> None:
+    """Refuse keys that nothing reads.
+
+    Raises:
+        UserError: naming the source of the first unknown key and the nearest known key.
+    """
+    for key in values:
+        if key not in known:
+            nearest = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.0)[0]
+            hint = f"the nearest known key is '{nearest}'"
+            raise UserError(f"{sources[key]}: unknown key '{key}' for {model}; {hint}")
+
+
+def check_types(values: dict[str, Any], sources: dict[str, str], documented: dict[str, Key]) -> None:
+    """Refuse values of another type than the comment beside the key says.
+
+    Raises:
+        UserError: naming source, key, the type that is expected and what was given.
+    """
+    for name, value in values.items():
+        key = documented.get(name)
+        if key is not None and not fits(value, key):
+            expected = f"({key.types}) {key.meaning}".strip()
+            raise UserError(f"{sources[name]}: '{name}' expects {expected}; got {value!r}")
+
+
+def fits(value: Any, key: Key) -> bool:
+    """Whether a value has a type that the comment names, or the default's own type.
+
+    An unreadable comment lets everything pass. None passes except where a number or flag is expected.
+    """
+    accepted = accepted_types(key.types)
+    if not accepted or type(value) is type(key.default):
+        return True
+    if value is None:
+        return type(None) in accepted or not {int, float, bool} & set(accepted)
+    if isinstance(value, bool):
+        return bool in accepted
+    return isinstance(value, accepted)
+
+
+def accepted_types(comment: str) -> tuple[type, ...]:
+    """Python types of a comment such as ``list or str`` or ``list of int``; empty if not understood."""
+    words = [part.split()[0].lower() for part in re.split(r"\bor\b|,|\|", comment) if part.split()]
+    if not words or any(word not in PYTHON_TYPES for word in words):
+        return ()
+    return tuple(accepted for word in words for accepted in PYTHON_TYPES[word])

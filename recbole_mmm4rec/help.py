@@ -1,0 +1,74 @@
+"""What ``--help`` and ``--version`` say."""
+
+from importlib import metadata
+from pathlib import Path
+
+import recbole_mmm4rec
+from recbole_mmm4rec.catalogue import near, our_models, recbole_models
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.property_files import Key, properties_path, read_keys, recbole_properties_path
+
+USAGE = """\
+Train and evaluate a sequential recommender, ours or RecBole's, by the same data, splits and metrics.
+
+usage: python run_recbole.py [--model=M] [--dataset=D] [--config_files="a.yaml b.yaml"] [--key=value ...]
+
+  --model=M           {ours}; or any model of RecBole, e.g. SASRec (default MMM4Rec)
+  --dataset=D         folder under data_path (default ml-100k; ml-100k and demo-shop are made on the spot)
+  --config_files=...  YAML files with keys; the last one wins
+  --key=value         any key; wins over files. YAML values: --topk=[5,10] --learning_rate=1e-4 --seq_len=~
+  --nproc=N           processes that share the work of one run (default 1)
+  --help --model=M    every key of a model, with type and meaning
+  --version           versions of what matters
+
+examples:
+  python run_recbole.py
+  python run_recbole.py --model=SASRec --dataset=ml-100k --epochs=5
+  python run_recbole.py --dataset=demo-shop --config_files="properties/stage/pretrain.yaml"
+  python run_recbole.py --dataset=demo-shop --pretrained=saved/<checkpoint>.pth
+"""
+
+SHOWN_PACKAGES = ("recbole", "torch", "numpy", "pandas")
+WIDTH = 34
+
+
+def version_text() -> str:
+    """One line: our version and those of the packages that decide results."""
+    others = ", ".join(f"{name} {metadata.version(name)}" for name in SHOWN_PACKAGES)
+    return f"recbole_mmm4rec {recbole_mmm4rec.__version__} ({others})\n"
+
+
+def help_text(model: str | None = None) -> str:
+    """The usage; with a model, its keys instead.
+
+    Raises:
+        UserError: unknown model.
+    """
+    if model is None:
+        return USAGE.format(ours=", ".join(our_models()) or "none of ours")
+    known = [*our_models(), *recbole_models()]
+    if model not in known:
+        raise UserError(f"unknown model '{model}'{near(model, known)}")
+    sections = [(f"keys of {model}", _model_files(model)), ("keys of every run", _overall_files())]
+    return "\n".join(f"{title}\n{_listing(files)}" for title, files in sections)
+
+
+def _model_files(model: str) -> list[Path]:
+    return [root / "model" / f"{model}.yaml" for root in (recbole_properties_path(), properties_path())]
+
+
+def _overall_files() -> list[Path]:
+    recbole, ours = recbole_properties_path(), properties_path()
+    return [recbole / "overall.yaml", recbole / "dataset" / "sample.yaml", ours / "overall.yaml"]
+
+
+def _listing(files: list[Path]) -> str:
+    """One line a key; the last file that documents it wins."""
+    keys: dict[str, Key] = {}
+    for path in files:
+        keys.update(read_keys(path))
+    return "".join(f"  {f'{key.name}={key.default}':<{WIDTH}} {_meaning(key)}\n" for key in keys.values())
+
+
+def _meaning(key: Key) -> str:
+    return f"({key.types}) {key.meaning}" if key.types else ""

@@ -1,0 +1,88 @@
+"""Property files: YAML in which every key has ``# (type) meaning`` beside it."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from recbole_mmm4rec.errors import UserError
+
+KEY_LINE = re.compile(r"^(?P<indent>\s*)(?P<name>[A-Za-z_][\w-]*):(?P<rest>.*)$")
+COMMENT = re.compile(r"#\s*\((?P<types>[^)]*)\)\s*(?P<meaning>.*)$")
+EXPONENT = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
+
+
+class PropertyLoader(yaml.SafeLoader):
+    """Safe YAML that reads ``1e-4`` as a number, as RecBole does (plain YAML 1.1 wants ``1.0e-4``)."""
+
+
+PropertyLoader.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, list("-+.0123456789"))
+
+
+@dataclass(frozen=True)
+class Key:
+    """One documented key: its default and what the comment beside it says."""
+
+    name: str
+    default: Any
+    types: str
+    meaning: str
+
+
+def properties_path() -> Path:
+    """Folder of our property files: inside an installed package, or beside it in a clone."""
+    package = Path(__file__).resolve().parent
+    installed = package / "properties"
+    return installed if installed.is_dir() else package.parent / "properties"
+
+
+def recbole_properties_path() -> Path:
+    """Folder of RecBole's own property files."""
+    import recbole
+
+    return Path(recbole.__file__).resolve().parent / "properties"
+
+
+def read_properties(path: Path) -> dict[str, Any]:
+    """Read one property file; an absent or empty file has no keys.
+
+    Raises:
+        UserError: the file is no YAML, or not a mapping of keys to values.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=PropertyLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not readable as YAML{_where(error)}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: expected lines of 'key: value', found a {type(values).__name__}")
+    return {str(key): value for key, value in values.items()}
+
+
+@lru_cache(maxsize=256)
+def read_keys(path: Path) -> dict[str, Key]:
+    """The documented top-level keys of one property file, in file order."""
+    comments = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        match = KEY_LINE.match(line)
+        if match and not match["indent"]:
+            comments[match["name"]] = COMMENT.search(match["rest"])
+    return {name: _key(name, value, comments.get(name)) for name, value in read_properties(path).items()}
+
+
+def _key(name: str, default: Any, comment: re.Match[str] | None) -> Key:
+    if comment is None:
+        return Key(name, default, "", "")
+    return Key(name, default, comment["types"].strip(), comment["meaning"].strip())
+
+
+def _where(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None)
+    return f" (line {mark.line + 1}: {problem})" if mark is not None else ""

@@ -1,0 +1,8 @@
+"""Train and evaluate a model: ``python run_recbole.py --help``."""
+
+import sys
+
+from recbole_mmm4rec.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
