@@ -1,0 +1,137 @@
+"""What every model of this package is: an item table, a sequence encoder and a scorer.
+
+A model builds a table of item vectors once a step, encodes histories gathered from it, and scores users
+against candidates made from it. Losses, negatives, prediction and batching by length are the same for all.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from recbole.model.abstract_recommender import SequentialRecommender
+from torch import Tensor
+
+from recbole_mmm4rec.columns import PAD
+from recbole_mmm4rec.nn.buckets import in_buckets
+from recbole_mmm4rec.nn.item_table import FrozenFeatures
+from recbole_mmm4rec.nn.losses import full_catalogue_loss, in_batch_loss
+from recbole_mmm4rec.nn.parameters import parameter_groups
+
+Table = Mapping[str, Tensor]
+"""Item vectors by name, each (n, D): of all N + 1 items, or of the ``items`` of a step."""
+
+
+class MultiModalRecommender(SequentialRecommender):
+    """Base of the package's models; a subclass gives ``item_table``, ``encode`` and ``candidates``.
+
+    Class attributes:
+        trims_history: batches come as wide as their longest history, not as ``MAX_ITEM_LIST_LENGTH``.
+        modalities: feature files that the model can use.
+        item_bound: prefixes of state entries that belong to one dataset's items and never move to another.
+        frozen_after_transfer: prefixes of parameters that stay as pre-trained in fine-tuning.
+    """
+
+    trims_history: ClassVar[bool] = True
+    modalities: ClassVar[tuple[str, ...]] = ()
+    item_bound: ClassVar[tuple[str, ...]] = ()
+    frozen_after_transfer: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        self.TIME_SEQ = config["TIME_FIELD"] + config["LIST_SUFFIX"]
+        self.pretraining = config["stage"] == "pretrain"
+        self.num_buckets = config["num_buckets"]
+        self.softmax_chunk = config["softmax_chunk"]
+        self.pad_is_candidate = bool(config["pad_is_candidate"])
+        self.mask_equal_items = bool(config["mask_equal_items"])
+        self.decay_everything = bool(config["decay_everything"])
+        self.feature_facts = {
+            name: {"dimension": f.matrix.shape[1], "encoder": f.metadata.get("encoder")}
+            for name, f in self.dataset_features(dataset).items()
+        }
+
+    def dataset_features(self, dataset: Any) -> dict[str, Any]:
+        """The dataset's features that this model uses, in the order of ``modalities``."""
+        loaded = getattr(dataset, "features", {})
+        return {name: loaded[name] for name in self.modalities if name in loaded}
+
+    def frozen_features(self, dataset: Any) -> dict[str, FrozenFeatures]:
+        """The same as modules."""
+        return {n: FrozenFeatures(f.matrix, f.present) for n, f in self.dataset_features(dataset).items()}
+
+    # What a subclass gives -------------------------------------------------------------------------------
+
+    def item_table(self, items: Tensor | None = None) -> Table:
+        """Vectors of ``items`` (n,) int64, or of all N + 1 items."""
+        raise NotImplementedError  # pragma: no cover
+
+    def encode(self, table: Table, item_seq: Tensor, lengths: Tensor, context: Any) -> Tensor:
+        """User vectors (b, D) of histories (b, W) of row numbers of ``table``, right-padded with 0."""
+        raise NotImplementedError  # pragma: no cover
+
+    def candidates(self, table: Table, items: Tensor | None = None) -> Tensor:
+        """Candidate vectors (n, D) such that a score is their product with a user vector."""
+        raise NotImplementedError  # pragma: no cover
+
+    def context(self, interaction: Any) -> list[Tensor]:  # noqa: ARG002
+        """Tensors (B, ...) that ``encode`` needs beside the items, computed once a batch at full length."""
+        return []
+
+    # What all models share -------------------------------------------------------------------------------
+
+    def calculate_loss(self, interaction: Any) -> Tensor:
+        """Cross-entropy over the catalogue, or over the batch in pre-training: () float32."""
+        targets = interaction[self.POS_ITEM_ID]
+        if self.pretraining:
+            return self._in_batch_loss(interaction, targets)
+        table = self.item_table()
+        users = self._users(table, interaction[self.ITEM_SEQ], interaction)
+        return full_catalogue_loss(
+            users, self.candidates(table), targets, self.pad_is_candidate, self.softmax_chunk
+        )
+
+    def _in_batch_loss(self, interaction: Any, targets: Tensor) -> Tensor:
+        """Only items that occur in the batch get a vector."""
+        item_seq = interaction[self.ITEM_SEQ]
+        seen = torch.cat([targets.new_tensor([PAD]), item_seq.flatten(), targets])
+        items, rows = torch.unique(seen, return_inverse=True)
+        table = self.item_table(items)
+        users = self._users(table, rows[1 : -len(targets)].view_as(item_seq), interaction)
+        candidates = self.candidates(table, items)[rows[-len(targets) :]]
+        return in_batch_loss(users, candidates, targets, self.mask_equal_items)
+
+    def _users(self, table: Table, item_seq: Tensor, interaction: Any) -> Tensor:
+        lengths, context = interaction[self.ITEM_SEQ_LEN], self.context(interaction)
+
+        def encode(rows: Tensor, width: int) -> Tensor:
+            return self.encode(table, item_seq[rows, :width], lengths[rows], [part[rows] for part in context])
+
+        return in_buckets(encode, lengths, self.num_buckets)
+
+    def user_vectors(self, interaction: Any) -> Tensor:
+        """(B, D) user vectors of a batch."""
+        return self._users(self.item_table(), interaction[self.ITEM_SEQ], interaction)
+
+    def item_matrix(self) -> Tensor | None:
+        """(N + 1, D) candidate vectors: scores are ``user_vectors @ item_matrix.T``."""
+        return self.candidates(self.item_table())
+
+    def full_sort_predict(self, interaction: Any) -> Tensor:
+        """(B, N + 1) scores of all items."""
+        table = self.item_table()
+        users = self._users(table, interaction[self.ITEM_SEQ], interaction)
+        return users @ self.candidates(table).T
+
+    def predict(self, interaction: Any) -> Tensor:
+        """(B,) scores of the batch's target items."""
+        table = self.item_table()
+        users = self._users(table, interaction[self.ITEM_SEQ], interaction)
+        return (users * self.candidates(table)[interaction[self.ITEM_ID]]).sum(-1)
+
+    def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
+        """Optimiser groups, see :func:`recbole_mmm4rec.nn.parameters.parameter_groups`."""
+        return parameter_groups(self, weight_decay, self.decay_everything)
+
+    def transfer_signature(self) -> dict[str, Any]:
+        """Facts that a checkpoint and the model it is loaded into must agree on."""
+        return {"history_length": self.max_seq_length, "features": self.feature_facts}

@@ -1,0 +1,38 @@
+"""Position-wise feed-forward block."""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class FeedForward(nn.Module):
+    """``LN(x + Drop(W2 Drop(f(W1 x))))``.
+
+    Args:
+        width: D.
+        inner: hidden width.
+        dropout: after the activation and after the second map.
+        eps: of the layer norm.
+        activation: f.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        inner: int,
+        dropout: float,
+        eps: float = 1e-12,
+        activation: Callable[[Tensor], Tensor] = F.hardswish,
+    ) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, inner)
+        self.fc2 = nn.Linear(inner, width)
+        self.layer_norm = nn.LayerNorm(width, eps=eps)
+        self.dropout = nn.Dropout(dropout)
+        self.activation = activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., D) -> (..., D)."""
+        hidden = self.dropout(self.activation(self.fc1(x)))
+        return self.layer_norm(x + self.dropout(self.fc2(hidden)))

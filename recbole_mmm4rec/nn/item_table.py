@@ -1,0 +1,92 @@
+"""From frozen features of all items to one trainable matrix a modality."""
+
+from collections.abc import Mapping
+from copy import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class FrozenFeatures(nn.Module):
+    """One modality's features of all items, out of reach of initialisers, checkpoints and deep copies.
+
+    Args:
+        matrix: (N + 1, D_m) float32 or float16; rows of the pad and of items without the modality are zero.
+        present: (N + 1,) bool; None: every item but the pad.
+    """
+
+    matrix: Tensor
+    present: Tensor
+
+    def __init__(self, matrix: Tensor, present: Tensor | None = None) -> None:
+        super().__init__()
+        if present is None:
+            present = torch.arange(len(matrix)) > 0
+        self.register_buffer("matrix", matrix, persistent=False)
+        self.register_buffer("present", present, persistent=False)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "FrozenFeatures":
+        """A second module on the same memory: a copy of a model must not copy gigabytes."""
+        twin = copy(self)
+        twin._buffers = dict(self._buffers)
+        memo[id(self)] = twin
+        return twin
+
+    @property
+    def width(self) -> int:
+        """D_m."""
+        return self.matrix.shape[1]
+
+    def rows(self, items: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Features (n, D_m) and presence (n, 1) of ``items`` (n,) int64; None: of all N + 1 rows."""
+        if items is None:
+            return self.matrix, self.present.unsqueeze(-1)
+        return self.matrix[items], self.present[items].unsqueeze(-1)
+
+
+class ModalityTable(nn.Module):
+    """Adapters and optional item biases: ``a_n = W f_n + b + E_n`` for every modality (equation (2)).
+
+    Args:
+        features: by modality.
+        width: D.
+        item_bias: add a trainable row an item and modality, zero at the start (the "ID" of the paper).
+        mask_missing: an item without the modality gets no adapter output, so that nothing but its bias row
+            speaks for it; else the adapter of a zero vector, the same for all such items.
+    """
+
+    def __init__(
+        self, features: Mapping[str, FrozenFeatures], width: int, item_bias: bool, mask_missing: bool
+    ) -> None:
+        super().__init__()
+        self.features = nn.ModuleDict(features)
+        self.adapters = nn.ModuleDict({name: nn.Linear(f.width, width) for name, f in features.items()})
+        self.item_bias = nn.ParameterDict()
+        if item_bias:
+            for name, f in features.items():
+                self.item_bias[name] = nn.Parameter(torch.zeros(len(f.matrix), width))
+        self.mask_missing = mask_missing
+
+    def forward(self, items: Tensor | None = None) -> dict[str, Tensor]:
+        """The vectors of ``items`` (n,) int64, or of all items: (n, D) a modality."""
+        return {name: self._vectors(name, items) for name in self.adapters}
+
+    def present(self, items: Tensor | None = None) -> dict[str, Tensor]:
+        """Whether ``items`` have the modality: (n, 1) bool a modality."""
+        return {name: self._frozen(name).rows(items)[1] for name in self.adapters}
+
+    def _frozen(self, name: str) -> FrozenFeatures:
+        frozen = self.features[name]
+        assert isinstance(frozen, FrozenFeatures)
+        return frozen
+
+    def _vectors(self, name: str, items: Tensor | None) -> Tensor:
+        matrix, present = self._frozen(name).rows(items)
+        vectors = self.adapters[name](matrix.float())
+        if self.mask_missing:
+            vectors = vectors * present
+        if name in self.item_bias:
+            bias = self.item_bias[name]
+            vectors = vectors + (bias if items is None else bias[items])
+        return vectors

@@ -1,0 +1,57 @@
+"""Cross-entropy over the catalogue and over the batch, the only two losses of MMM4Rec."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+
+def full_catalogue_loss(
+    users: Tensor, candidates: Tensor, targets: Tensor, pad_is_candidate: bool = False, chunk: int = 0
+) -> Tensor:
+    """Mean cross-entropy of the target among all items (equation (21)).
+
+    Args:
+        users: (B, D).
+        candidates: (N + 1, D), already divided by the temperature.
+        targets: (B,) int64 in 1..N.
+        pad_is_candidate: keep row 0, the pad, among the negatives, as the released code does.
+        chunk: items a chunk; 0 scores all at once. The value is the same to rounding, the memory is
+            B x chunk instead of B x N, at the price of computing the scores twice.
+
+    Returns:
+        () float32.
+    """
+    first = 0 if pad_is_candidate else 1
+    candidates, targets = candidates[first:], targets - first
+    if chunk <= 0 or chunk >= len(candidates):
+        return F.cross_entropy((users @ candidates.T).float(), targets)
+    target_scores = (users * candidates[targets]).sum(-1).float()
+    parts = [checkpoint(_log_sum, users, part, use_reentrant=False) for part in candidates.split(chunk)]
+    return (torch.stack(parts).logsumexp(0) - target_scores).mean()
+
+
+def _log_sum(users: Tensor, candidates: Tensor) -> Tensor:
+    """(B, D), (n, D) -> (B,) float32: log of the summed exponentials of the scores."""
+    return (users @ candidates.T).float().logsumexp(-1)
+
+
+def in_batch_loss(users: Tensor, candidates: Tensor, targets: Tensor, mask_equal: bool = True) -> Tensor:
+    """Mean cross-entropy of the target among the batch's own targets (equation (20)).
+
+    Args:
+        users: (B, D).
+        candidates: (B, D), row b is the target of user b, already divided by the temperature.
+        targets: (B,) int64 item numbers.
+        mask_equal: two rows with the same target are no negatives of each other.
+
+    Returns:
+        () float32.
+    """
+    scores = (users @ candidates.T).float()
+    labels = torch.arange(len(targets), device=targets.device)
+    if mask_equal:
+        same = targets.unsqueeze(1) == targets
+        same.fill_diagonal_(False)
+        scores = scores.masked_fill(same, -torch.inf)
+    return F.cross_entropy(scores, labels)

@@ -1,0 +1,38 @@
+"""The last few positions of right-padded histories: all that the read-out of a last layer ever looks at."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The last ``size`` valid positions of every history.
+
+    Attributes:
+        lengths: (B,) int64, valid positions of every history, at least 1.
+        size: how many positions from the end; a short history has positions before its first.
+    """
+
+    lengths: Tensor
+    size: int
+
+    @property
+    def positions(self) -> Tensor:
+        """(B, size) int64, ascending, the last one is ``lengths - 1``; negative before the first position."""
+        return self.lengths.unsqueeze(1) + torch.arange(-self.size, 0, device=self.lengths.device)
+
+    @property
+    def valid(self) -> Tensor:
+        """(B, size) bool: the position exists."""
+        return self.positions >= 0
+
+    def wider(self, by: int, width: int) -> "Tail":
+        """The tail that reaches ``by`` positions further back, at most ``width``, the longest history."""
+        return Tail(self.lengths, min(self.size + by, width))
+
+    def of(self, x: Tensor) -> Tensor:
+        """(B, L, C) -> (B, size, C); a position before the first repeats the first (see ``valid``)."""
+        index = self.positions.clamp_min(0).unsqueeze(-1).expand(-1, -1, x.shape[-1])
+        return x.gather(1, index)

@@ -1,0 +1,160 @@
+"""The time branch: gaps between interactions become multipliers of the SSD step size.
+
+It never looks at items, so it runs once for a batch at full length, on (B, H, L) tensors that weigh nothing
+beside the token branch. Source: equations (5), (6) of the MMM4Rec paper and TiM4Rec (arXiv 2409.16182).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recbole_mmm4rec.nn.convolution import CausalConv
+from recbole_mmm4rec.nn.norm import MaskedLayerNorm
+
+
+@dataclass(frozen=True)
+class TimeSettings:
+    """What the layers of a time branch agree on.
+
+    Attributes:
+        length: L, baked into the weights.
+        heads: H.
+        kernel: K of the causal convolutions.
+        dropout: of gaps and of the layers' inputs.
+        eps: of the layer norms.
+        scale_first: scale the gaps and then convolve twice (released code), instead of convolving once and
+            then scaling (equation (5)).
+        tanhshrink: end the scaling network with y - tanh y (released code), which is flat around 0.
+        masked: leave pads out of layer norms and set their gaps to 0.
+        edge: padding of the convolutions, see :func:`~recbole_mmm4rec.nn.convolution.causal_conv`.
+        pointwise_gate: one gate a position instead of one a history (TiM4Rec's option).
+        lively: initialise the scaling network around 1 instead of around 0.
+        activation: of the convolutions.
+    """
+
+    length: int
+    heads: int
+    kernel: int = 4
+    dropout: float = 0.0
+    eps: float = 1e-12
+    scale_first: bool = False
+    tanhshrink: bool = False
+    masked: bool = True
+    edge: bool = False
+    pointwise_gate: bool = False
+    lively: bool = True
+    activation: Callable[[Tensor], Tensor] = F.silu
+
+
+def time_gaps(timestamps: Tensor, lengths: Tensor, log: bool = True, masked: bool = True) -> Tensor:
+    """Seconds between an interaction and the one before it.
+
+    Args:
+        timestamps: (B, L) float64 seconds, 0 at pads.
+        lengths: (B,) int64.
+        log: log(1 + seconds), signed, instead of seconds.
+        masked: 0 at pads; else the first pad gets minus the last time stamp, as in the released code.
+
+    Returns:
+        (B, L) float32; the first gap is 0.
+    """
+    gaps = torch.zeros_like(timestamps)
+    gaps[:, 1:] = timestamps[:, 1:] - timestamps[:, :-1]
+    if masked:
+        gaps = gaps * valid_positions(lengths, timestamps.shape[1])
+    if log:
+        gaps = gaps.sign() * gaps.abs().log1p()
+    return gaps.float()
+
+
+def valid_positions(lengths: Tensor, width: int) -> Tensor:
+    """(B,) int64 -> (B, width) bool, true at the positions that hold an interaction."""
+    return torch.arange(width, device=lengths.device) < lengths.unsqueeze(1)
+
+
+class GapNorm(nn.Module):
+    """Gaps -> normalised gaps, one copy a head.
+
+    Args:
+        settings: of the branch.
+        per_history: layer norm over the history, which keeps relative gaps alone; else a fixed scale that
+            keeps absolute ones (log-seconds / 8 - 1: a second is -0.9, a day 0.4, a year 1.2).
+    """
+
+    no_decay = True
+
+    def __init__(self, settings: TimeSettings, per_history: bool = True) -> None:
+        super().__init__()
+        self.settings, self.per_history = settings, per_history
+        self.norm = MaskedLayerNorm(settings.length, eps=settings.eps)
+        self.dropout = nn.Dropout(settings.dropout)
+
+    def forward(self, gaps: Tensor, valid: Tensor | None) -> Tensor:
+        """(B, L) gaps and (B, L) bool (None: no mask) -> (B, H, L)."""
+        gaps = self.dropout(gaps)
+        if self.per_history:
+            normalised = self.norm(gaps, valid)
+        else:
+            normalised = (gaps / 8 - 1) * self.norm.weight + self.norm.bias
+            normalised = normalised if valid is None else normalised * valid
+        return normalised.unsqueeze(1).expand(-1, self.settings.heads, -1)
+
+
+class TimeScale(nn.Module):
+    """Normalised gaps d -> multipliers e of the step size, (B, H, L) -> (B, H, L)."""
+
+    no_decay = True
+
+    def __init__(self, settings: TimeSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.dropout = nn.Dropout(settings.dropout)
+        self.fc1 = nn.Linear(settings.length, settings.length)
+        self.fc2 = nn.Linear(settings.length, settings.length)
+        convolutions = 2 if settings.scale_first else 1
+        self.convs = nn.ModuleList(
+            CausalConv(settings.heads, settings.kernel, settings.edge, settings.activation)
+            for _ in range(convolutions)
+        )
+
+    def initialise(self) -> None:
+        """Start from a scale of 1, where the time branch passes a signal and a gradient."""
+        if self.settings.lively:
+            nn.init.ones_(self.fc2.bias)
+
+    def forward(self, gaps: Tensor) -> Tensor:
+        """Equation (5), or the released order of its two factors."""
+        scale = self.fc2(F.silu(self.fc1(self.dropout(gaps))))
+        if self.settings.tanhshrink:
+            scale = F.tanhshrink(scale)
+        if self.settings.scale_first:
+            return self._convolve(gaps * scale)
+        return self._convolve(gaps) * scale
+
+    def _convolve(self, x: Tensor) -> Tensor:
+        x = x.transpose(1, 2)
+        for conv in self.convs:
+            x = conv(x)
+        return x.transpose(1, 2)
+
+
+class TimeGate(nn.Module):
+    """Gated residual of the time stream: ``LN(g d + (1 - g) e)``, with one gate a history and head."""
+
+    no_decay = True
+
+    def __init__(self, settings: TimeSettings) -> None:
+        super().__init__()
+        self.masked = settings.masked
+        self.dropout = nn.Dropout(settings.dropout)
+        self.gate = nn.Linear(settings.length, settings.length if settings.pointwise_gate else 1)
+        self.norm = MaskedLayerNorm(settings.length, eps=settings.eps)
+
+    def forward(self, gaps: Tensor, scale: Tensor, valid: Tensor | None) -> Tensor:
+        """(B, H, L), (B, H, L), (B, L) bool or None -> (B, H, L)."""
+        gate = torch.sigmoid(self.gate(self.dropout(gaps)))
+        mixed = gate * gaps + (1 - gate) * scale
+        return self.norm(mixed, None if valid is None else valid.unsqueeze(1))

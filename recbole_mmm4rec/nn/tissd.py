@@ -1,0 +1,168 @@
+"""Time-aware state-space duality block; the cross block is the same block with another stream's queries.
+
+Source: equations (3) to (9) and (16), (17) of the MMM4Rec paper; where they are silent, the released code.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recbole_mmm4rec.nn.convolution import CausalConv
+from recbole_mmm4rec.nn.norm import GatedRMSNorm
+from recbole_mmm4rec.nn.ssd import ssd
+from recbole_mmm4rec.nn.tail import Tail
+
+SKIPS = ("none", "x", "dt_x")
+
+
+@dataclass(frozen=True)
+class SSDSettings:
+    """Sizes and variants of a block.
+
+    Attributes:
+        width: D.
+        expand: E = expand * D.
+        head_dim: P; H = E / P.
+        d_state: S.
+        n_groups: G, divides H.
+        d_conv: K.
+        norm_eps: of the gated norm.
+        skip: what is added to the scan: nothing (equation (9)), ``D x`` (Mamba-2) or ``D dt x`` (released).
+        decay_diagonal: the newest input is decayed by its own step too (diagonal of equation (8)).
+        edge: padding of the convolutions (equation (4): edge; released code: zeros).
+        bias_outside: step bias one a position, added after the softplus (equation (6)), instead of one a
+            head, inside it (released code).
+        length: L; needed by ``bias_outside`` alone.
+        activation: of the convolutions.
+    """
+
+    width: int
+    expand: int = 2
+    head_dim: int = 64
+    d_state: int = 64
+    n_groups: int = 8
+    d_conv: int = 4
+    norm_eps: float = 1e-12
+    skip: str = "dt_x"
+    decay_diagonal: bool = False
+    edge: bool = False
+    bias_outside: bool = False
+    length: int = 0
+    activation: Callable[[Tensor], Tensor] = F.silu
+
+    @property
+    def inner(self) -> int:
+        """E."""
+        return self.expand * self.width
+
+    @property
+    def heads(self) -> int:
+        """H."""
+        return self.inner // self.head_dim
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that do not divide."""
+        if self.inner % self.head_dim or self.heads % self.n_groups:
+            raise ValueError(
+                f"head_dim {self.head_dim} must divide expand * hidden_size = {self.inner}, and n_groups "
+                f"{self.n_groups} the {self.inner / self.head_dim:g} heads that makes"
+            )
+
+
+class TiSSD(nn.Module):
+    """``RMSNorm(ssd(...) * SiLU(z)) W``, with inputs from one stream and queries from the same or another.
+
+    A history's inputs x, B and step sizes come from ``source``, the output maps C from ``query``, the gate z
+    from ``gate``. All three equal: TiSSD. Source text, query image, gate their sum: the cross block.
+    """
+
+    def __init__(self, settings: SSDSettings) -> None:
+        super().__init__()
+        self.settings = s = settings
+        maps = s.n_groups * s.d_state
+        self.in_proj = nn.Linear(s.width, s.inner + maps + s.heads)
+        self.query_proj = nn.Linear(s.width, maps)
+        self.gate_proj = nn.Linear(s.width, s.inner)
+        self.conv = CausalConv(s.inner + maps, s.d_conv, s.edge, s.activation)
+        self.query_conv = CausalConv(maps, s.d_conv, s.edge, s.activation)
+        self.a_log = nn.Parameter(torch.empty(s.heads))
+        self.dt_bias = nn.Parameter(torch.empty(s.length if s.bias_outside else s.heads))
+        self.skip = nn.Parameter(torch.ones(s.heads)) if s.skip != "none" else None
+        self.norm = GatedRMSNorm(s.inner, s.norm_eps)
+        self.out_proj = nn.Linear(s.inner, s.width)
+        self.initialise()
+
+    @torch.no_grad()
+    def initialise(self) -> None:
+        """Mamba-2's own start: decay rates in [1, 16], step sizes log-uniform in [0.001, 0.1]."""
+        self.a_log.copy_(torch.empty_like(self.a_log).uniform_(1, 16).log())
+        if self.settings.bias_outside:
+            self.dt_bias.zero_()
+            return
+        low, high = math.log(1e-3), math.log(1e-1)
+        step = torch.empty_like(self.dt_bias).uniform_(low, high).exp().clamp_min(1e-4)
+        self.dt_bias.copy_(step + torch.log(-torch.expm1(-step)))
+
+    def forward(
+        self,
+        source: Tensor,
+        query: Tensor,
+        gate: Tensor,
+        scale: Tensor | None = None,
+        tail: Tail | None = None,
+    ) -> Tensor:
+        """All positions, or the last ones alone.
+
+        Args:
+            source: (B, L, D).
+            query: (B, L, D); with ``tail`` the rows of ``tail.wider(K - 1, L)``.
+            gate: (B, L, D); with ``tail`` its rows, (B, size, D).
+            scale: (B, L, H) multipliers of the raw step sizes, from the time branch; None: no time.
+            tail: positions whose outputs are wanted; None: all.
+
+        Returns:
+            (B, L, D), or (B, size, D) with ``tail``.
+        """
+        s = self.settings
+        mapped, raw_dt = self.in_proj(source).split([self.conv.weight.shape[0], s.heads], dim=-1)
+        x, b = self.conv(mapped).split([s.inner, s.n_groups * s.d_state], dim=-1)
+        x, b = x.unflatten(-1, (s.heads, s.head_dim)), b.unflatten(-1, (s.n_groups, s.d_state))
+        c = self._queries(query, tail).unflatten(-1, (s.n_groups, s.d_state))
+        dt = self._steps(raw_dt, scale)
+        y = ssd(x, dt, -self.a_log.float().exp(), b, c, None if tail is None else tail.positions)
+        y = y + self._direct(x, dt, b, c, tail)
+        return self.out_proj(self.norm(y.flatten(2), self.gate_proj(gate)).to(source.dtype))
+
+    def _queries(self, query: Tensor, tail: Tail | None) -> Tensor:
+        """Output maps C: projected, then convolved over their own past."""
+        projected = self.query_proj(query)
+        if tail is None:
+            return self.query_conv(projected)
+        if not self.settings.edge:
+            projected = projected * Tail(tail.lengths, query.shape[1]).valid.unsqueeze(-1)
+        return self.query_conv(projected)[:, -tail.size :]
+
+    def _steps(self, raw: Tensor, scale: Tensor | None) -> Tensor:
+        """Step sizes (B, L, H) in float32, equation (6)."""
+        raw = raw.float() if scale is None else raw.float() * scale
+        if self.settings.bias_outside:
+            return F.softplus(raw) + self.dt_bias[: raw.shape[1], None]
+        return F.softplus(raw + self.dt_bias.float())
+
+    def _direct(self, x: Tensor, dt: Tensor, b: Tensor, c: Tensor, tail: Tail | None) -> Tensor | float:
+        """What an input adds to its own position beside the scan: skip term and decayed diagonal."""
+        if self.skip is None and not self.settings.decay_diagonal:
+            return 0.0
+        if tail is not None:
+            x, b, dt = (tail.of(t.flatten(2)).view(len(t), tail.size, *t.shape[2:]) for t in (x, b, dt))
+        x, factor = x.float(), torch.zeros((), device=x.device)
+        if self.skip is not None:
+            factor = self.skip.float() * (dt if self.settings.skip == "dt_x" else torch.ones_like(dt))
+        if self.settings.decay_diagonal:
+            match = (b.float() * c.float()).sum(-1).repeat_interleave(self.settings.heads // b.shape[2], -1)
+            factor = factor + match * dt * torch.expm1(-self.a_log.exp() * dt)
+        return x * factor.unsqueeze(-1)
