@@ -6,22 +6,44 @@ from functools import wraps
 from typing import Any
 
 import torch
+from recbole.utils import set_color
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from recbole_mmm4rec.checkpoint import write_checkpoint
 from recbole_mmm4rec.plain import pack, plain_config, unpack
 
 
 def patch_trainers(module: Any) -> None:
     """Patch ``recbole.trainer.trainer``: plain checkpoints, and parallel models on the CPU.
 
-    RecBole pickles its ``Config`` into checkpoints, which ``torch.load`` refuses since PyTorch 2.6.
+    RecBole pickles its ``Config`` into checkpoints, by a pickle protocol that ``torch.load`` refuses since
+    PyTorch 2.6.
     """
-    module.Trainer._save_checkpoint = with_plain_config(module.Trainer._save_checkpoint)
+    module.Trainer._save_checkpoint = save_checkpoint
     tree, pretrain = module.DecisionTreeTrainer, module.PretrainTrainer
     tree._save_checkpoint = with_plain_config(tree._save_checkpoint)
     pretrain.save_pretrained_model = with_plain_config(pretrain.save_pretrained_model)
     module.DistributedDataParallel = parallel_model
+
+
+def save_checkpoint(self: Any, epoch: int, verbose: bool = True, saved_model_file: str | None = None) -> None:
+    """RecBole's ``Trainer._save_checkpoint`` with plain content, so that it loads with ``weights_only=True``."""
+    if not self.config["single_spec"] and self.config["local_rank"] != 0:
+        return
+    path = saved_model_file or self.saved_model_file
+    content = {
+        "config": plain_config(self.config.final_config_dict),
+        "epoch": epoch,
+        "cur_step": self.cur_step,
+        "best_valid_score": float(self.best_valid_score),
+        "state_dict": self.model.state_dict(),
+        "other_parameter": self.model.other_parameter(),
+        "optimizer": self.optimizer.state_dict(),
+    }
+    write_checkpoint(path, content)
+    if verbose:
+        self.logger.info(set_color("Saving current", "blue") + f": {path}")
 
 
 def with_plain_config(save: Callable[..., None]) -> Callable[..., None]:
@@ -38,8 +60,7 @@ def with_plain_config(save: Callable[..., None]) -> Callable[..., None]:
 @contextmanager
 def _plain_attributes(trainer: Any) -> Iterator[None]:
     config, score = trainer.config, trainer.best_valid_score
-    processes = {"single_spec": config["single_spec"], "local_rank": config["local_rank"]}
-    trainer.config = {**plain_config(config.final_config_dict), **processes}
+    trainer.config = plain_config(config.final_config_dict)
     trainer.best_valid_score = float(score)
     try:
         yield
@@ -68,7 +89,7 @@ def patch_recommender(module: Any) -> None:
     recommender.load_other_parameter = load_other_parameter
 
 
-def parallel_model(module: nn.Module, device_ids: list[int] | None = None) -> DistributedDataParallel:
+def parallel_model(module: nn.Module, device_ids: list[int] | None = None) -> nn.Module:
     """``DistributedDataParallel`` that also takes a model on the CPU, where device ids are an error."""
     on_cpu = all(parameter.device == torch.device("cpu") for parameter in module.parameters())
     return DistributedDataParallel(module, device_ids=None if on_cpu else device_ids)
