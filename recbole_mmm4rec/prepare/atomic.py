@@ -1,0 +1,38 @@
+"""Writing RecBole's atomic files (tab-separated, ``name:type`` in the header)."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+_SPACES = re.compile(r"[\s\x00-\x1f\x7f]+")
+
+
+def one_line(text: str) -> str:
+    """Text without tabs, line breaks, control characters or double quotes: none of them survives RecBole's reader."""
+    return _SPACES.sub(" ", text.replace('"', "'")).strip()
+
+
+def write_atomic(path: Path, columns: Mapping[str, Sequence[Any] | np.ndarray | pa.Array]) -> None:
+    """Write ``columns`` (header such as ``user_id:token`` -> values, equal lengths) to ``path``.
+
+    Integers are written as integers, so that whole seconds stay whole seconds. The caller writes into a staged
+    folder, which is what makes the file appear at once.
+    """
+    table = pa.table({name: _column(values) for name, values in columns.items()})
+    options = pa_csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
+    with path.open("wb") as file:
+        file.write(("\t".join(columns) + "\n").encode())
+        pa_csv.write_csv(table, file, options)
+
+
+def _column(values: Sequence[Any] | np.ndarray | pa.Array) -> pa.Array:
+    if isinstance(values, pa.Array | pa.ChunkedArray | np.ndarray):
+        return values
+    if values and isinstance(values[0], str):
+        return pa.array([one_line(value) for value in values], pa.string())
+    return pa.array(values)

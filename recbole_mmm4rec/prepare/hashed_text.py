@@ -1,0 +1,41 @@
+"""Texts -> vectors with scikit-learn alone: TF-IDF with SVD, or word hashing with a fixed projection."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+SEED = 2024
+
+
+def unit_rows(matrix: np.ndarray) -> np.ndarray:
+    """Rows of (N, D) scaled to length 1 as float32; a zero row stays zero."""
+    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+    return (matrix / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
+
+
+def tfidf_vectors(texts: Sequence[str], dimension: int = 128) -> tuple[np.ndarray, dict[str, Any]]:
+    """TF-IDF of words, reduced by a truncated SVD, rows of length 1: ((N, D) float32, metadata).
+
+    The space is fitted to these very texts, so it cannot be compared with another dataset's.
+    """
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    counts = TfidfVectorizer(sublinear_tf=True, token_pattern=r"(?u)\b\w+\b").fit_transform(texts)
+    dimension = min(dimension, counts.shape[1] - 1, counts.shape[0] - 1)
+    reduced = TruncatedSVD(dimension, random_state=SEED).fit_transform(counts)
+    return unit_rows(reduced), {"encoder": "TF-IDF + truncated SVD (scikit-learn)", "dimension": dimension}
+
+
+def hashed_vectors(texts: Sequence[str], dimension: int = 256) -> tuple[np.ndarray, dict[str, Any]]:
+    """Hashed words times one fixed Gaussian matrix, rows of length 1: ((N, D) float32, metadata).
+
+    Nothing is fitted: equal words give equal vectors in every dataset, so a model can move between them.
+    """
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    hashed = HashingVectorizer(n_features=1 << 14, alternate_sign=False, norm=None).transform(texts)
+    projection = np.random.default_rng(SEED).standard_normal((1 << 14, dimension), dtype=np.float32)
+    encoder = "hashed words, fixed random projection"
+    return unit_rows(hashed @ projection), {"encoder": encoder, "dimension": dimension}
