@@ -1,0 +1,142 @@
+"""What a dataset folder and its interaction file must satisfy, checked before any work.
+
+Each complaint is one :class:`UserError` line that names the file, the line or column and the first offenders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from recbole.utils.enum_type import FeatureType
+
+from recbole_mmm4rec.data.offenders import Offenders, named
+from recbole_mmm4rec.errors import UserError
+
+SUFFIX = ".inter"
+
+
+def known_datasets(root: Path) -> list[str]:
+    """Names of the folders under ``root`` with an interaction file, and ml-100k, which RecBole brings."""
+    folders = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    own = [name for name in folders if any((root / name).glob("*" + SUFFIX))]
+    return sorted({*own, "ml-100k"})
+
+
+def check_folder(folder: Path, dataset: str) -> None:
+    """Refuse a dataset that does not exist; nothing is ever downloaded."""
+    if not folder.is_dir():
+        names = ", ".join(known_datasets(folder.parent))
+        raise UserError(f'dataset "{dataset}" does not exist: no folder {folder}; data_path has: {names}')
+
+
+def check_file(path: Path) -> None:
+    """Refuse an interaction file that is missing or has no line after its header."""
+    if not path.is_file():
+        raise UserError(f"{path}: interaction file missing")
+    with path.open("rb") as stream:
+        header, first = stream.readline(), stream.readline()
+    if not header.strip():
+        raise UserError(f"{path}: empty file; its first line must name columns as name:type")
+    if not first:
+        raise UserError(f"{path}: no interaction after the header")
+
+
+def read_header(path: Path, separator: str, encoding: str | None) -> dict[str, FeatureType]:
+    """Return field -> type from the first line of an atomic file, in the file's order."""
+    with path.open(encoding=encoding or "utf-8") as stream:
+        columns = _first_line(path, stream).split(separator)
+    types: dict[str, FeatureType] = {}
+    for number, column in enumerate(columns, start=1):
+        field, _, kind = column.partition(":")
+        if not field or kind not in {known.value for known in FeatureType}:
+            choices = ", ".join(known.value for known in FeatureType)
+            raise UserError(f'{path}: line 1, column {number} is "{column}", not name:type ({choices})')
+        if field in types:
+            raise UserError(f'{path}: line 1 names the column "{field}" twice')
+        types[field] = FeatureType(kind)
+    return types
+
+
+def _first_line(path: Path, lines: Iterator[str]) -> str:
+    try:
+        return next(lines).rstrip("\n")
+    except UnicodeDecodeError as problem:
+        raise UserError(f"{path}: not text in the expected encoding (key encoding): {problem}") from problem
+
+
+def check_columns(path: Path, types: dict[str, FeatureType], ids: list[str], time: str | None) -> None:
+    """Refuse a header without the id columns, or with ids that are no tokens or times that are no numbers."""
+    for field in ids:
+        if field not in types:
+            raise UserError(f"{path}: column {field}:token missing; line 1 has {named(types)}")
+        if types[field] != FeatureType.TOKEN:
+            raise UserError(f"{path}: column {field} is {types[field].value}, must be {field}:token")
+    if time in types and types[time] != FeatureType.FLOAT:
+        raise UserError(f"{path}: column {time} is {types[time].value}, must be {time}:float")
+
+
+def check_times(path: Path, times: pd.Series, locate: Callable[[Callable[[str], bool]], Offenders]) -> None:
+    """Refuse missing, NaN or infinite times; ``locate`` finds the lines whose text passes a test."""
+    if not np.isfinite(times.to_numpy()).all():
+        raise UserError(f"{path}: {times.name} is missing or not finite in {locate(_not_finite)}")
+
+
+def explain_unreadable(
+    path: Path, types: dict[str, FeatureType], separator: str, problem: Exception
+) -> UserError:
+    """Return the error for a file that pandas could not read: the first lines that are to blame."""
+    wrong = lines_too_wide(path, len(types), separator)
+    if wrong:
+        return UserError(f"{path}: more than the {len(types)} columns of line 1: {wrong}")
+    numbers = [
+        (place, field) for place, (field, kind) in enumerate(types.items()) if kind == FeatureType.FLOAT
+    ]
+    for place, field in numbers:
+        wrong = offending_lines(path, place, separator, _not_a_number)
+        if wrong:
+            return UserError(f"{path}: {field} is not a number in {wrong}")
+    return UserError(f"{path}: cannot be read: {' '.join(str(problem).split())[:200]}")
+
+
+def offending_lines(path: Path, place: int, separator: str, wrong: Callable[[str], bool]) -> Offenders:
+    """Lines whose column number ``place`` is ``wrong``; a slow walk, for when an error is certain."""
+    found = Offenders()
+    for number, cells in _cells(path, separator):
+        text = cells[place] if place < len(cells) else ""
+        if wrong(text):
+            found.add([f'line {number} ("{text}")'])
+    return found
+
+
+def lines_too_wide(path: Path, width: int, separator: str) -> Offenders:
+    """Lines with more columns than the header; RecBole itself fills up shorter ones."""
+    found = Offenders()
+    for number, cells in _cells(path, separator):
+        if len(cells) > width:
+            found.add([f"line {number} has {len(cells)}"])
+    return found
+
+
+def _cells(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        next(stream, None)
+        for number, line in enumerate(stream, start=2):
+            if line.strip("\n"):
+                yield number, line.rstrip("\n").split(separator)
+
+
+def _not_a_number(text: str) -> bool:
+    try:
+        return bool(text.strip()) and float(text) is None
+    except ValueError:
+        return True
+
+
+def _not_finite(text: str) -> bool:
+    try:
+        return not np.isfinite(float(text))
+    except ValueError:
+        return True
