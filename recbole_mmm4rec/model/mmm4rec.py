@@ -219,7 +219,6 @@ def ssd_settings(config: Any) -> SSDSettings:
         d_conv=config["d_conv"],
         norm_eps=config["norm_eps"],
         skip=config["skip"],
-        decay_diagonal=config["decay_diagonal"],
         edge=config["conv_edge"],
         bias_outside=config["dt_bias_outside"],
         length=config["MAX_ITEM_LIST_LENGTH"],

@@ -36,7 +36,14 @@ def _log_sum(users: Tensor, candidates: Tensor) -> Tensor:
     return (users @ candidates.T).float().logsumexp(-1)
 
 
-def in_batch_loss(users: Tensor, candidates: Tensor, targets: Tensor, mask_equal: bool = True) -> Tensor:
+def in_batch_loss(
+    users: Tensor,
+    candidates: Tensor,
+    targets: Tensor,
+    mask_equal: bool = True,
+    equal_logit: float = -torch.inf,
+    own_negatives: Tensor | None = None,
+) -> Tensor:
     """Mean cross-entropy of the target among the batch's own targets (equation (20)).
 
     Args:
@@ -44,6 +51,8 @@ def in_batch_loss(users: Tensor, candidates: Tensor, targets: Tensor, mask_equal
         candidates: (B, D), row b is the target of user b, already divided by the temperature.
         targets: (B,) int64 item numbers.
         mask_equal: two rows with the same target are no negatives of each other.
+        equal_logit: score of such a row, as some released codes have it (UniSRec: 0, a weight of 1).
+        own_negatives: (B, D), row b is one more negative of user b, divided by the temperature too.
 
     Returns:
         () float32.
@@ -53,5 +62,7 @@ def in_batch_loss(users: Tensor, candidates: Tensor, targets: Tensor, mask_equal
     if mask_equal:
         same = targets.unsqueeze(1) == targets
         same.fill_diagonal_(False)
-        scores = scores.masked_fill(same, -torch.inf)
+        scores = scores.masked_fill(same, equal_logit)
+    if own_negatives is not None:
+        scores = torch.cat([scores, (users * own_negatives).sum(-1, keepdim=True).float()], dim=1)
     return F.cross_entropy(scores, labels)

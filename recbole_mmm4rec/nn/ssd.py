@@ -2,7 +2,8 @@
 
 ``h_l = exp(A dt_l) h_{l-1} + dt_l B_l x_l^T`` and ``y_l = C_l h_l``. Unrolled, ``y = (decay * C B^T) (dt x)``
 with ``decay[l, j] = exp(A sum_{k=j+1..l} dt_k)`` for j <= l: two matrix products and one masked exponential.
-Source: Dao and Gu, "Transformers are SSMs", 2024; equations (7) to (9) of the MMM4Rec paper.
+Source: Dao and Gu, "Transformers are SSMs", 2024; equations (7) to (9) of the MMM4Rec paper, whose diagonal
+a_0 in (8) is read as the empty product 1.
 """
 
 import torch
@@ -22,7 +23,6 @@ def ssd(x: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, at: Tensor | Non
         b: (B, L, G, S) input maps; a group serves H / G neighbouring heads.
         c: (B, Q, G, S) output maps at the positions ``at``.
         at: (B, Q) int64 positions at which outputs are wanted, 0-based; None: all, Q = L.
-            A negative position gives zeros.
 
     Returns:
         (B, Q, H, P) float32 without any skip term.
@@ -59,7 +59,7 @@ def _decay(log_decay: Tensor, at: Tensor | None) -> Tensor:
         from_query = log_decay
     else:
         reachable = (key <= at.unsqueeze(-1)).unsqueeze(1)
-        index = at.clamp_min(0).unsqueeze(1).expand(-1, log_decay.shape[1], -1)
+        index = at.unsqueeze(1).expand(-1, log_decay.shape[1], -1)
         from_query = log_decay.gather(2, index)
     difference = (from_query.unsqueeze(-1) - log_decay.unsqueeze(-2)).float()
     return difference.masked_fill(~reachable, -torch.inf).exp()

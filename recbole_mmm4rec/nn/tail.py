@@ -12,7 +12,7 @@ class Tail:
 
     Attributes:
         lengths: (B,) int64, valid positions of every history, at least 1.
-        size: how many positions from the end; a short history has positions before its first.
+        size: how many positions from the end; a history shorter than that repeats its first position.
     """
 
     lengths: Tensor
@@ -20,19 +20,22 @@ class Tail:
 
     @property
     def positions(self) -> Tensor:
-        """(B, size) int64, ascending, the last one is ``lengths - 1``; negative before the first position."""
-        return self.lengths.unsqueeze(1) + torch.arange(-self.size, 0, device=self.lengths.device)
+        """(B, size) int64, ascending, the last one is ``lengths - 1``."""
+        return self._unbounded.clamp_min(0)
 
     @property
     def valid(self) -> Tensor:
-        """(B, size) bool: the position exists."""
-        return self.positions >= 0
+        """(B, size) bool: no repetition of the first position."""
+        return self._unbounded >= 0
+
+    @property
+    def _unbounded(self) -> Tensor:
+        return self.lengths.unsqueeze(1) + torch.arange(-self.size, 0, device=self.lengths.device)
 
     def wider(self, by: int, width: int) -> "Tail":
         """The tail that reaches ``by`` positions further back, at most ``width``, the longest history."""
         return Tail(self.lengths, min(self.size + by, width))
 
     def of(self, x: Tensor) -> Tensor:
-        """(B, L, C) -> (B, size, C); a position before the first repeats the first (see ``valid``)."""
-        index = self.positions.clamp_min(0).unsqueeze(-1).expand(-1, -1, x.shape[-1])
-        return x.gather(1, index)
+        """(B, L, C) -> (B, size, C)."""
+        return x.gather(1, self.positions.unsqueeze(-1).expand(-1, -1, x.shape[-1]))

@@ -32,7 +32,6 @@ class SSDSettings:
         d_conv: K.
         norm_eps: of the gated norm.
         skip: what is added to the scan: nothing (equation (9)), ``D x`` (Mamba-2) or ``D dt x`` (released).
-        decay_diagonal: the newest input is decayed by its own step too (diagonal of equation (8)).
         edge: padding of the convolutions (equation (4): edge; released code: zeros).
         bias_outside: step bias one a position, added after the softplus (equation (6)), instead of one a
             head, inside it (released code).
@@ -48,7 +47,6 @@ class SSDSettings:
     d_conv: int = 4
     norm_eps: float = 1e-12
     skip: str = "dt_x"
-    decay_diagonal: bool = False
     edge: bool = False
     bias_outside: bool = False
     length: int = 0
@@ -134,7 +132,8 @@ class TiSSD(nn.Module):
         c = self._queries(query, tail).unflatten(-1, (s.n_groups, s.d_state))
         dt = self._steps(raw_dt, scale)
         y = ssd(x, dt, -self.a_log.float().exp(), b, c, None if tail is None else tail.positions)
-        y = y + self._direct(x, dt, b, c, tail)
+        if self.skip is not None:
+            y = y + self._skipped(x, dt, tail)
         return self.out_proj(self.norm(y.flatten(2), self.gate_proj(gate)).to(source.dtype))
 
     def _queries(self, query: Tensor, tail: Tail | None) -> Tensor:
@@ -153,16 +152,10 @@ class TiSSD(nn.Module):
             return F.softplus(raw) + self.dt_bias[: raw.shape[1], None]
         return F.softplus(raw + self.dt_bias.float())
 
-    def _direct(self, x: Tensor, dt: Tensor, b: Tensor, c: Tensor, tail: Tail | None) -> Tensor | float:
-        """What an input adds to its own position beside the scan: skip term and decayed diagonal."""
-        if self.skip is None and not self.settings.decay_diagonal:
-            return 0.0
+    def _skipped(self, x: Tensor, dt: Tensor, tail: Tail | None) -> Tensor:
+        """What an input adds to its own position beside the scan: (B, L or size, H, P) float32."""
+        assert self.skip is not None
         if tail is not None:
-            x, b, dt = (tail.of(t.flatten(2)).view(len(t), tail.size, *t.shape[2:]) for t in (x, b, dt))
-        x, factor = x.float(), torch.zeros((), device=x.device)
-        if self.skip is not None:
-            factor = self.skip.float() * (dt if self.settings.skip == "dt_x" else torch.ones_like(dt))
-        if self.settings.decay_diagonal:
-            match = (b.float() * c.float()).sum(-1).repeat_interleave(self.settings.heads // b.shape[2], -1)
-            factor = factor + match * dt * torch.expm1(-self.a_log.exp() * dt)
-        return x * factor.unsqueeze(-1)
+            x, dt = tail.of(x.flatten(2)).unflatten(2, x.shape[2:]), tail.of(dt)
+        factor = self.skip.float() * dt if self.settings.skip == "dt_x" else self.skip.float()
+        return x.float() * factor.unsqueeze(-1)

@@ -1,0 +1,125 @@
+"""The selective scan of Mamba-1: a linear recurrence whose decay differs by channel and by state.
+
+``h_l = exp(dt_l A) h_{l-1} + dt_l u_l B_l`` and ``y_l = C_l h_l``, with A (E, S), so that the masked-attention
+form of :mod:`~recbole_mmm4rec.nn.ssd` does not exist. Source: Gu and Dao, "Mamba", 2023, equation (2) and
+algorithm 2.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+SLAB = {"cpu": 1 << 18, "cuda": 1 << 27}
+"""States (numbers, not bytes) worked on at a time: on a CPU they should stay in its cache."""
+
+
+def selective_scan(u: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    """Scan all positions; by the kernel of ``mamba-ssm`` on a GPU where that is installed.
+
+    Args:
+        u: (B, L, E) inputs.
+        dt: (B, L, E) step sizes, positive.
+        a: (E, S) decay rates, negative.
+        b: (B, L, S) input maps.
+        c: (B, L, S) output maps.
+
+    Returns:
+        (B, L, E) float32, without skip term and gate.
+    """
+    with torch.autocast(u.device.type, enabled=False):
+        u, dt, a, b, c = (tensor.float() for tensor in (u, dt, a, b, c))
+        kernel = _kernel() if u.is_cuda else None
+        if kernel is not None:
+            streams = (stream.transpose(1, 2).contiguous() for stream in (b, c))
+            return kernel(*(s.transpose(1, 2).contiguous() for s in (u, dt)), a, *streams).transpose(1, 2)
+        return _SlabScan.apply(dt * u, dt, a, b, c)
+
+
+def selective_scan_plain(u: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """The recurrence as it is written, for tests.
+
+    Returns:
+        (B, L, E) outputs and the last state (B, E, S).
+    """
+    state = torch.zeros(len(u), *a.shape, dtype=u.dtype, device=u.device)
+    outputs = []
+    for position in range(u.shape[1]):
+        step = dt[:, position].unsqueeze(-1)
+        added = step * u[:, position].unsqueeze(-1) * b[:, position].unsqueeze(1)
+        state = torch.exp(step * a) * state + added
+        outputs.append((state * c[:, position].unsqueeze(1)).sum(-1))
+    return torch.stack(outputs, 1), state
+
+
+@lru_cache(maxsize=1)
+def _kernel() -> Callable[..., Tensor] | None:
+    """``selective_scan_fn`` of mamba-ssm, layout (B, channels, L), or None where it cannot be imported."""
+    try:
+        from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
+    except ImportError:
+        return None
+    return selective_scan_fn
+
+
+class _SlabScan(torch.autograd.Function):
+    """The recurrence over slabs of histories; backward computes the states again instead of keeping them.
+
+    B x L x E x S states are gigabytes for an ordinary batch. Slab by slab they never leave the cache.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, w: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+        """``w`` is ``dt * u``; shapes as in :func:`selective_scan`."""
+        ctx.save_for_backward(w, dt, a, b, c)
+        y = torch.empty_like(w)
+        for rows in _slabs(w, a):
+            _, states = _states(w[rows], dt[rows], a, b[rows])
+            torch.matmul(states, c[rows].unsqueeze(-1), out=y[rows].unsqueeze(-1))
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
+        """The adjoint recurrence, run from the last position to the first."""
+        w, dt, a, b, c = ctx.saved_tensors
+        grad_w, grad_dt, grad_a = torch.empty_like(w), torch.zeros_like(dt), torch.zeros_like(a)
+        grad_b, grad_c = torch.empty_like(b), torch.empty_like(c)
+        for rows in _slabs(w, a):
+            grad = grads[0][rows]
+            decay, states = _states(w[rows], dt[rows], a, b[rows])
+            adjoint = _adjoint(grad, decay, c[rows])
+            grad_c[rows] = (grad.unsqueeze(2) @ states).squeeze(2)
+            grad_w[rows] = (adjoint @ b[rows].unsqueeze(-1)).squeeze(-1)
+            grad_b[rows] = (w[rows].unsqueeze(2) @ adjoint).squeeze(2)
+            flow = adjoint[:, 1:].mul_(states[:, :-1]).mul_(decay[:, 1:])  # gradient of log decay
+            grad_a += (flow * dt[rows, 1:].unsqueeze(-1)).sum((0, 1))
+            grad_dt[rows, 1:] = flow.mul_(a).sum(-1)
+        return grad_w, grad_dt, grad_a, grad_b, grad_c
+
+
+def _slabs(w: Tensor, a: Tensor) -> list[slice]:
+    """Row ranges of at most ``SLAB`` states each."""
+    states = max(1, w.shape[1] * a.numel())
+    rows = max(1, SLAB.get(w.device.type, SLAB["cuda"]) // states)
+    return [slice(start, start + rows) for start in range(0, len(w), rows)]
+
+
+def _states(w: Tensor, dt: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Decays and states of a slab, (n, L, E, S) each."""
+    decay = torch.exp(dt.unsqueeze(-1) * a)
+    states = w.unsqueeze(-1) * b.unsqueeze(2)
+    for position in range(1, w.shape[1]):
+        states[:, position].addcmul_(decay[:, position], states[:, position - 1])
+    return decay, states
+
+
+def _adjoint(grad: Tensor, decay: Tensor, c: Tensor) -> Tensor:
+    """Gradient of the states (n, L, E, S) from the gradient (n, L, E) of the outputs."""
+    adjoint = grad.unsqueeze(-1) * c.unsqueeze(2)
+    for position in range(grad.shape[1] - 2, -1, -1):
+        adjoint[:, position].addcmul_(decay[:, position + 1], adjoint[:, position + 1])
+    return adjoint

@@ -1,0 +1,179 @@
+"""SASRec's Transformer: post-norm self-attention and feed-forward blocks over learnt positions.
+
+Source: Kang and McAuley, "Self-attentive sequential recommendation", 2018, in RecBole's form (GELU, post-norm).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recbole_mmm4rec.nn.feed_forward import FeedForward
+from recbole_mmm4rec.nn.tail import Tail
+from recbole_mmm4rec.nn.time_aware import valid_positions
+
+
+@dataclass(frozen=True)
+class TransformerSettings:
+    """Sizes of a stack.
+
+    Attributes:
+        width: D.
+        inner: hidden width of the feed-forward blocks.
+        heads: attention heads, divides D.
+        layers: number of layers.
+        dropout: of inputs, attention outputs and feed-forward outputs.
+        attention_dropout: of attention weights.
+        eps: of the layer norms.
+    """
+
+    width: int
+    inner: int
+    heads: int
+    layers: int
+    dropout: float = 0.0
+    attention_dropout: float = 0.0
+    eps: float = 1e-12
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that do not divide."""
+        if self.width % self.heads:
+            raise ValueError(f"n_heads {self.heads} must divide hidden_size {self.width}")
+
+
+def causal_mask(width: int, device: torch.device) -> Tensor:
+    """(W, W) bool, true where a query (row) may look at a key (column): itself and before.
+
+    Pads on the right need no further mask: nobody who is read looks at them.
+    """
+    return torch.ones(width, width, dtype=torch.bool, device=device).tril()
+
+
+def key_mask(valid: Tensor) -> Tensor:
+    """(B, W) bool -> (B, 1, 1, W) bool: every query looks at all valid keys."""
+    return valid[:, None, None]
+
+
+def additive(mask: Tensor, penalty: float = -1e4) -> Tensor:
+    """A bool mask as numbers added to the scores.
+
+    With -1e4, RecBole's value, a query without a single permitted key looks at all of them by their scores.
+    """
+    return torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, penalty)
+
+
+class SelfAttention(nn.Module):
+    """``LN(x + Drop(W softmax(Q K^T / sqrt(D / heads) + mask) V))``."""
+
+    def __init__(self, settings: TransformerSettings) -> None:
+        super().__init__()
+        self.heads, self.attention_dropout = settings.heads, settings.attention_dropout
+        self.query = nn.Linear(settings.width, settings.width)
+        self.key = nn.Linear(settings.width, settings.width)
+        self.value = nn.Linear(settings.width, settings.width)
+        self.out = nn.Linear(settings.width, settings.width)
+        self.layer_norm = nn.LayerNorm(settings.width, settings.eps)
+        self.dropout = nn.Dropout(settings.dropout)
+
+    def forward(self, x: Tensor, mask: Tensor, queries: Tensor | None = None) -> Tensor:
+        """Attend to ``x``.
+
+        Args:
+            x: (B, L, D) keys and values.
+            mask: broadcastable to (B, heads, Q, L): bool (true: look) or numbers to add to the scores.
+            queries: (B, Q, D) rows of ``x`` whose outputs are wanted; None: all.
+
+        Returns:
+            (B, Q, D).
+        """
+        asked = x if queries is None else queries
+        q, k, v = (
+            layer(source).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for layer, source in ((self.query, asked), (self.key, x), (self.value, x))
+        )
+        dropout = self.attention_dropout if self.training else 0.0
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
+        return self.layer_norm(asked + self.dropout(self.out(mixed.transpose(1, 2).flatten(2))))
+
+
+class TransformerLayer(nn.Module):
+    """Self-attention, then a feed-forward block without dropout between its two maps."""
+
+    def __init__(self, settings: TransformerSettings) -> None:
+        super().__init__()
+        s = settings
+        self.attention = SelfAttention(s)
+        self.ffn = FeedForward(s.width, s.inner, s.dropout, s.eps, F.gelu, inner_dropout=0.0)
+
+    def forward(self, x: Tensor, mask: Tensor, queries: Tensor | None = None) -> Tensor:
+        """As :meth:`SelfAttention.forward`."""
+        return self.ffn(self.attention(x, mask, queries))
+
+
+class TransformerStack(nn.Module):
+    """The layers."""
+
+    def __init__(self, settings: TransformerSettings) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(TransformerLayer(settings) for _ in range(settings.layers))
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """All positions, (B, L, D) -> (B, L, D)."""
+        for layer in self.layers:
+            x = layer(x, mask)
+        return x
+
+    def last(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """The last position of causal attention; the last layer is computed there alone.
+
+        Args:
+            x: (B, W, D), right-padded.
+            lengths: (B,) int64.
+
+        Returns:
+            (B, D).
+        """
+        mask, width = causal_mask(x.shape[1], x.device), x.shape[1]
+        for layer in self.layers[:-1]:
+            x = layer(x, mask)
+        return self.layers[-1](x, key_mask(valid_positions(lengths, width)), Tail(lengths, 1).of(x))[:, 0]
+
+
+class PositionalInput(nn.Module):
+    """``Drop(LN(v + position))``.
+
+    Args:
+        length: L, the number of positions.
+        width: D.
+        dropout: after the norm.
+        eps: of the norm.
+    """
+
+    def __init__(self, length: int, width: int, dropout: float, eps: float = 1e-12) -> None:
+        super().__init__()
+        self.position = nn.Embedding(length, width)
+        self.layer_norm = nn.LayerNorm(width, eps)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """(B, W, D) -> (B, W, D), W <= L."""
+        return self.dropout(self.layer_norm(vectors + self.position.weight[: vectors.shape[1]]))
+
+
+class TransformerEncoder(nn.Module):
+    """SASRec's encoder: positions, causal Transformer, last position.
+
+    Args:
+        settings: of the stack.
+        length: L.
+    """
+
+    def __init__(self, settings: TransformerSettings, length: int) -> None:
+        super().__init__()
+        self.input = PositionalInput(length, settings.width, settings.dropout, settings.eps)
+        self.stack = TransformerStack(settings)
+
+    def forward(self, vectors: Tensor, lengths: Tensor) -> Tensor:
+        """(B, W, D) right-padded item vectors, (B,) int64 -> (B, D)."""
+        return self.stack.last(self.input(vectors), lengths)

@@ -1,0 +1,54 @@
+"""Both cross-entropies against loops over rows."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from recbole_mmm4rec.nn.losses import full_catalogue_loss, in_batch_loss
+
+
+def by_hand(users: Tensor, candidates: Tensor, targets: Tensor, first: int) -> Tensor:
+    losses = []
+    for user, target in zip(users, targets, strict=True):
+        scores = torch.stack([user @ c for c in candidates[first:]])
+        losses.append(scores.logsumexp(0) - user @ candidates[target])
+    return torch.stack(losses).mean()
+
+
+@pytest.mark.parametrize("pad", [False, True])
+@pytest.mark.parametrize("chunk", [0, 1, 3, 4, 100])
+@pytest.mark.parametrize("items", [1, 2, 9])
+def test_full_catalogue(items: int, chunk: int, pad: bool) -> None:
+    torch.manual_seed(items)
+    users, candidates = torch.randn(4, 5).requires_grad_(), torch.randn(items + 1, 5).requires_grad_()
+    targets = torch.randint(1, items + 1, (4,))
+    fast = full_catalogue_loss(users, candidates, targets, pad, chunk)
+    slow = by_hand(users, candidates, targets, 0 if pad else 1)
+    torch.testing.assert_close(fast, slow)
+    for a, b in zip(
+        torch.autograd.grad(fast, [users, candidates]),
+        torch.autograd.grad(slow, [users, candidates]),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b)
+
+
+def test_equal_targets_are_no_negatives() -> None:
+    torch.manual_seed(0)
+    table, targets = torch.randn(9, 4), torch.tensor([3, 5, 3, 8])
+    users, candidates = torch.randn(4, 4), table[targets]
+    loss = in_batch_loss(users, candidates, targets)
+    rows = []
+    for row in range(4):
+        keep = [k for k in range(4) if k == row or targets[k] != targets[row]]
+        scores = candidates[keep] @ users[row]
+        rows.append(scores.logsumexp(0) - users[row] @ candidates[row])
+    torch.testing.assert_close(loss, torch.stack(rows).mean())
+    released = in_batch_loss(users, candidates, targets, mask_equal=False)
+    expected = torch.nn.functional.cross_entropy(users @ candidates.T, torch.arange(4))
+    torch.testing.assert_close(released, expected)
+    assert released > loss
+
+
+def test_a_batch_of_one_has_no_negatives() -> None:
+    assert in_batch_loss(torch.randn(1, 4), torch.randn(1, 4), torch.tensor([2])) == 0

@@ -1,0 +1,44 @@
+"""Gated RMS norm and masked layer norm against their definitions."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from recbole_mmm4rec.nn.norm import GatedRMSNorm, MaskedLayerNorm
+from tests.golden import assert_agrees, golden_files, load
+
+
+@pytest.mark.parametrize("path", golden_files("scan-parts"))
+def test_agrees_with_the_published_gated_norm(path: Path) -> None:
+    golden = load(path)
+    norm = GatedRMSNorm(12, 1e-12)
+    norm.weight.data = golden.input["norm_weight"]
+    out = norm(golden.input["norm_x"], golden.input["norm_z"])
+    assert_agrees(out, golden.output["norm_gate_first"], "gated norm")
+
+
+def test_all_valid_is_layer_norm() -> None:
+    norm = MaskedLayerNorm(7, eps=1e-5)
+    x = torch.randn(4, 7)
+    torch.testing.assert_close(norm(x, torch.ones(4, 7, dtype=torch.bool)), F.layer_norm(x, (7,)))
+    torch.testing.assert_close(norm(x), F.layer_norm(x, (7,)))
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 7])
+def test_pads_neither_count_nor_come_out(length: int) -> None:
+    norm = MaskedLayerNorm(7, eps=1e-5)
+    x = torch.randn(1, 7)
+    valid = torch.arange(7) < length
+    out = norm(x, valid)
+    torch.testing.assert_close(out[:, :length], F.layer_norm(x[:, :length], (length,)))
+    assert out[:, length:].abs().sum() == 0
+    torch.testing.assert_close(norm(x + 1e6 * ~valid, valid), out)
+
+
+def test_raw_seconds_keep_their_variance() -> None:
+    norm = MaskedLayerNorm(3, eps=1e-12)
+    seconds = torch.tensor([[1.5e9, 1.5e9 + 86400, 1.5e9 + 172800]])
+    out = norm(seconds, torch.ones(1, 3, dtype=torch.bool))
+    torch.testing.assert_close(out, torch.tensor([[-1.2247, 0.0, 1.2247]]), rtol=0, atol=0.01)
