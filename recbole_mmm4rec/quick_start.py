@@ -5,15 +5,17 @@ from logging import getLogger
 from time import time
 from typing import Any
 
-import recbole.data.dataset as recbole_datasets
 import torch
 import torch.distributed as dist
 from recbole import data as recbole_data
-from recbole.utils import ModelType, get_flops, get_trainer, init_seed, set_color
+from recbole.utils import get_flops, get_trainer, init_seed, set_color
 
 from recbole_mmm4rec.catalogue import find_model
 from recbole_mmm4rec.config import RunConfig
+from recbole_mmm4rec.dataset_choice import create_dataset
+from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.run_logging import start_logger
+from recbole_mmm4rec.transfer import load_pretrained
 
 
 def run(
@@ -73,29 +75,18 @@ def run(
     return result
 
 
-def create_dataset(config: Any) -> Any:
-    """The dataset of a run. Every sequential model gets ours, unless RecBole has one just for that model."""
-    own = getattr(recbole_datasets, f"{config['model']}Dataset", None)
-    if own is None and config["MODEL_TYPE"] == ModelType.SEQUENTIAL:
-        own = _multi_modal_dataset()
-    if own is None or own.__module__.startswith("recbole."):
-        return recbole_data.create_dataset(config)
-    return own(config)  # not through RecBole's cache, which overlooks changed feature files and keys
-
-
-def _multi_modal_dataset() -> type:
-    from recbole_mmm4rec.data import MultiModalDataset
-
-    return MultiModalDataset
-
-
 def build_model(config: Any, dataset: Any) -> Any:
-    """A model on its device, with pre-trained weights if ``pretrained`` names a checkpoint."""
-    init_seed(config["seed"], config["reproducibility"])
-    model = find_model(config["model"])(config, dataset).to(config["device"])
-    if config["pretrained"]:
-        from recbole_mmm4rec.transfer import load_pretrained
+    """A model on its device, with pre-trained weights if ``pretrained`` names a checkpoint.
 
+    Raises:
+        UserError: values that the model refuses, or a checkpoint that does not fit.
+    """
+    init_seed(config["seed"], config["reproducibility"])
+    try:
+        model = find_model(config["model"])(config, dataset).to(config["device"])
+    except ValueError as error:  # how models refuse sizes that do not go together
+        raise UserError(f"{config['model']}: {error}") from error
+    if config["pretrained"]:
         load_pretrained(model, config["pretrained"], dataset)
     if config["flops"]:
         transform = recbole_data.transform.construct_transform(config)

@@ -1,0 +1,46 @@
+"""The same order of events, hence the same splits, for models that do not use our sequential dataset."""
+
+from functools import lru_cache
+from typing import Any
+
+from recbole.data import dataset as recbole_datasets
+
+PREFIX = "Exact"
+
+
+class ExactOrder:
+    """Mixin for RecBole's datasets: order by float64 time, ties and absent times by the file's order.
+
+    RecBole turns times into float32 before it sorts by them, which mixes up events less than 128 s apart
+    (RecBole issue 2204), and it cannot split a dataset without times. Sorting the exact times first is
+    enough: RecBole's later sorts are stable, and rounding keeps the order of unequal times.
+    """
+
+    inter_feat: Any
+    time_field: str | None
+
+    def _change_feat_format(self) -> None:
+        if self.time_field in self.inter_feat.columns:
+            self.inter_feat = self.inter_feat.sort_values(self.time_field, kind="stable", ignore_index=True)
+        super()._change_feat_format()  # type: ignore[misc]
+
+    def sort(self, by: Any, ascending: Any = True) -> None:
+        """Sort as RecBole does, leaving out a time that the dataset does not have."""
+        fields = [by] if isinstance(by, str) else list(by or ())
+        present = [field for field in fields if field != self.time_field or field in self.inter_feat]
+        if present:
+            super().sort(by=present, ascending=ascending)  # type: ignore[misc]
+
+
+@lru_cache(maxsize=32)
+def exactly_ordered(base: type) -> type:
+    """Subclass of one of RecBole's datasets with :class:`ExactOrder`."""
+    return type(f"{PREFIX}{base.__name__}", (ExactOrder, base), {"__module__": __name__})
+
+
+def __getattr__(name: str) -> type:
+    """``ExactDataset`` and so on by name: pickle looks a saved dataset's class up here."""
+    base = getattr(recbole_datasets, name.removeprefix(PREFIX), None) if name.startswith(PREFIX) else None
+    if base is None:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return exactly_ordered(base)
