@@ -7,11 +7,8 @@ import yaml
 
 from recbole_mmm4rec.catalogue import near
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare import SHIPPED, ensure_dataset
 from recbole_mmm4rec.property_files import recbole_properties_path
-
-GENERATED = ("ml-100k", "demo-shop")
-"""Datasets that are made on the spot, without a download."""
-
 
 def dataset_folder(data_path: str, name: str) -> str:
     """Folder of a dataset, made on the spot when it is one of ours and absent.
@@ -27,7 +24,7 @@ def dataset_folder(data_path: str, name: str) -> str:
         UserError: no such dataset; the message names those that exist and those that can be made.
     """
     folder = os.path.join(data_path, name)
-    if not list(Path(folder).glob(f"{name}.*inter")) and not _make(data_path, name):
+    if not list(Path(folder).glob(f"{name}.*inter")) and not ensure_dataset(name, data_path):
         raise UserError(f"no dataset '{name}' in '{data_path}': {_choices(data_path, name)}")
     return folder
 
@@ -38,15 +35,9 @@ def existing_datasets(data_path: str) -> list[str]:
     return [folder.name for folder in folders if list(folder.glob(f"{folder.name}.*inter"))]
 
 
-def _make(data_path: str, name: str) -> bool:
-    from recbole_mmm4rec.prepare import ensure_dataset
-
-    return ensure_dataset(name, data_path)
-
-
 def _choices(data_path: str, name: str) -> str:
     existing = existing_datasets(data_path)
-    makeable = [known for known in GENERATED if known not in existing]
+    makeable = [known for known in SHIPPED if known not in existing]
     there = f"there is {', '.join(existing)}" if existing else "the folder holds none"
     made = f"; made on demand: {', '.join(makeable)}" if makeable else ""
     return f"{there}{made}{near(name, [*existing, *makeable])}{_download_hint(name)}"
