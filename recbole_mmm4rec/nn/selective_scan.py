@@ -1,7 +1,7 @@
 """The selective scan of Mamba-1: a linear recurrence whose decay differs by channel and by state.
 
-``h_l = exp(dt_l A) h_{l-1} + dt_l u_l B_l`` and ``y_l = C_l h_l``, with A (E, S), so that the masked-attention
-form of :mod:`~recbole_mmm4rec.nn.ssd` does not exist. Source: Gu and Dao, "Mamba", 2023, equation (2) and
+``h_l = exp(dt_l A) h_{l-1} + dt_l u_l B_l`` and ``y_l = C_l h_l`` with A (E, S), so that there is no form as
+masked attention as in :mod:`~recbole_mmm4rec.nn.ssd`. Source: Gu and Dao, "Mamba", 2023, equation (2) and
 algorithm 2.
 """
 

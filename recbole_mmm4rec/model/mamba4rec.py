@@ -1,0 +1,22 @@
+"""Mamba4Rec: Liu et al., "Towards efficient sequential recommendation with selective SSMs", 2024."""
+
+from typing import Any
+
+from torch import nn
+
+from recbole_mmm4rec.model.single_table import SingleTableRecommender
+from recbole_mmm4rec.nn.mamba import Mamba, MambaSettings
+from recbole_mmm4rec.nn.state_space_encoder import StateSpaceEncoder, StateSpaceLayer
+
+
+class Mamba4Rec(SingleTableRecommender):
+    """Mamba-1 blocks over item ids, no positions. Keys: ``properties/model/Mamba4Rec.yaml``."""
+
+    def build_encoder(self, config: Any) -> nn.Module:
+        """The blocks; a single one has no residual around it, as in the paper."""
+        width, dropout, layers = config["hidden_size"], config["dropout_prob"], config["num_layers"]
+        settings = MambaSettings(
+            width, config["d_state"], config["d_conv"], config["expand"], config["keep_step_init"]
+        )
+        stack = [StateSpaceLayer(Mamba(settings), width, dropout, residual=layers > 1) for _ in range(layers)]
+        return StateSpaceEncoder(stack, width, dropout)

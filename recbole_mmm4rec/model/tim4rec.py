@@ -1,0 +1,76 @@
+"""TiM4Rec: Fan et al., "TiM4Rec: An efficient sequential recommendation model based on time-aware structured
+state space duality model", 2024 (arXiv 2409.16182)."""
+
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recbole_mmm4rec.model.single_table import SingleTableRecommender
+from recbole_mmm4rec.nn.state_space_encoder import SelfTiSSD, StateSpaceEncoder, StateSpaceLayer
+from recbole_mmm4rec.nn.time_aware import TimeSettings
+from recbole_mmm4rec.nn.time_streams import TimeStreams
+from recbole_mmm4rec.nn.tissd import SSDSettings
+
+ACTIVATIONS = {"silu": F.silu, "hardswish": F.hardswish}
+
+
+class TiM4Rec(SingleTableRecommender):
+    """SSD blocks over item ids whose steps follow the gaps. Keys: ``properties/model/TiM4Rec.yaml``."""
+
+    def build_encoder(self, config: Any) -> nn.Module:
+        """The blocks; in the official code a single one has no residual around it."""
+        width, dropout, layers = config["hidden_size"], config["dropout_prob"], config["num_layers"]
+        self.ssd, eps = ssd_settings(config), config["norm_eps"]
+        residual = layers > 1 or config["always_residual"]
+        stack = [
+            StateSpaceLayer(SelfTiSSD(self.ssd), width, dropout, eps, residual, F.hardswish)
+            for _ in range(layers)
+        ]
+        return StateSpaceEncoder(stack, width, dropout, eps)
+
+    def build_rest(self, config: Any) -> None:
+        """The time branch, where there are times."""
+        self.time = None
+        if config["use_time"] and self.has_time:
+            settings = time_settings(config, self.ssd.heads)
+            per_history = config["gap_norm"] == "history"
+            self.time = TimeStreams(settings, config["num_layers"], config["gap_log"], per_history)
+
+    def context(self, interaction: Any) -> list[Tensor]:
+        """(B, L, H) multipliers of step sizes, one tensor a layer."""
+        if self.time is None:
+            return []
+        return self.time(interaction[self.TIME_SEQ], interaction[self.ITEM_SEQ_LEN])
+
+
+def ssd_settings(config: Any) -> SSDSettings:
+    """The SSD blocks' settings of a configuration."""
+    return SSDSettings(
+        width=config["hidden_size"],
+        expand=config["expand"],
+        head_dim=config["head_dim"],
+        d_state=config["d_state"],
+        n_groups=config["n_groups"],
+        d_conv=config["d_conv"],
+        norm_eps=config["norm_eps"],
+        skip=config["skip"],
+        activation=ACTIVATIONS[config["conv_activation"]],
+    )
+
+
+def time_settings(config: Any, heads: int) -> TimeSettings:
+    """The time branch's settings of a configuration."""
+    return TimeSettings(
+        length=config["MAX_ITEM_LIST_LENGTH"],
+        heads=heads,
+        kernel=config["d_conv"],
+        dropout=config["time_dropout_prob"],
+        eps=config["norm_eps"],
+        scale_first=True,
+        tanhshrink=config["time_tanhshrink"],
+        masked=config["gap_mask"],
+        pointwise_gate=config["pointwise_gate"],
+        lively=config["time_lively_init"],
+        activation=ACTIVATIONS[config["conv_activation"]],
+    )

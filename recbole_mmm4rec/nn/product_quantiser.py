@@ -1,0 +1,116 @@
+"""Optimised product quantisation (OPQ): vectors as a few small numbers each, one a sub-space.
+
+A rotation makes the sub-spaces carry alike, k-means in each of them makes the codes. Source: Ge et al.,
+"Optimized product quantization", CVPR 2013, the non-parametric solution. All in torch, on the CPU or a GPU.
+"""
+
+import torch
+from torch import Tensor, nn
+
+POINTS_PER_CENTROID = 256
+"""More training points than this a centroid do not move the centroids noticeably."""
+
+
+class ProductQuantiser(nn.Module):
+    """A fitted quantiser; its tables travel with the model's state.
+
+    Args:
+        inputs: D_t; filled up with zeros to a multiple of ``parts``.
+        parts: M sub-spaces, codes a vector.
+        values: V, centroids a sub-space.
+    """
+
+    mean: Tensor
+    rotation: Tensor
+    centroids: Tensor
+
+    def __init__(self, inputs: int, parts: int, values: int) -> None:
+        super().__init__()
+        width = -(-inputs // parts) * parts
+        self.register_buffer("mean", torch.zeros(inputs))
+        self.register_buffer("rotation", torch.eye(width))
+        self.register_buffer("centroids", torch.zeros(parts, values, width // parts))
+
+    @torch.no_grad()
+    def fit(self, vectors: Tensor, seed: int, rounds: int = 10, iterations: int = 4) -> None:
+        """Learn rotation and centroids.
+
+        Args:
+            vectors: (n, D_t) float; a sample of it is used where it is large.
+            seed: of the sample and of the first centroids.
+            rounds: rotations, each after ``iterations`` of k-means; as many follow after the last.
+            iterations: of k-means in a round.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        most = POINTS_PER_CENTROID * self.centroids.shape[1]
+        sample = torch.randperm(len(vectors), generator=generator)[:most].to(vectors.device)
+        vectors = vectors[sample].float()
+        self.mean.copy_(vectors.mean(0))
+        points = self._centred(vectors)
+        self._first_centroids(points, generator)
+        for _ in range(rounds):
+            parts = self._kmeans(points, iterations, generator)
+            left, _, right = torch.linalg.svd(points.T @ self._decoded(parts))
+            self.rotation.copy_(left @ right)
+        self._kmeans(points, rounds, generator)
+
+    @torch.no_grad()
+    def encode(self, vectors: Tensor, chunk: int = 65_536) -> Tensor:
+        """Codes (n, M) int64 in 0..V-1 of vectors (n, D_t): the nearest centroid in every sub-space."""
+        codes = [self._nearest(self._parts(self._centred(rows.float()))) for rows in vectors.split(chunk)]
+        return torch.cat(codes)
+
+    @torch.no_grad()
+    def decode(self, codes: Tensor) -> Tensor:
+        """Vectors (n, D_t) that codes (n, M) stand for."""
+        rotated = self._decoded(codes)
+        return (rotated @ self.rotation.T)[:, : len(self.mean)] + self.mean
+
+    def _centred(self, vectors: Tensor) -> Tensor:
+        missing = len(self.rotation) - len(self.mean)
+        return nn.functional.pad(vectors - self.mean, (0, missing))
+
+    def _parts(self, centred: Tensor) -> Tensor:
+        """(n, D') -> (M, n, D' / M), rotated."""
+        return (centred @ self.rotation).unflatten(1, (len(self.centroids), -1)).transpose(0, 1)
+
+    def _decoded(self, codes: Tensor) -> Tensor:
+        """Codes (n, M) -> (n, D') in the rotated space."""
+        parts = torch.arange(len(self.centroids), device=codes.device)
+        return self.centroids[parts, codes].flatten(1)
+
+    def _first_centroids(self, points: Tensor, generator: torch.Generator) -> None:
+        """Points drawn at random; where there are fewer than centroids, the rest lie out of reach."""
+        for part, values in enumerate(self._parts(points)):
+            chosen = torch.randperm(len(values), generator=generator)[: self.centroids.shape[1]]
+            self.centroids[part].fill_(1e4)
+            self.centroids[part, : len(chosen)] = values[chosen.to(values.device)]
+
+    def _kmeans(self, points: Tensor, iterations: int, generator: torch.Generator) -> Tensor:
+        """Move the centroids; returns the codes (n, M) of the points."""
+        parts = self._parts(points)
+        for _ in range(iterations):
+            codes = self._nearest(parts)
+            for part, values in enumerate(parts):
+                self._move_centroids(part, values, codes[:, part], generator)
+        return self._nearest(parts)
+
+    def _move_centroids(self, part: int, values: Tensor, codes: Tensor, generator: torch.Generator) -> None:
+        """Mean of a centroid's points; one without points jumps to a random point, if there are enough."""
+        centroids = self.centroids[part]
+        counts = torch.bincount(codes, minlength=len(centroids))
+        sums = torch.zeros_like(centroids).index_add_(0, codes, values)
+        used = counts > 0
+        centroids[used] = sums[used] / counts[used].unsqueeze(1)
+        empty = torch.nonzero(~used).squeeze(1)
+        if len(values) > len(centroids) and len(empty):
+            draws = torch.randint(len(values), (len(empty),), generator=generator)
+            centroids[empty] = values[draws.to(values.device)]
+
+    def _nearest(self, parts: Tensor) -> Tensor:
+        """(M, n, d) -> (n, M) int64."""
+        nearest = []
+        for centroids, values in zip(self.centroids, parts, strict=True):
+            half_norms = centroids.square().sum(1) / 2
+            nearest.append((values @ centroids.T - half_norms).argmax(1))
+        return torch.stack(nearest, 1)

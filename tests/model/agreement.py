@@ -1,0 +1,61 @@
+"""A model of ours against a golden file: users, scores, loss and every gradient."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tests.golden import Golden, assert_agrees
+from tests.model import builders
+
+Convert = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
+
+
+def build(model_class: type, golden: Golden, convert: Convert, has_time: bool = False, **changes: Any) -> Any:
+    """The model of a golden file with its parameters, in evaluation mode."""
+    changes = {"MAX_ITEM_LIST_LENGTH": int(golden.meta["max_len"])} | changes
+    config = builders.settings(model_class.__name__, "reference", **changes)
+    features = {}
+    if "text_features" in golden.input:
+        features["text"] = builders.feature(golden.input["text_features"])
+    rows = int(golden.meta["n_items_with_pad"])
+    model = model_class(config, builders.dataset(rows, has_time, **features))
+    model.load_state_dict(convert(golden.param), strict=True)
+    return model.eval()
+
+
+def interaction(golden: Golden, times: str | None = None) -> Any:
+    """The file's batch, as the data layer gives it."""
+    i = golden.input
+    return builders.batch(i["item_seq"], i["item_seq_len"], i["pos_items"], i[times] if times else None)
+
+
+def assert_outputs_agree(
+    model: Any, golden: Golden, batch: Any, temperature: float = 1.0, suffix: str = ""
+) -> Tensor:
+    """User vectors, scores (ours are divided by the temperature) and the loss, which is returned."""
+    users = model.user_vectors(batch)
+    expected = golden.output[f"user{suffix}"]
+    if temperature != 1.0:  # ours are of length 1 where scores are cosines
+        expected = torch.nn.functional.normalize(expected, dim=-1)
+    assert_agrees(users, expected, "user vectors")
+    scores = model.full_sort_predict(batch)
+    assert_agrees(scores * temperature, golden.output[f"scores{suffix}"], "scores")
+    assert_agrees(users @ model.item_matrix().T, scores, "user vectors times item matrix", 1e-6)
+    targets = batch["item_id"]
+    assert_agrees(model.predict(batch), scores[torch.arange(len(targets)), targets], "predict", 1e-5)
+    loss = model.calculate_loss(batch)
+    assert_agrees(loss, golden.output[f"loss{suffix}"], "loss")
+    return loss
+
+
+def assert_gradients_agree(model: Any, loss: Tensor, expected: Mapping[str, Tensor]) -> None:
+    """Every gradient of the file, by our names."""
+    model.zero_grad()
+    loss.backward()
+    parameters = dict(model.named_parameters())
+    assert expected, "the golden file has no gradients"
+    for name, grad in expected.items():
+        actual = parameters[name].grad
+        assert_agrees(torch.zeros_like(grad) if actual is None else actual, grad, name)

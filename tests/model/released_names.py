@@ -1,0 +1,121 @@
+"""Entries of the released baselines' states under our names, for the golden files."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+Renames = Iterable[tuple[str, str]]
+
+TRANSFORMER = [
+    (r"multi_head_attention\.LayerNorm\.", "attention.layer_norm."),
+    (r"multi_head_attention\.dense\.", "attention.out."),
+    (r"multi_head_attention\.", "attention."),
+    (r"feed_forward\.LayerNorm\.", "ffn.layer_norm."),
+    (r"feed_forward\.dense_1\.", "ffn.fc1."),
+    (r"feed_forward\.dense_2\.", "ffn.fc2."),
+]
+
+SASREC = [
+    (r"^trm_encoder\.layer\.", "encoder.stack.layers."),
+    (r"^LayerNorm\.", "encoder.input.layer_norm."),
+    (r"^position_embedding\.", "encoder.input.position."),
+    (r"^item_embedding\.", "table.embedding."),
+    (r"^adapter\.0\.", "table.adapters.text."),
+    *TRANSFORMER,
+]
+
+BSAREC = [
+    (r"^item_encoder\.", "trm_encoder."),
+    (r"^item_embeddings\.", "item_embedding."),
+    (r"^position_embeddings\.", "position_embedding."),
+    (r"^trm_encoder\.blocks\.(\d+)\.", r"encoder.layers.\1."),
+    (r"layer\.attention_layer\.", "multi_head_attention."),
+    (r"layer\.filter_layer\.LayerNorm\.", "filter.layer_norm."),
+    (r"layer\.filter_layer\.", "filter."),
+    *SASREC,
+]
+
+MAMBA4REC = [
+    (r"^mamba_layers\.(\d+)\.LayerNorm\.", r"encoder.layers.\1.layer_norm."),
+    (r"^mamba_layers\.(\d+)\.mamba\.", r"encoder.layers.\1.block."),
+    (r"^mamba_layers\.(\d+)\.ffn\.", r"encoder.layers.\1.ffn."),
+    (r"ffn\.LayerNorm\.", "ffn.layer_norm."),
+    (r"ffn\.w_", "ffn.fc"),
+    (r"block\.A_log", "block.scan.a_log"),
+    (r"block\.D$", "block.scan.skip"),
+    (r"block\.conv1d\.", "block.conv."),
+    (r"block\.x_proj\.", "block.maps."),
+    (r"^LayerNorm\.", "encoder.input_norm."),
+    (r"^item_embedding\.", "table.embedding."),
+    (r"^adapter\.0\.", "table.adapters.text."),
+]
+
+_TIME = [
+    (r"conv1d4time_1\.", "convs.0."),
+    (r"conv1d4time_2\.", "convs.1."),
+    (r"mlp4time_scale\.1\.", "fc1."),
+    (r"mlp4time_scale\.3\.", "fc2."),
+]
+
+TIM4REC = [
+    *[(rf"^ssd_layers\.(\d+)\.ssd\.{a}", rf"time.scales.\1.{b}") for a, b in _TIME],
+    (r"^ssd_layers\.(\d+)\.ssd\.time_gate_residual\.1\.", r"time.gates.\1.gate."),
+    (r"^ssd_layers\.(\d+)\.ssd\.time_layer_norm\.", r"time.gates.\1.norm."),
+    (r"^ssd_layers\.(\d+)\.ssd\.conv1d_1\.", r"ssd_layers.\1.ssd.conv1d."),
+    (r"^ssd_layers\.(\d+)\.ssd\.", r"encoder.layers.\1.block."),
+    (r"^ssd_layers\.(\d+)\.", r"encoder.layers.\1."),
+    (r"block\.A_log", "block.a_log"),
+    (r"block\.D$", "block.skip"),
+    (r"^layer_norm_time\.", "time.gap_norm.norm."),
+    (r"^in_layer_norm\.", "encoder.input_norm."),
+    (r"^item_embedding\.", "table.embedding."),
+    (r"^adapter\.0\.", "table.adapters.text."),
+]
+
+
+def rename(state: Mapping[str, Tensor], renames: Renames) -> dict[str, Tensor]:
+    """Apply every rename to every name, in order."""
+    renamed = {}
+    for name, value in state.items():
+        for pattern, ours in renames:
+            name = re.sub(pattern, ours, name)
+        renamed[name] = value
+    return renamed
+
+
+def mamba4rec(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The released block projects inputs and gates at once."""
+    ours = rename(state, MAMBA4REC)
+    for name in [name for name in ours if name.endswith("block.in_proj.weight")]:
+        ours[name], ours[name.replace("in_proj", "gate_proj")] = ours[name].chunk(2)
+    return ours
+
+
+def tim4rec(state: Mapping[str, Tensor], inner: int, maps: int) -> dict[str, Tensor]:
+    """The released block projects z, x, B, C and steps at once and convolves x, B, C at once.
+
+    The last layer's gate feeds a stream that nothing reads; ours has none.
+    """
+    ours = rename(state, TIM4REC)
+    last = max(int(name.split(".")[2]) for name in ours if name.startswith("encoder.layers."))
+    ours = {name: value for name, value in ours.items() if not name.startswith(f"time.gates.{last}.")}
+    for name in [name for name in ours if ".block.conv1d." in name]:
+        value, to = ours.pop(name), name.replace("conv1d", "conv")
+        ours[to], ours[to.replace("conv.", "query_conv.")] = value.split([inner + maps, maps])
+    for name in [name for name in ours if ".block.in_proj." in name]:
+        heads = len(ours[name]) - 2 * (inner + maps)
+        z, x, b, c, steps = ours[name].split([inner, inner, maps, maps, heads])
+        ours[name] = torch.cat([x, b, steps])
+        ours[name.replace("in_proj", "gate_proj")] = z
+        ours[name.replace("in_proj", "query_proj")] = c
+    return ours
+
+
+def bsarec(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The released filter's gains have two dimensions of size one in front."""
+    return {
+        name: value.flatten() if name.endswith("sqrt_beta") else value
+        for name, value in rename(state, BSAREC).items()
+    }

@@ -1,0 +1,74 @@
+"""BSARec, both paddings, against the released code."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.model.bsarec import BSARec
+from tests.golden import Golden, assert_agrees, golden_files, load
+from tests.model import agreement, builders, released_names
+
+
+def build(golden: Golden, **changes: Any) -> Any:
+    h = golden.meta["hyperparameters"]
+    sizes = {name: h[name] for name in ("hidden_size", "n_layers", "n_heads", "c", "alpha")}
+    return agreement.build(
+        BSARec,
+        golden,
+        released_names.bsarec,
+        inner_size=int(golden.meta["inner_size"]),
+        padding="left" if "left" in golden.name else "right",
+        **sizes,
+        **changes,
+    )
+
+
+def right_padded(golden: Golden) -> Any:
+    """The data layer pads on the right, whatever the model does."""
+    if "input_ids" not in golden.input:
+        return agreement.interaction(golden)
+    ids = golden.input["input_ids"]
+    lengths = (ids > 0).sum(1)
+    rows = [torch.cat([row[row > 0], row[row == 0]]) for row in ids]
+    return builders.batch(torch.stack(rows)[:, : lengths.max()], lengths, golden.input["pos_items"])
+
+
+@pytest.mark.parametrize("buckets", [1, 3])
+@pytest.mark.parametrize("path", golden_files("bsarec-*"))
+def test_agrees_with_the_released_code(path: Path, buckets: int) -> None:
+    golden = load(path)
+    model = build(golden, num_buckets=buckets)
+    loss = agreement.assert_outputs_agree(model, golden, right_padded(golden))
+    grads = released_names.bsarec(golden.grad)
+    agreement.assert_gradients_agree(model, loss, grads)
+
+
+@pytest.mark.parametrize("path", golden_files("bsarec-c*"))
+def test_every_layer_agrees_at_every_position(path: Path) -> None:
+    golden = load(path)
+    encoder, i = build(golden).encoder, golden.input
+    x = golden.output["filter0_in"]
+    assert_agrees(encoder.layers[0].filter(x), golden.output["filter0_out"], "filter")
+    valid = i["item_seq"] > 0
+    mask = torch.where(valid[:, None, None] & torch.ones(10, 10, dtype=torch.bool).tril(), 0.0, -1e4)
+    for number in range(2):
+        x = encoder.layers[number](x, mask)
+        assert_agrees(x, golden.output[f"layer{number}"], f"layer {number}")
+
+
+@pytest.mark.parametrize("padding", ["left", "right"])
+def test_users_do_not_depend_on_the_width_of_the_batch(padding: str) -> None:
+    config = builders.settings("BSARec", padding=padding, MAX_ITEM_LIST_LENGTH=7)
+    model = BSARec(config, builders.dataset(30)).eval()
+    lengths, targets = torch.tensor([2]), torch.tensor([9])
+    narrow = model.user_vectors(builders.batch(torch.tensor([[3, 4]]), lengths, targets))
+    wide = model.user_vectors(builders.batch(torch.tensor([[3, 4, 0, 0, 0]]), lengths, targets))
+    assert torch.allclose(narrow, wide, atol=1e-6)
+
+
+def test_an_unknown_padding_is_one_clear_error() -> None:
+    with pytest.raises(UserError, match="padding: 'middle' is none of left, right"):
+        BSARec(builders.settings("BSARec", padding="middle"), builders.dataset(30))
