@@ -21,24 +21,30 @@ from recbole_mmm4rec.errors import UserError
 
 _WORD = 8  # bytes of an int64
 _GROUP = 255  # a byte counts to 255
+_ROWS = {"rec.topk", "rec.meanrank", "rec.score", "rec.items", "data.label"}
 
 DEFAULT_CHUNK = 256
 """Rows scored at a time when the configuration has no ``eval_chunk_size``."""
 
 
 class GatheringCollector(Collector):
-    """RecBole's collector; on several processes it hands the evaluator the rows of all of them."""
+    """RecBole's collector; on several processes it hands the evaluator the rows of all of them.
+
+    RecBole's own stops at metrics that need plain numbers (``ItemCoverage``, ``GiniIndex``): it asks integers
+    for their CPU copy.
+    """
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
         self.loader: Any = None
 
     def get_data_struct(self) -> DataStruct:
-        """Rows collected since the last call, of every process, each row once."""
-        struct = super().get_data_struct()
-        for name in ("rec.topk", "rec.meanrank", "rec.score", "rec.items", "data.label"):
-            if name in struct:
-                struct.set(name, distributed.gather_rows(struct.get(name), self.loader))
+        """Rows collected since the last call, of every process, each row once, and the facts of the data."""
+        struct, collected = DataStruct(), self.data_struct._data_dict
+        for name, value in collected.items():
+            struct.set(name, distributed.gather_rows(value, self.loader) if name in _ROWS else value)
+        for name in _ROWS & collected.keys():
+            del self.data_struct[name]
         return struct
 
 

@@ -1,0 +1,130 @@
+"""Two gloo processes against one process with the union of their batches."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import nn
+
+from recbole_mmm4rec import distributed
+from recbole_mmm4rec.checkpoint import read_checkpoint
+from recbole_mmm4rec.errors import UserError
+from tests.tiny import TinyModel, make_config, make_run, write_dataset
+
+EVEN = 3  # a dataset with an even number of training samples: of an odd one a sample is dealt out twice
+VALUES: dict[str, Any] = {"shuffle": False, "learner": "adam", "epochs": 2, "accumulation_steps": 2}
+RUNS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "lists": {"epochs": 1, "valid_metric": "Recall@10", "metrics": ["Recall", "ItemCoverage"]},
+    "means": {"epochs": 1, "valid_metric": "GAUC", "metrics": ["Recall", "GAUC"]},
+}
+
+
+def train(folder: Path, rank: int, processes: int, **values: Any) -> dict[str, Any]:
+    config = make_config(folder, **VALUES | values)
+    if processes > 1:
+        config["single_spec"], config["world_size"], config["local_rank"] = False, processes, rank
+    trainer, train_data, valid, test = make_run(config)
+    if rank:  # other weights in the beginning, which those of process 0 must replace
+        nn.init.ones_(trainer.model.stack[0].weight)
+    if processes > 1:
+        distributed.broadcast_model(trainer.model)
+    best = trainer.fit(train_data, valid)
+    result = trainer.evaluate(test)
+    return {
+        "samples": train_data.sample_size,
+        "weights": trainer.model.state_dict(),
+        "best": best,
+        "test": result,
+        "ranks": None if trainer.last_ranks is None else torch.from_numpy(trainer.last_ranks),
+        "losses": trainer.record.losses,
+        "file": trainer.saved_model_file,
+    }
+
+
+def work(rank: int, folder: Path) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    check_gradients(rank)
+    for name, values in RUNS.items():
+        os.chdir(folder / name)
+        torch.save(train(folder / name, rank, 2, **values), folder / name / f"end{rank}.pt")
+    dist.destroy_process_group()
+
+
+def check_gradients(rank: int) -> None:
+    """Gradients become means, one that is missing everywhere stays missing."""
+    both, one_side, none, frozen = (nn.Parameter(torch.ones(2)) for _ in range(4))
+    frozen.requires_grad_(False)
+    both.grad = torch.full((2,), float(rank + 1))
+    if rank == 0:
+        one_side.grad = torch.full((2,), 4.0)
+    distributed.average_gradients([both, one_side, none, frozen])
+    assert both.grad.tolist() == [1.5, 1.5]
+    assert one_side.grad is not None
+    assert one_side.grad.tolist() == [2.0, 2.0]
+    assert none.grad is None
+    assert frozen.grad is None
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """One start of two processes does all the runs: starting takes longer than running."""
+    folder = tmp_path_factory.mktemp("two")
+    for name in RUNS:
+        write_dataset(folder / name, seed=EVEN)
+    mp.spawn(work, args=(folder,), nprocs=2)
+    return folder
+
+
+def ends(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Both processes' end, and that of one process with the same settings."""
+    monkeypatch.chdir(folder / name)
+    two = [torch.load(folder / name / f"end{rank}.pt", weights_only=False) for rank in range(2)]
+    return [*two, train(folder / name, 0, 1, **RUNS[name])]
+
+
+def test_two_processes_train_and_evaluate_as_one(folder, monkeypatch):
+    first, second, one = ends(folder, "plain", monkeypatch)
+    assert one["samples"] % 2 == 0
+    assert first["file"] == second["file"]
+    assert first["test"] == second["test"]
+    assert first["best"] == second["best"]
+    assert first["losses"] == pytest.approx(one["losses"], rel=1e-5)
+    for name, value in one["weights"].items():
+        assert torch.equal(first["weights"][name], second["weights"][name])
+        torch.testing.assert_close(first["weights"][name], value, rtol=1e-4, atol=1e-5)
+    assert torch.equal(first["ranks"], one["ranks"])  # 61 users: one row is dealt out twice
+    assert first["test"] == pytest.approx(one["test"])
+
+
+@pytest.mark.parametrize("name", ["lists", "means"])
+def test_recboles_own_metrics_see_every_row_once(folder, monkeypatch, name):
+    first, second, one = ends(folder, name, monkeypatch)
+    assert first["ranks"] is None
+    assert first["test"] == second["test"] == pytest.approx(one["test"], rel=1e-6)
+
+
+def test_resume_needs_as_many_processes(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    last = next(path for path in (folder / "plain" / "saved").glob("*.last.pth") if _processes(path) == 2)
+    with pytest.raises(UserError, match="saved by 2 processes, resumed with 1"):
+        make_run(make_config(folder / "plain", TinyModel, **VALUES))[0].resume_checkpoint(last)
+
+
+def _processes(path: Path) -> int:
+    return len((read_checkpoint(path).training or {})["random"])
+
+
+def test_alone_nothing_happens():
+    parameter = nn.Parameter(torch.ones(2))
+    parameter.grad = torch.full((2,), 3.0)
+    distributed.average_gradients([parameter])
+    assert parameter.grad.tolist() == [3.0, 3.0]
+    assert (distributed.world_size(), distributed.rank()) == (1, 0)
+    assert distributed.gather_objects("x") == ["x"]
+    assert distributed.broadcast_object("x") == "x"
+    assert distributed.average(torch.ones(1)).item() == 1.0
