@@ -7,10 +7,13 @@ turn the ranks into values, so the values are RecBole's to the last digit wherev
 """
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from recbole.data.dataloader import FullSortEvalDataLoader
+from recbole.evaluator import Evaluator
 from recbole.evaluator.collector import Collector, DataStruct
 from recbole.evaluator.register import metric_information
 from recbole.model.abstract_recommender import AbstractRecommender
@@ -147,6 +150,40 @@ class FullRanking:
     def _score(self, interaction: Any, columns: Tensor, rows: slice) -> Tensor:
         scores = self.model.full_sort_predict(interaction[rows]).view(-1, self.n_items)
         return self.counter.of_scores(scores[:, 1:], columns[rows])
+
+
+class RankEvaluator:
+    """Values of RecBole's own metric classes, from ranks.
+
+    They see only the rows with a hit: the others are zeros in every metric, which change no sum, and counting
+    them in the mean again makes the values the same to the last bit.
+    """
+
+    def __init__(self, config: Any) -> None:
+        self.depth = max(config["topk"])
+        self.rows = 0
+        self._evaluator = Evaluator(config)
+        for metric in self._evaluator.metric_class.values():
+            metric.topk_result = partial(self._averaged, metric)
+
+    def __call__(self, ranks: Tensor) -> dict[str, float]:
+        """Metric values of ranks (n,) int64, counted from 0."""
+        self.rows = len(ranks)
+        hits = ranks[ranks < self.depth]
+        return self._evaluator.evaluate(metric_input(hits if len(hits) else ranks[:1], self.depth))
+
+    def _averaged(self, metric: Any, name: str, values: np.ndarray) -> dict[str, float]:
+        return type(metric).topk_result(metric, name, _ZerosLeftOut(values, self.rows))
+
+
+class _ZerosLeftOut:
+    """(n, K) values of ``rows`` rows, of which some zero rows are not stored; all that is asked is a mean."""
+
+    def __init__(self, values: np.ndarray, rows: int) -> None:
+        self.values, self.rows = values, rows
+
+    def mean(self, axis: int) -> np.ndarray:
+        return self.values.sum(axis=axis) / self.rows
 
 
 def metric_input(ranks: Tensor, depth: int) -> DataStruct:

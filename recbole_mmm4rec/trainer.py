@@ -1,7 +1,7 @@
 """RecBole's trainer with what it lacks: NAdam, accumulation, bf16, exact resume and fast full ranking."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from time import time
 from typing import Any
 
@@ -16,7 +16,7 @@ from tqdm import tqdm
 from recbole_mmm4rec import distributed
 from recbole_mmm4rec.checkpoint import read_checkpoint
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.evaluation import FullRanking, GatheringCollector, counting_suffices, metric_input
+from recbole_mmm4rec.evaluation import FullRanking, GatheringCollector, RankEvaluator, counting_suffices
 from recbole_mmm4rec.loss_sum import LossSum
 from recbole_mmm4rec.resume import ResumableTrainer
 
@@ -192,11 +192,16 @@ class MultiModalTrainer(ResumableTrainer):
         show_progress = show_progress and distributed.rank() == 0
         if not counting_suffices(self.config["metrics"], eval_data, self.model):
             return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
-        ranks = self._rank_all(eval_data, show_progress)
+        with self._shared_item_table():
+            ranks = self._rank_all(eval_data, show_progress)
         self.last_ranks = ranks.numpy()
-        result = self.evaluator.evaluate(metric_input(ranks, max(self.config["topk"])))
+        result = RankEvaluator(self.config)(ranks)
         self.wandblogger.log_eval_metrics(result, head="eval")
         return result
+
+    def _shared_item_table(self) -> AbstractContextManager[Any]:
+        """The model's own context in which it makes its item table once, when it has one."""
+        return getattr(self.model, "shared_item_table", nullcontext)()
 
     def _rank_all(self, eval_data: Any, show_progress: bool) -> Tensor:
         self.model.eval()

@@ -1,3 +1,5 @@
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,7 @@ from recbole.evaluator import Collector, Evaluator
 from recbole.trainer import Trainer
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.evaluation import RankCounter, counting_suffices, metric_input
+from recbole_mmm4rec.evaluation import RankCounter, RankEvaluator, counting_suffices, metric_input
 from tests.tiny import OpaqueModel, TinyModel, make_config, make_run, write_dataset
 
 ALL = ["Recall", "MRR", "NDCG", "Hit", "Precision", "MAP"]
@@ -76,7 +78,32 @@ def test_values_are_those_of_recboles_collector_and_evaluator(folder):
     collector.eval_batch_collect(scores, None, torch.arange(300), targets)
     expected = Evaluator(config).evaluate(collector.get_data_struct())
     ranks = RankCounter(100, 50).of_scores(scores[:, 1:], targets - 1)
-    assert Evaluator(config).evaluate(metric_input(ranks, 50)) == expected
+    assert RankEvaluator(config)(ranks) == expected
+
+
+@pytest.mark.parametrize("ranks", [[60, 50, 99], [0], [49, 50], [0] * 7])
+def test_few_and_no_hits(folder, ranks):
+    """Against the obvious twin: every row goes through RecBole's metrics, hit or not."""
+    config = make_config(folder, topk=[1, 50], metric_decimal_place=17)
+    expected = Evaluator(config).evaluate(metric_input(torch.tensor(ranks), 50))
+    assert RankEvaluator(config)(torch.tensor(ranks)) == expected
+
+
+def test_the_item_table_is_shared_during_an_evaluation(folder):
+    trainer, _, valid, _ = make_run(make_config(folder))
+    events = []
+
+    @contextmanager
+    def shared():
+        events.append("begin")
+        yield
+        events.append("end")
+
+    trainer.model.shared_item_table = shared
+    vectors = trainer.model.user_vectors
+    trainer.model.user_vectors = lambda batch: events.append("batch") or vectors(batch)
+    trainer.evaluate(valid, load_best_model=False)
+    assert events == ["begin", *["batch"] * len(valid), "end"]
 
 
 @pytest.mark.parametrize("model", [TinyModel, OpaqueModel])
