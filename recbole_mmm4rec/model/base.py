@@ -33,8 +33,8 @@ class MultiModalRecommender(SequentialRecommender):
 
     trims_history: ClassVar[bool] = True
     modalities: ClassVar[tuple[str, ...]] = ()
-    item_bound: ClassVar[tuple[str, ...]] = ()
-    frozen_after_transfer: ClassVar[tuple[str, ...]] = ()
+    item_bound: tuple[str, ...] = ()
+    frozen_after_transfer: tuple[str, ...] = ()  # a configuration may empty it
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
@@ -92,13 +92,22 @@ class MultiModalRecommender(SequentialRecommender):
 
     def _in_batch_loss(self, interaction: Any, targets: Tensor) -> Tensor:
         """Only items that occur in the batch get a vector."""
-        item_seq = interaction[self.ITEM_SEQ]
+        items, item_seq, target_rows = self.batch_items(interaction)
+        table = self.item_table(items)
+        users = self._users(table, item_seq, interaction)
+        candidates = self.candidates(table, items)[target_rows]
+        return in_batch_loss(users, candidates, targets, self.mask_equal_items)
+
+    def batch_items(self, interaction: Any) -> tuple[Tensor, Tensor, Tensor]:
+        """The different items of a batch, the pad first, and the batch in terms of them.
+
+        Returns:
+            items (n,), histories (B, W) and targets (B,), the latter two as rows of the first; all int64.
+        """
+        item_seq, targets = interaction[self.ITEM_SEQ], interaction[self.POS_ITEM_ID]
         seen = torch.cat([targets.new_tensor([PAD]), item_seq.flatten(), targets])
         items, rows = torch.unique(seen, return_inverse=True)
-        table = self.item_table(items)
-        users = self._users(table, rows[1 : -len(targets)].view_as(item_seq), interaction)
-        candidates = self.candidates(table, items)[rows[-len(targets) :]]
-        return in_batch_loss(users, candidates, targets, self.mask_equal_items)
+        return items, rows[1 : -len(targets)].view_as(item_seq), rows[-len(targets) :]
 
     def _users(self, table: Table, item_seq: Tensor, interaction: Any) -> Tensor:
         lengths, context = interaction[self.ITEM_SEQ_LEN], self.context(interaction)

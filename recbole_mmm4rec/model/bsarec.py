@@ -3,17 +3,16 @@ AAAI 2024."""
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.base import Table
 from recbole_mmm4rec.model.self_attentive import transformer_settings
 from recbole_mmm4rec.model.single_table import SingleTableRecommender
+from recbole_mmm4rec.nn.alignment import SIDES, pad_to
 from recbole_mmm4rec.nn.frequency import FrequencyEncoder, FrequencySettings
 from recbole_mmm4rec.nn.id_table import look_up
-
-PADDINGS = ("left", "right")
 
 
 class BSARec(SingleTableRecommender):
@@ -22,16 +21,12 @@ class BSARec(SingleTableRecommender):
     def build_encoder(self, config: Any) -> nn.Module:
         """The layers; their filters are made for histories of exactly L positions."""
         self.padding, self.length = config["padding"], config["MAX_ITEM_LIST_LENGTH"]
-        if self.padding not in PADDINGS:
-            raise UserError(f"padding: {self.padding!r} is none of {', '.join(PADDINGS)}")
+        if self.padding not in SIDES:
+            raise UserError(f"padding: {self.padding!r} is none of {', '.join(SIDES)}")
         frequency = FrequencySettings(self.length, config["c"] // 2 + 1, config["alpha"])
         return FrequencyEncoder(transformer_settings(config), frequency)
 
     def encode(self, table: Table, item_seq: Tensor, lengths: Tensor, context: list[Tensor]) -> Tensor:  # noqa: ARG002
         """(b, W) rows of the table -> (b, D); trimming ends here, for pads are part of the signal."""
-        position = torch.arange(self.length, device=lengths.device).expand(len(lengths), -1)
-        first = torch.zeros_like(lengths) if self.padding == "right" else self.length - lengths
-        source = position - first.unsqueeze(1)
-        valid = (source >= 0) & (source < lengths.unsqueeze(1))
-        aligned = item_seq.gather(1, source.clamp(0, item_seq.shape[1] - 1)) * valid
-        return self.encoder(look_up(table["item"], aligned), valid, first + lengths - 1)
+        aligned, last = pad_to(item_seq, lengths, self.length, self.padding)
+        return self.encoder(look_up(table["item"], aligned), aligned > PAD, last)

@@ -117,7 +117,7 @@ class MMM4Rec(MultiModalRecommender):
     """Multi-modal Mamba. Keys: ``properties/model/MMM4Rec.yaml``."""
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT, IMAGE)
-    item_bound: ClassVar[tuple[str, ...]] = ("table.item_bias.", "fusion.")
+    item_bound: tuple[str, ...] = ("table.item_bias.", "fusion.")
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)

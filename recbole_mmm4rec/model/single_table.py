@@ -19,7 +19,7 @@ from recbole_mmm4rec.nn.parameters import initialise
 class SingleTableRecommender(MultiModalRecommender):
     """Item ids, unless a subclass gives another table; plain inner products."""
 
-    item_bound: ClassVar[tuple[str, ...]] = ("table.",)
+    item_bound: tuple[str, ...] = ("table.",)
 
     table: nn.Module
     encoder: nn.Module
@@ -87,7 +87,7 @@ class TextItems(SingleTableRecommender):
     """Mixed into an ID model: items are one linear map of their text feature."""
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT,)
-    item_bound: ClassVar[tuple[str, ...]] = ("table.item_bias.",)
+    item_bound: tuple[str, ...] = ("table.item_bias.",)
 
     def build_table(self, config: Any, features: Mapping[str, FrozenFeatures]) -> nn.Module:
         """Adapter of the text features; ``item_offset`` adds a trainable row an item."""

@@ -23,6 +23,7 @@ class ProductQuantiser(nn.Module):
     mean: Tensor
     rotation: Tensor
     centroids: Tensor
+    fitted: Tensor
 
     def __init__(self, inputs: int, parts: int, values: int) -> None:
         super().__init__()
@@ -30,6 +31,7 @@ class ProductQuantiser(nn.Module):
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("rotation", torch.eye(width))
         self.register_buffer("centroids", torch.zeros(parts, values, width // parts))
+        self.register_buffer("fitted", torch.zeros((), dtype=torch.bool))
 
     @torch.no_grad()
     def fit(self, vectors: Tensor, seed: int, rounds: int = 10, iterations: int = 4) -> None:
@@ -53,6 +55,7 @@ class ProductQuantiser(nn.Module):
             left, _, right = torch.linalg.svd(points.T @ self._decoded(parts))
             self.rotation.copy_(left @ right)
         self._kmeans(points, rounds, generator)
+        self.fitted.fill_(True)
 
     @torch.no_grad()
     def encode(self, vectors: Tensor, chunk: int = 65_536) -> Tensor:

@@ -1,6 +1,6 @@
 """SASRec's Transformer: post-norm self-attention and feed-forward blocks over learnt positions.
 
-Source: Kang and McAuley, "Self-attentive sequential recommendation", 2018, in RecBole's form: GELU, post-norm.
+Source: Kang and McAuley, "Self-attentive sequential recommendation", 2018, as in RecBole: GELU, post-norm.
 """
 
 from dataclasses import dataclass

@@ -119,3 +119,53 @@ def bsarec(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         name: value.flatten() if name.endswith("sqrt_beta") else value
         for name, value in rename(state, BSAREC).items()
     }
+
+
+UNISREC = [
+    (r"^moe_adaptor\.experts\.(\d+)\.lin\.", r"table.adaptor.maps.\1."),
+    (r"^moe_adaptor\.w_gate", "table.adaptor.gate"),
+    (r"^moe_adaptor\.w_noise", "table.adaptor.gate_noise"),
+    (r"^item_embedding\.", "table.ids.embedding."),
+    *SASREC,
+]
+
+VQREC = [
+    (r"^pq_code_embedding\.", "table.codes.embedding."),
+    (r"^trans_matrix$", "permutation.weight"),
+    *SASREC,
+]
+
+FDSA = [
+    (r"^item_trm_encoder\.layer\.", "id_stack.layers."),
+    (r"^feature_trm_encoder\.layer\.", "text_stack.layers."),
+    (r"^adapter\.mlp_layers\.1\.", "texts.adapters.text."),
+    (r"^concat_layer\.", "merge."),
+    (r"^item_embedding\.", "ids.embedding."),
+    (r"^LayerNorm\.", "input.layer_norm."),
+    (r"^position_embedding\.", "input.position."),
+    *TRANSFORMER,
+]
+
+S3REC = [
+    (r"^adapter\.mlp_layers\.1\.", "attributes.adapters.text."),
+    (r"^(aap|mip|map|sp)_norm\.", r"heads.\1."),
+    *SASREC,
+]
+
+
+def unisrec(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The released experts hold their shifts one by one."""
+    ours = rename(state, UNISREC)
+    shifts = {name: ours.pop(name) for name in sorted(ours) if name.startswith("moe_adaptor.experts.")}
+    if shifts:
+        ours["table.adaptor.shift"] = torch.stack(list(shifts.values()))
+    return ours
+
+
+def s3rec(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The released table's last row is the mask token."""
+    ours = rename(state, S3REC)
+    if "table.embedding.weight" in ours:
+        table = ours["table.embedding.weight"]
+        ours["table.embedding.weight"], ours["table.mask.weight"] = table[:-1], table[-1:]
+    return ours

@@ -1,0 +1,45 @@
+"""What UniSRec and VQ-Rec share: SASRec's encoder, cosine scores with a temperature, contrastive losses."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from recbole_mmm4rec.model.base import Table
+from recbole_mmm4rec.model.self_attentive import SelfAttentiveRecommender
+from recbole_mmm4rec.nn.losses import in_batch_loss
+
+
+class CosineRecommender(SelfAttentiveRecommender):
+    """Users and candidates of length 1; candidates divided by the temperature, at evaluation too."""
+
+    frozen_after_transfer: tuple[str, ...] = ("encoder.stack.", "encoder.input.position.")
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        self.temperature: float = config["temperature"]
+        if not config["freeze_encoder"]:
+            self.frozen_after_transfer = ()
+
+    def encode(self, table: Table, item_seq: Tensor, lengths: Tensor, context: list[Tensor]) -> Tensor:
+        """(b, W) rows of the table -> (b, D) of length 1."""
+        return F.normalize(super().encode(table, item_seq, lengths, context), dim=-1)
+
+    def candidates(self, table: Table, items: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """(n, D) of length 1 / temperature."""
+        return self.scaled(table["item"])
+
+    def scaled(self, vectors: Tensor) -> Tensor:
+        """(n, D) -> (n, D) of length 1 / temperature."""
+        return F.normalize(vectors, dim=-1) / self.temperature
+
+    def contrast(
+        self, users: Tensor, others: Tensor, targets: Tensor, own_negatives: Tensor | None = None
+    ) -> Tensor:
+        """InfoNCE of users against ``others`` (B, D) of length 1 / temperature: () float32.
+
+        Rows with the same target are no negatives of each other; in the released codes they score 0.
+        """
+        equal = -torch.inf if self.mask_equal_items else 0.0
+        return in_batch_loss(users, others, targets, True, equal, own_negatives)
