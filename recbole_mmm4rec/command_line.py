@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from recbole_mmm4rec.config_checks import accepted_types, documented_keys
+from recbole_mmm4rec.config_checks import documented_keys, is_text
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.property_files import Key, PropertyLoader
 
@@ -56,7 +56,7 @@ def typed_value(raw: str, key: Key | None) -> Any:
     """One raw string to a value."""
     if raw.lower() in NULLS:
         return None
-    if key is not None and key.types and set(accepted_types(key.types)) == {str, int, float}:
+    if key is not None and is_text(key):
         return raw
     try:
         value = yaml.load(raw, Loader=PropertyLoader)

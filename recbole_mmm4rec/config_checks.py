@@ -18,8 +18,8 @@ RUN_KEYS = frozenset(
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "float": (float, int),
-    "str": (str, int, float),
-    "string": (str, int, float),
+    "str": (str,),
+    "string": (str,),
     "bool": (bool,),
     "list": (list, tuple),
     "dict": (dict,),
@@ -95,7 +95,12 @@ def fits(value: Any, key: Key) -> bool:
         return type(None) in accepted or not {int, float, bool} & set(accepted)
     if isinstance(value, bool):
         return bool in accepted
-    return isinstance(value, accepted)
+    return isinstance(value, accepted) or (is_text(key) and isinstance(value, int | float))
+
+
+def is_text(key: Key) -> bool:
+    """Whether a key is documented as text alone; YAML reads some texts, such as a GPU's id, as numbers."""
+    return str in accepted_types(key.types) and set(accepted_types(key.types)) <= {str, type(None)}
 
 
 def accepted_types(comment: str) -> tuple[type, ...]:

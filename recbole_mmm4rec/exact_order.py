@@ -4,6 +4,7 @@ from functools import lru_cache
 from typing import Any
 
 from recbole.data import dataset as recbole_datasets
+from recbole.utils import FeatureSource
 
 PREFIX = "Exact"
 
@@ -16,12 +17,24 @@ class ExactOrder:
     enough: RecBole's later sorts are stable, and rounding keeps the order of unequal times.
     """
 
+    config: Any
     inter_feat: Any
     time_field: str | None
+    _time_is_extra = False
+
+    def _get_load_and_unload_col(self, source: Any) -> tuple[set[str] | None, set[str] | None]:
+        """Load the times for the order even where ``load_col`` leaves them out."""
+        load, unload = super()._get_load_and_unload_col(source)  # type: ignore[misc]
+        if load and source == FeatureSource.INTERACTION and self.time_field not in {None, *load}:
+            self._time_is_extra = "TS" not in self.config["eval_args"]["split"]
+            load = load | {self.time_field}
+        return load, unload
 
     def _change_feat_format(self) -> None:
         if self.time_field in self.inter_feat.columns:
             self.inter_feat = self.inter_feat.sort_values(self.time_field, kind="stable", ignore_index=True)
+            if self._time_is_extra:  # the user wants no model to see it
+                self._del_col(self.inter_feat, self.time_field)  # type: ignore[attr-defined]
         super()._change_feat_format()  # type: ignore[misc]
 
     def sort(self, by: Any, ascending: Any = True) -> None:

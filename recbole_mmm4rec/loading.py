@@ -58,7 +58,7 @@ def _read(model_file: str) -> Any:
         raise UserError(f"{model_file}: no such checkpoint file") from None
     except pickle.UnpicklingError:
         return _unpickle(model_file)
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # the reader of a file that is none fails in many ways
         raise UserError(f"{model_file}: not a checkpoint, or a damaged one") from error
 
 

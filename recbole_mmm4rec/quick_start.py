@@ -51,6 +51,7 @@ def run(
 
     data = create_dataset(config)
     logger.info(data)
+    check_topk(config, data)
     train_data, valid_data, test_data = recbole_data.data_preparation(config, data)
 
     network = build_model(config, train_data._dataset)
@@ -73,6 +74,13 @@ def run(
     }
     _report(result)
     return result
+
+
+def check_topk(config: Any, data: Any) -> None:
+    """Refuse cut-offs beyond the number of items, at which RecBole's ranking fails."""
+    items = data.item_num - 1  # without the pad
+    if max(config["topk"]) > items:
+        raise UserError(f"topk: {max(config['topk'])} exceeds the {items} items of '{config['dataset']}'")
 
 
 def build_model(config: Any, dataset: Any) -> Any:

@@ -58,8 +58,9 @@ def register() -> None:
     """Plug our models into RecBole. Calling it again changes nothing."""
     if any(isinstance(finder, ModelFinder) for finder in sys.meta_path):
         return
-    # ray 2.6.3 imports pkg_resources, which warns; nothing a user could do about it
+    # warnings about the insides of ray 2.6.3 and RecBole 1.2.1, about which a user can do nothing
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
     sys.meta_path.append(ModelFinder())
     after_import(
         {
@@ -68,7 +69,6 @@ def register() -> None:
             "recbole.trainer": _offering("Trainer", "recbole_mmm4rec.trainer", "MultiModalTrainer"),
             "recbole.trainer.trainer": lambda module: _compat().patch_trainers(module),
             "recbole.model.abstract_recommender": lambda module: _compat().patch_recommender(module),
-            "recbole.quick_start": replace_loading,
             "recbole.quick_start.quick_start": replace_loading,
         }
     )
@@ -119,10 +119,14 @@ def wrap_config(module: ModuleType) -> None:
 
 
 def replace_loading(module: ModuleType) -> None:
-    """RecBole's ``load_data_and_model`` unpickles; ours reads plain checkpoints, of ours and of built-ins."""
+    """RecBole's ``load_data_and_model`` unpickles; ours reads plain checkpoints, of ours and of built-ins.
 
-    def load_data_and_model(model_file: str) -> tuple[Any, ...]:
-        """See :func:`recbole_mmm4rec.loading.load_data_and_model`."""
-        return importlib.import_module("recbole_mmm4rec.loading").load_data_and_model(model_file)
+    The function's code is replaced, not its name, so that a name imported before the plugin works as well.
+    """
+    vars(module)["load_data_and_model"].__code__ = _load_data_and_model.__code__
 
-    vars(module)["load_data_and_model"] = load_data_and_model
+
+def _load_data_and_model(model_file: str) -> tuple[Any, ...]:
+    from recbole_mmm4rec.loading import load_data_and_model
+
+    return load_data_and_model(model_file)

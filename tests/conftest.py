@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-USERS, ITEMS, WIDTH = 30, 25, 12
+USERS, ITEMS, WIDTH = 30, 60, 12
 
 SMALL: dict[str, Any] = {
     "hidden_size": 16,

@@ -1,0 +1,148 @@
+"""Whole runs of models of every kind: same splits, facts of the run, checkpoints that load."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from recbole.data import data_preparation
+from recbole.quick_start import load_data_and_model
+
+from recbole_mmm4rec.config import RunConfig
+from recbole_mmm4rec.dataset_choice import create_dataset
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.processes import run_in_processes
+from recbole_mmm4rec.quick_start import run
+from tests.conftest import SMALL
+
+QUIET = {"show_progress": False, "epochs": 2, "train_batch_size": 64}
+KINDS = ["MMM4Rec", "SASRec", "BPR", "Pop", "EASE", "LightGCN", "DeepFM", "DIEN"]
+
+
+def held_out(config: Any, phase: int) -> dict[str, str]:
+    """User token -> held-out item token; phase 1 is validation, 2 is test."""
+    loader = data_preparation(config, create_dataset(config))[phase]
+    rows = loader.dataset.inter_feat if hasattr(loader.dataset, "inter_feat") else loader.dataset
+    batch = rows[torch.arange(len(rows))]
+    batch = batch if hasattr(batch, "interaction") else batch.cut()
+    data = loader._dataset
+    users, items = data.id2token("user_id", batch["user_id"]), data.id2token("item_id", batch["item_id"])
+    return dict(zip(users.tolist(), items.tolist(), strict=True))
+
+
+def expected(folder: Path, phase: int) -> dict[str, str]:
+    """The last or last but one item of each user, from the file itself."""
+    rows = [line.split("\t") for line in (folder / f"{folder.name}.inter").read_text().splitlines()[1:]]
+    if len(rows[0]) > 2:
+        rows.sort(key=lambda row: float(row[2]))
+    history: dict[str, list[str]] = {}
+    for user, item, *_ in rows:
+        history.setdefault(user, []).append(item)
+    return {user: items[-1 if phase == 2 else -2] for user, items in history.items()}
+
+
+@pytest.mark.parametrize("model", ["SASRec", "BPR", "DIEN", "DeepFM", "MMM4Rec"])
+@pytest.mark.parametrize("phase", [1, 2])
+def test_every_kind_of_model_has_the_exact_split(model: str, phase: int, tiny: Path) -> None:
+    config = RunConfig(model, "tiny", config_dict=SMALL if model == "MMM4Rec" else {})
+    assert held_out(config, phase) == expected(tiny, phase)
+
+
+@pytest.mark.parametrize("model", ["SASRec", "BPR"])
+def test_without_times_the_file_has_the_order(model: str, timeless: Path) -> None:
+    config = RunConfig(model, "timeless")
+    assert held_out(config, 2) == expected(timeless, 2)
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("model", KINDS)
+def test_a_run_reports_and_loads_again(model: str, in_tmp: Path) -> None:
+    values = {**QUIET, **({**SMALL, "epochs": 2} if model == "MMM4Rec" else {})}
+    result = run(model, "tiny", config_dict=values)
+    assert set(result["test_result"]) == {f"{metric}@{k}" for metric in ("recall", "ndcg", "mrr") for k in (10, 20, 50)}
+    assert result["valid_score_bigger"] is True
+    assert 1 <= result["epochs"] <= 2
+    assert result["best_epoch"] in range(result["epochs"])
+    assert result["seconds"] > 0
+    torch.load(result["checkpoint"], weights_only=True)
+    config, network, *_ = load_data_and_model(result["checkpoint"])
+    assert config["model"] == model
+    assert not [path for path in (in_tmp / "saved").iterdir() if path.suffix == ".tmp"]
+    assert type(network).__name__ == model
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_seed_repeats_a_run() -> None:
+    first, second = (run("SASRec", "tiny", config_dict={**QUIET, "hidden_size": 16}) for _ in range(2))
+    assert first["best_valid_score"] == second["best_valid_score"]
+    assert first["test_result"] == second["test_result"]
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_built_in_model_resumes() -> None:
+    short = run("BPR", "tiny", config_dict={**QUIET, "epochs": 1})
+    longer = run("BPR", "tiny", config_dict={**QUIET, "epochs": 2, "resume": short["checkpoint"]})
+    assert longer["epochs"] == 1
+
+
+@pytest.mark.usefixtures("tiny")
+def test_cut_offs_beyond_the_items_are_refused() -> None:
+    with pytest.raises(UserError, match=r"topk: 500 exceeds the \d+ items of 'tiny'"):
+        run("BPR", "tiny", config_dict={**QUIET, "topk": [10, 500]})
+
+
+@pytest.mark.usefixtures("tiny")
+def test_nothing_is_saved_when_not_wanted() -> None:
+    result = run("BPR", "tiny", config_dict=QUIET, saved=False)
+    assert result["checkpoint"] is None
+    assert result["test_result"]
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_saved_dataset_serves_the_next_run() -> None:
+    for _ in range(2):
+        assert run("BPR", "tiny", config_dict={**QUIET, "save_dataset": True})["test_result"]
+
+
+@pytest.mark.usefixtures("tiny")
+def test_pretraining_holds_nothing_out_and_can_be_loaded(in_tmp: Path) -> None:
+    before = run("MMM4Rec", "tiny", config_dict={**SMALL, "stage": "pretrain"})
+    assert before["test_result"] is None
+    after = run("MMM4Rec", "tiny", config_dict={**SMALL, "pretrained": before["checkpoint"]})
+    assert after["test_result"]["recall@50"] > 0
+
+
+def test_what_is_no_checkpoint_is_refused(in_tmp: Path) -> None:
+    (in_tmp / "text.pth").write_text("hello")
+    torch.save([1, 2], in_tmp / "list.pth")
+    torch.save({"state_dict": {}}, in_tmp / "half.pth")
+    for name in ("none.pth", "text.pth", "list.pth", "half.pth"):
+        with pytest.raises(UserError, match=name):
+            load_data_and_model(name)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_pickle_of_recbole_loads_with_a_warning(in_tmp: Path, caplog: pytest.LogCaptureFixture) -> None:
+    result = run("BPR", "tiny", config_dict=QUIET)
+    state = torch.load(result["checkpoint"], weights_only=True)
+    config = RunConfig("BPR", "tiny", config_dict=QUIET)
+    torch.save({**state, "config": config}, "old.pth")
+    config, *_ = load_data_and_model("old.pth")
+    assert config["model"] == "BPR"
+    assert "old.pth is a pickle" in caplog.text
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("model", ["BPR", "MMM4Rec"])
+def test_two_processes_share_a_run(model: str) -> None:
+    values = {**QUIET, **(SMALL if model == "MMM4Rec" else {}), "epochs": 1}
+    result = run_in_processes(2, {"model": model, "dataset": "tiny", "config_dict": values})
+    assert result["epochs"] == 1
+    assert result["test_result"]["recall@50"] > 0
+    torch.load(result["checkpoint"], weights_only=True)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_bad_input_is_found_before_processes_start() -> None:
+    with pytest.raises(UserError, match="unknown key 'epoch'"):
+        run_in_processes(2, {"model": "BPR", "dataset": "tiny", "config_dict": {"epoch": 1}})
