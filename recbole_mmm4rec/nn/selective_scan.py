@@ -32,10 +32,8 @@ def selective_scan(u: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Te
     """
     with torch.autocast(u.device.type, enabled=False):
         u, dt, a, b, c = (tensor.float() for tensor in (u, dt, a, b, c))
-        kernel = _kernel() if u.is_cuda else None
-        if kernel is not None:
-            streams = (stream.transpose(1, 2).contiguous() for stream in (b, c))
-            return kernel(*(s.transpose(1, 2).contiguous() for s in (u, dt)), a, *streams).transpose(1, 2)
+        if u.is_cuda and _kernel() is not None:
+            return _by_kernel(u, dt, a, b, c)
         return _SlabScan.apply(dt * u, dt, a, b, c)
 
 
@@ -63,6 +61,13 @@ def _kernel() -> Callable[..., Tensor] | None:
     except ImportError:
         return None
     return selective_scan_fn
+
+
+def _by_kernel(u: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    kernel = _kernel()
+    assert kernel is not None
+    u, dt, b, c = (tensor.transpose(1, 2).contiguous() for tensor in (u, dt, b, c))
+    return kernel(u, dt, a, b, c).transpose(1, 2)
 
 
 class _SlabScan(torch.autograd.Function):
