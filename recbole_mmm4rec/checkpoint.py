@@ -16,7 +16,6 @@ A file of ours is a dict that ``torch.load(weights_only=True)`` reads: nothing i
 import json
 import os
 import pickle
-import tempfile
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,13 +81,12 @@ def write_checkpoint(path: str | os.PathLike[str], content: dict[str, Any]) -> N
     """Write ``content`` under a temporary name in the same folder, rename it: a kill leaves no half file."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    temporary = target.with_name(f".{target.name}.tmp")  # always the same: the next write removes a dead one
     try:
-        with os.fdopen(handle, "wb") as file:
-            torch.save(content, file)
+        torch.save(content, temporary)
         os.replace(temporary, target)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

@@ -36,6 +36,18 @@ def test_is_plain(tmp_path, content):
     assert torch.load(tmp_path / "a.pth", weights_only=True)["format"] == FORMAT
 
 
+def test_a_write_that_was_killed_leaves_nothing_after_the_next(tmp_path, content):
+    (tmp_path / ".a.pth.tmp").write_bytes(b"half")
+    write_checkpoint(tmp_path / "a.pth", content)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.pth"]
+
+
+def test_files_get_the_usual_rights(tmp_path, content):
+    (tmp_path / "plain").touch()
+    write_checkpoint(tmp_path / "a.pth", content)
+    assert (tmp_path / "a.pth").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_a_failed_write_leaves_the_old_file_alone(tmp_path, content):
     path = tmp_path / "a.pth"
     write_checkpoint(path, content)
