@@ -28,7 +28,7 @@ def patch_trainers(module: Any) -> None:
 
 
 def save_checkpoint(self: Any, epoch: int, verbose: bool = True, saved_model_file: str | None = None) -> None:
-    """RecBole's ``Trainer._save_checkpoint`` with plain content, so that it loads with ``weights_only=True``."""
+    """RecBole's ``Trainer._save_checkpoint`` with plain content, for ``torch.load(weights_only=True)``."""
     if not self.config["single_spec"] and self.config["local_rank"] != 0:
         return
     path = saved_model_file or self.saved_model_file

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from recbole.config import Config
+from recbole.utils import ModelType
 
 from recbole_mmm4rec.catalogue import find_model, is_ours
 from recbole_mmm4rec.config_checks import check_known, check_types, documented_keys, known_keys
@@ -118,7 +119,7 @@ def add_properties(config: Config) -> None:
 
 
 def settle(config: Config) -> None:
-    """Give ``patience`` and ``train_neg_sample_args`` the meaning RecBole expects, before it checks them."""
+    """Give ``patience`` and the negatives of training the meaning RecBole expects, before it checks them."""
     final, given = config.final_config_dict, config.external_config_dict
     if "stopping_step" in given:
         final["patience"] = given["stopping_step"] + 1  # RecBole stops when the counter exceeds it
@@ -127,6 +128,9 @@ def settle(config: Config) -> None:
     samples_by_loss = not hasattr(config.model_class, "input_type")
     if samples_by_loss and final.get("loss_type") == "CE" and "train_neg_sample_args" not in given:
         final["train_neg_sample_args"] = None
+    if config.model_class.type == ModelType.CONTEXT and not {"threshold", "train_neg_sample_args"} & {*given}:
+        # RecBole wants labels cut from ratings here; like the others, these models learn from what was chosen
+        final.update(threshold=None, train_neg_sample_args={"distribution": "uniform", "sample_num": 1})
 
 
 def place_dataset(config: Config, data_path: str) -> None:

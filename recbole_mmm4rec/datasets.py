@@ -10,6 +10,7 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare import SHIPPED, ensure_dataset
 from recbole_mmm4rec.property_files import recbole_properties_path
 
+
 def dataset_folder(data_path: str, name: str) -> str:
     """Folder of a dataset, made on the spot when it is one of ours and absent.
 

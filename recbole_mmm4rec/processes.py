@@ -1,6 +1,7 @@
 """A run in several processes on one machine: gloo between CPUs, NCCL between GPUs."""
 
 import socket
+from pathlib import Path
 from typing import Any
 
 import torch.distributed as dist
@@ -30,7 +31,7 @@ def run_in_processes(nproc: int, arguments: dict[str, Any]) -> dict[str, Any]:
         raise UserError(f"--nproc expects a number of processes from 1, got {nproc}")
     if nproc == 1:
         return run(**arguments)
-    _check(arguments)
+    _check_and_make_folders(arguments)
     queue = mp.get_context("spawn").SimpleQueue()
     mp.spawn(_work, args=(nproc, _free_port(), arguments, queue), nprocs=nproc)
     outcome = queue.get()
@@ -39,8 +40,11 @@ def run_in_processes(nproc: int, arguments: dict[str, Any]) -> dict[str, Any]:
     return outcome
 
 
-def _check(arguments: dict[str, Any]) -> None:
-    RunConfig(**{name: value for name, value in arguments.items() if name != "saved"})
+def _check_and_make_folders(arguments: dict[str, Any]) -> None:
+    """Find bad input, and make the folders that RecBole makes in every process at once, where one fails."""
+    config = RunConfig(**{name: value for name, value in arguments.items() if name != "saved"})
+    for folder in (Path("log", config["model"]), Path(config["checkpoint_dir"])):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _work(rank: int, nproc: int, port: int, arguments: dict[str, Any], queue: Any) -> None:

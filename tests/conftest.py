@@ -42,7 +42,8 @@ def tiny(in_tmp: Path) -> Path:
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), WIDTH)
     tokens = pa.array([f"i{item}" for item in range(ITEMS - 1)])
     table = pa.table({"item_id": tokens, "embedding": vectors})
-    pq.write_table(table.replace_schema_metadata({"modality": '{"encoder": "random"}'}), folder / "tiny.text.parquet")
+    table = table.replace_schema_metadata({"modality": '{"encoder": "random"}'})
+    pq.write_table(table, folder / "tiny.text.parquet")
     return folder
 
 

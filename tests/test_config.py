@@ -100,6 +100,13 @@ def test_negatives_are_dropped_for_cross_entropy_alone() -> None:
         config_of("SASRec", train_neg_sample_args={"distribution": "uniform", "sample_num": 1})
 
 
+@pytest.mark.usefixtures("tiny")
+def test_context_models_sample_negatives_unless_labels_are_wanted() -> None:
+    assert config_of("DeepFM")["train_neg_sample_args"]["sample_num"] == 1
+    labelled = config_of("DeepFM", threshold={"rating": 4})
+    assert labelled["train_neg_sample_args"]["distribution"] == "none"
+
+
 def test_ml_100k_lies_where_it_was_made(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     monkeypatch.setattr("recbole_mmm4rec.datasets.ensure_dataset", lambda *args: made.append(args) or True)
@@ -110,7 +117,8 @@ def test_ml_100k_lies_where_it_was_made(in_tmp: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.usefixtures("tiny")
 def test_an_unknown_dataset_names_those_that_exist() -> None:
-    with pytest.raises(UserError, match=r"no dataset 'tinny' in 'atomic_data': there is tiny.*demo-shop.*did you mean tiny"):
+    message = r"no dataset 'tinny' in 'atomic_data': there is tiny.*demo-shop.*did you mean tiny"
+    with pytest.raises(UserError, match=message):
         RunConfig("BPR", "tinny")
     with pytest.raises(UserError, match="the folder holds none"):
         RunConfig("BPR", "tiny", config_dict={"data_path": "nowhere"})
@@ -166,16 +174,16 @@ def test_types_of_comments(types: str, default: Any, value: Any, fine: bool) -> 
 
 @pytest.mark.usefixtures("tiny")
 def test_bad_config_files_are_one_line(in_tmp: Path) -> None:
-    with pytest.raises(UserError, match="config file 'none.yaml' does not exist"):
+    with pytest.raises(UserError, match=r"config file 'none.yaml' does not exist"):
         RunConfig("SASRec", "tiny", ["none.yaml"])
     (in_tmp / "broken.yaml").write_text("a: [1\nb: 2\n")
     with pytest.raises(UserError, match=r"broken.yaml: not readable as YAML \(line 2"):
         RunConfig("SASRec", "tiny", ["broken.yaml"])
     (in_tmp / "list.yaml").write_text("- 1\n")
-    with pytest.raises(UserError, match="list.yaml: expected lines of 'key: value'"):
+    with pytest.raises(UserError, match=r"list.yaml: expected lines of 'key: value'"):
         RunConfig("SASRec", "tiny", ["list.yaml"])
     (in_tmp / "code.yaml").write_text("seed: !!python/object/apply:os.getpid []\n")
-    with pytest.raises(UserError, match="code.yaml: not readable"):
+    with pytest.raises(UserError, match=r"code.yaml: not readable"):
         RunConfig("SASRec", "tiny", ["code.yaml"])
     (in_tmp / "empty.yaml").write_text("# nothing\n")
     assert RunConfig("SASRec", "tiny", ["empty.yaml"])["model"] == "SASRec"

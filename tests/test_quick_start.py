@@ -59,7 +59,8 @@ def test_without_times_the_file_has_the_order(model: str, timeless: Path) -> Non
 def test_a_run_reports_and_loads_again(model: str, in_tmp: Path) -> None:
     values = {**QUIET, **({**SMALL, "epochs": 2} if model == "MMM4Rec" else {})}
     result = run(model, "tiny", config_dict=values)
-    assert set(result["test_result"]) == {f"{metric}@{k}" for metric in ("recall", "ndcg", "mrr") for k in (10, 20, 50)}
+    names = {f"{metric}@{k}" for metric in ("recall", "ndcg", "mrr") for k in (10, 20, 50)}
+    assert set(result["test_result"]) == names
     assert result["valid_score_bigger"] is True
     assert 1 <= result["epochs"] <= 2
     assert result["best_epoch"] in range(result["epochs"])
