@@ -107,6 +107,24 @@ class AtomicDataset(SequentialDataset):
 
         validation.check_times(path, frame[self.time_field], locate)
 
+    def _filter_nan_user_or_item(self) -> None:
+        """Drop rows without a user or item; RecBole drops other rows when both occur in one file."""
+        for name, fields in (
+            ("inter_feat", (self.uid_field, self.iid_field)),
+            ("user_feat", (self.uid_field,)),
+            ("item_feat", (self.iid_field,)),
+        ):
+            feat = getattr(self, name)
+            wanted = [field for field in fields if feat is not None and field in feat]
+            if not wanted:
+                continue
+            missing = feat[wanted].isna().any(axis=1).to_numpy()
+            if missing.any():
+                lines = Offenders()
+                lines.add(np.flatnonzero(missing) + 2)
+                self.logger.warning(f"In {name}, {wanted} missing in line {lines}: left out.")
+                setattr(self, name, feat[~missing].copy())
+
     def _remove_duplication(self) -> None:
         """As RecBole, with a stable sort: equal times keep the order of the file."""
         if self.config["rm_dup_inter"] is not None and self.time_field in self.inter_feat:

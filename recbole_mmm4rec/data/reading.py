@@ -22,7 +22,8 @@ PANDAS_NULLS = (
 )  # fmt: skip
 """What pandas reads as a missing value; a token of this spelling is dropped by RecBole, so it is here."""
 
-BLOCK_BYTES = 1 << 24
+BLOCK_BYTES = 1 << 21
+"""Small enough for the dictionary of a block to stay in the processor's cache."""
 
 
 def read_columns(

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from recbole_mmm4rec.data.ordering import rank_by_first_appearance
+
 
 def is_coded(column: pd.Series) -> bool:
     """Tell whether a column was read as codes into a dictionary of tokens."""
@@ -25,10 +27,10 @@ def number_tokens(columns: list[pd.Series]) -> tuple[list[np.ndarray], np.ndarra
         more, values = _codes_into(column, values)
         codes.append(more)
     joined = np.concatenate(codes) if len(codes) > 1 else codes[0]
-    seen, first_seen = pd.factorize(joined)
-    numbers, used = _without_missing(seen, first_seen)
+    ranks, used = rank_by_first_appearance(joined, len(values))
+    ranks += 1
     names: list[Any] = ["[PAD]", *values[used].tolist()]
-    return np.split(numbers, np.cumsum([len(part) for part in codes])[:-1]), np.array(names)
+    return np.split(ranks, np.cumsum([len(part) for part in codes])[:-1]), np.array(names)
 
 
 def _codes_into(column: pd.Series, values: pd.Index) -> tuple[np.ndarray, pd.Index]:
@@ -39,14 +41,3 @@ def _codes_into(column: pd.Series, values: pd.Index) -> tuple[np.ndarray, pd.Ind
     fresh, tokens = pd.factorize(plain[unknown])
     codes[unknown] = fresh + len(values)
     return codes, values.append(pd.Index(tokens, dtype=object))
-
-
-def _without_missing(seen: np.ndarray, first_seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shift numbers to start at 1, and give 0 to the code -1 of a missing value."""
-    missing = np.flatnonzero(first_seen < 0)
-    if not len(missing):
-        return seen.astype(np.int64) + 1, first_seen
-    shift = np.arange(1, len(first_seen) + 1)
-    shift[missing[0] + 1 :] -= 1
-    shift[missing[0]] = 0
-    return shift[seen], first_seen[first_seen >= 0]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
+
+from recbole_mmm4rec.data.ordering import rank_by_first_appearance, stable_order
 
 
 def hold_out_last(groups: np.ndarray, held_out: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Row numbers (rest, last but one, last), up to ``held_out`` (0, 1, 2) rows of each group held out.
 
-    ``groups``: (n,) the user of each row, rows in the order of time. The rest keeps at least one row of each
-    group; a group with one row to spare gives its last.
+    ``groups``: (n,) the user number of each row, rows in the order of time. The rest keeps at least one row
+    of each group; a group with one row to spare gives its last.
     """
     order, sizes = _grouped(groups)
     from_end = np.repeat(np.cumsum(sizes), sizes) - 1 - np.arange(len(groups))
@@ -43,5 +44,5 @@ def time_split(groups: np.ndarray, times: np.ndarray, ratios: list[float]) -> li
 
 def _grouped(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows group after group, groups in the order they first appear, and the groups' sizes."""
-    codes, _ = pd.factorize(groups)
-    return np.argsort(codes, kind="stable"), np.bincount(codes)
+    ranks, _ = rank_by_first_appearance(groups, int(groups.max(initial=-1)) + 1)
+    return stable_order(ranks), np.bincount(ranks)

@@ -17,6 +17,7 @@ from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from recbole_mmm4rec.data.lazy import LazyHistories
+from recbole_mmm4rec.data.ordering import stable_order
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class FlatInteractions:
     """
 
     def __init__(self, columns: Mapping[str, Tensor], clock: np.ndarray, user_field: str) -> None:
-        order = np.lexsort((clock, columns[user_field].numpy()))
+        by_time = stable_order(clock)
+        order = by_time[stable_order(columns[user_field].numpy()[by_time])]
         index = torch.from_numpy(order)
         self.columns = {name: _sorted_with_pad(column, index) for name, column in columns.items()}
         self.clock = _sorted_with_pad(torch.from_numpy(clock), index)
@@ -154,7 +156,7 @@ class Windows(Interaction):
         if len(directions) != len(fields):
             raise ValueError(f"by [{by}] and ascending [{ascending}] should have same length.")
         for field, rises in zip(reversed(fields), reversed(directions), strict=True):
-            order = np.argsort(self.keys_of(field), kind="stable")
+            order = stable_order(self.keys_of(field))
             self._reindex(order if rises else order[::-1])
 
     def keys_of(self, field: str | None) -> np.ndarray:
