@@ -4,7 +4,8 @@ A model builds a table of item vectors once a step, encodes histories gathered f
 against candidates made from it. Losses, negatives, prediction and batching by length are the same for all.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch
@@ -45,6 +46,7 @@ class MultiModalRecommender(SequentialRecommender):
         self.pad_is_candidate = bool(config["pad_is_candidate"])
         self.mask_equal_items = bool(config["mask_equal_items"])
         self.decay_everything = bool(config["decay_everything"])
+        self._shared_table: Table | None = None
         self.feature_facts = {
             name: {"dimension": f.matrix.shape[1], "encoder": f.metadata.get("encoder")}
             for name, f in self.dataset_features(dataset).items()
@@ -84,7 +86,7 @@ class MultiModalRecommender(SequentialRecommender):
         targets = interaction[self.POS_ITEM_ID]
         if self.pretraining:
             return self._in_batch_loss(interaction, targets)
-        table = self.item_table()
+        table = self._full_table()
         users = self._users(table, interaction[self.ITEM_SEQ], interaction)
         return full_catalogue_loss(
             users, self.candidates(table), targets, self.pad_is_candidate, self.softmax_chunk
@@ -117,23 +119,35 @@ class MultiModalRecommender(SequentialRecommender):
 
         return in_buckets(encode, lengths, self.num_buckets)
 
+    @contextmanager
+    def shared_item_table(self) -> Iterator[None]:
+        """Within it the table of all items is made once: weights must not change (an evaluation)."""
+        self._shared_table = self.item_table()
+        try:
+            yield
+        finally:
+            self._shared_table = None
+
+    def _full_table(self) -> Table:
+        return self.item_table() if self._shared_table is None else self._shared_table
+
     def user_vectors(self, interaction: Any) -> Tensor:
         """(B, D) user vectors of a batch."""
-        return self._users(self.item_table(), interaction[self.ITEM_SEQ], interaction)
+        return self._users(self._full_table(), interaction[self.ITEM_SEQ], interaction)
 
     def item_matrix(self) -> Tensor | None:
         """(N + 1, D) candidate vectors: scores are ``user_vectors @ item_matrix.T``."""
-        return self.candidates(self.item_table())
+        return self.candidates(self._full_table())
 
     def full_sort_predict(self, interaction: Any) -> Tensor:
         """(B, N + 1) scores of all items."""
-        table = self.item_table()
+        table = self._full_table()
         users = self._users(table, interaction[self.ITEM_SEQ], interaction)
         return users @ self.candidates(table).T
 
     def predict(self, interaction: Any) -> Tensor:
         """(B,) scores of the batch's target items."""
-        table = self.item_table()
+        table = self._full_table()
         users = self._users(table, interaction[self.ITEM_SEQ], interaction)
         return (users * self.candidates(table)[interaction[self.ITEM_ID]]).sum(-1)
 
