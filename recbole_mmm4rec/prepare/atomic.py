@@ -13,15 +13,15 @@ _SPACES = re.compile(r"[\s\x00-\x1f\x7f]+")
 
 
 def one_line(text: str) -> str:
-    """Text without tabs, line breaks, control characters or double quotes: none of them survives RecBole's reader."""
+    """Text without what RecBole's reader breaks on: tabs, line breaks, control characters, double quotes."""
     return _SPACES.sub(" ", text.replace('"', "'")).strip()
 
 
 def write_atomic(path: Path, columns: Mapping[str, Sequence[Any] | np.ndarray | pa.Array]) -> None:
     """Write ``columns`` (header such as ``user_id:token`` -> values, equal lengths) to ``path``.
 
-    Integers are written as integers, so that whole seconds stay whole seconds. The caller writes into a staged
-    folder, which is what makes the file appear at once.
+    Integers are written as integers: whole seconds stay whole seconds. The caller writes into a folder
+    that appears as a whole, so the file needs no temporary name.
     """
     table = pa.table({name: _column(values) for name, values in columns.items()})
     options = pa_csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")

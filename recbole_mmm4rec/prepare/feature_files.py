@@ -8,13 +8,18 @@ from typing import Any
 import numpy as np
 
 from recbole_mmm4rec.columns import FEATURE_SUFFIX
-from recbole_mmm4rec.prepare._writer import write_features
+from recbole_mmm4rec.data.features import write_features
 
 
 def write_feature_file(
-    folder: Path, name: str, modality: str, tokens: Sequence[str], matrix: np.ndarray, metadata: dict[str, Any]
+    folder: Path,
+    name: str,
+    modality: str,
+    tokens: Sequence[str],
+    matrix: np.ndarray,
+    metadata: dict[str, Any],
 ) -> None:
-    """Write ``<folder>/<name>.<modality>.parquet``: row i of ``matrix`` (N, D) belongs to item ``tokens[i]``."""
+    """Write ``<folder>/<name>.<modality>.parquet``: row i of ``matrix`` (N, D) is item ``tokens[i]``."""
     path = folder / f"{name}.{modality}{FEATURE_SUFFIX}"
     described = {"modality": modality, "dimension": int(matrix.shape[1])} | metadata
     write_features(path, tokens, matrix, described)

@@ -1,6 +1,6 @@
-"""Pictures -> vectors without a network: pixels times a fixed matrix. For demonstrations, not for photographs."""
+"""Pictures -> vectors without a network: pixels times a fixed matrix. For drawings, not for photographs."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,17 @@ DIMENSION = 192
 ENCODER = f"pixels at {SIDE}x{SIDE}, fixed random projection"
 
 
-def picture_vectors(pictures: Iterable[Image.Image]) -> tuple[np.ndarray, dict[str, Any]]:
-    """Vectors (N, 192) float32 of length 1, and their metadata.
+class PixelEncoder:
+    """Vectors of length 1, 192-d. Nothing is fitted: equal pictures give equal vectors in every dataset."""
 
-    Nothing is fitted: equal pictures give equal vectors in every dataset.
-    """
-    pixels = np.stack([_pixels(picture) for picture in pictures])
-    projection = np.random.default_rng(SEED).standard_normal((pixels.shape[1], DIMENSION), dtype=np.float32)
-    return unit_rows(pixels @ projection), {"encoder": ENCODER, "dimension": DIMENSION}
+    def __init__(self) -> None:
+        rng = np.random.default_rng(SEED)
+        self._projection = rng.standard_normal((3 * SIDE * SIDE, DIMENSION), dtype=np.float32)
+        self.metadata: dict[str, Any] = {"encoder": ENCODER, "dimension": DIMENSION}
+
+    def encode(self, batch: Sequence[Image.Image]) -> np.ndarray:
+        """Return (b, 192) float32."""
+        return unit_rows(np.stack([_pixels(picture) for picture in batch]) @ self._projection)
 
 
 def _pixels(picture: Image.Image) -> np.ndarray:

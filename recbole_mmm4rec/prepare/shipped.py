@@ -25,20 +25,17 @@ SHIPPED = tuple(_BUILDERS)
 def ensure_dataset(name: str, data_path: str | Path) -> bool:
     """Make the dataset ``name`` under the folder ``data_path`` where it is absent; True if it was made.
 
-    Several processes may ask at once: each builds its own copy and the first rename wins. Raises ``UserError``
-    for a name that does not come with the installation.
+    Several processes may ask at once: each builds its own copy and the first rename wins. Other names than
+    ``SHIPPED`` are left alone.
     """
     target = Path(data_path) / name
-    if (target / f"{name}.inter").is_file():
+    if name not in _BUILDERS or (target / f"{name}.inter").is_file():
         return False
-    if name not in _BUILDERS:
-        raise UserError(f"dataset {name!r} does not come with the installation; these do: {', '.join(SHIPPED)}")
     try:
         build_shipped(name, target)
     except (UserError, OSError):
         if not (target / f"{name}.inter").is_file():
             raise
-        return False
     return True
 
 

@@ -29,7 +29,7 @@ def replace_folder(built: Path, target: Path) -> None:
 
 @contextmanager
 def staged_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
-    """Yield an empty folder beside ``target``; on success it becomes ``target``, on any error it is removed."""
+    """Yield an empty folder beside ``target``: on success it becomes ``target``, on any error it goes."""
     refuse_existing(target, overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.building-", dir=target.parent))

@@ -12,7 +12,7 @@ from recbole_mmm4rec.prepare.demo_shop.pictures import draw_picture
 from recbole_mmm4rec.prepare.demo_shop.shoppers import GROUPS, Journey, draw_journey
 from recbole_mmm4rec.prepare.feature_files import write_feature_file
 from recbole_mmm4rec.prepare.hashed_text import hashed_vectors
-from recbole_mmm4rec.prepare.picture_statistics import picture_vectors
+from recbole_mmm4rec.prepare.picture_statistics import PixelEncoder
 
 USERS = 1_500
 PARTS = {"demo-shop": ("s", 11), "demo-shop-a": ("a", 12), "demo-shop-b": ("b", 13)}
@@ -29,8 +29,9 @@ def build_demo_shop(name: str, folder: Path) -> None:
     write_atomic(folder / f"{name}.item", {"item_id:token": shop.tokens, "title:token_seq": shop.titles})
     texts, text_metadata = hashed_vectors(shop.titles)
     write_feature_file(folder, name, TEXT, shop.tokens, texts, text_metadata | {"template": "{title}"})
-    images, image_metadata = picture_vectors(_draw_pictures(folder / "images", shop, rng))
-    write_feature_file(folder, name, IMAGE, shop.tokens, images, image_metadata)
+    encoder = PixelEncoder()
+    images = encoder.encode(_draw_pictures(folder / "images", shop, rng))
+    write_feature_file(folder, name, IMAGE, shop.tokens, images, encoder.metadata)
 
 
 def _write_interactions(

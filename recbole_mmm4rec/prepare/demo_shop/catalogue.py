@@ -13,25 +13,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# ruff reads the word lists better as lists, people as lines: hence the noqa below
 HUES, PATTERNS = 12, 4
 OUTLINES, ARRANGEMENTS = 12, 6
 LOOKS = HUES * PATTERNS
 KINDS = OUTLINES * ARRANGEMENTS
 
-THEMES = (
-    "alpine arctic autumn bamboo baroque beach bohemian camping carnival celtic coastal cosmic cottage desert "
-    "disco explorer farmhouse festival forest galaxy garden gothic harbour harvest heritage jungle lagoon lunar "
-    "marine meadow medieval midnight nautical nordic orchard pirate polar prairie retro safari samurai savanna "
-    "steampunk sunrise tropical urban vintage winter"
-).split()
-NOUNS = (
-    "apron backpack balloon basket bell belt blanket bottle bowl box bracelet broom brush bucket button camera "
-    "candle canvas cap carpet chair clock coat comb compass cup curtain cushion doormat drum fan flag flute fork "
-    "frame glass glove hammer hammock hat helmet hook jacket jar kettle key kite ladder lamp lantern mask mirror "
-    "mug necklace notebook paddle pan pencil pillow plate poster purse puzzle racket ring rope rug scarf shelf "
-    "spoon stool suitcase"
-).split()
-FINISHES = "classic compact deluxe handmade light mini plain premium simple slim soft sturdy".split()
+THEMES = """
+alpine arctic autumn bamboo baroque beach bohemian camping carnival celtic coastal cosmic cottage
+desert disco explorer farmhouse festival forest galaxy garden gothic harbour harvest heritage jungle
+lagoon lunar marine meadow medieval midnight nautical nordic orchard pirate polar prairie retro
+safari samurai savanna steampunk sunrise tropical urban vintage winter
+""".split()  # noqa: SIM905
+NOUNS = """
+apron backpack balloon basket bell belt blanket bottle bowl box bracelet broom brush bucket button
+camera candle canvas cap carpet chair clock coat comb compass cup curtain cushion doormat drum fan
+flag flute fork frame glass glove hammer hammock hat helmet hook jacket jar kettle key kite ladder
+lamp lantern mask mirror mug necklace notebook paddle pan pencil pillow plate poster purse puzzle
+racket ring rope rug scarf shelf spoon stool suitcase
+""".split()  # noqa: SIM905
+FINISHES = "classic compact deluxe handmade light mini plain premium simple slim soft sturdy".split()  # noqa: SIM905
 
 
 @dataclass(frozen=True)

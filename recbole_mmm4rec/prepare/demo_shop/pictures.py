@@ -1,4 +1,4 @@
-"""The product pictures, drawn with Pillow: look = colour and background pattern, kind = outline and arrangement."""
+"""The product pictures: look = colour and background pattern, kind = outline and arrangement."""
 
 import colorsys
 import math
@@ -21,7 +21,7 @@ _CENTRES = (
 
 
 def draw_picture(look: int, kind: int, rng: np.random.Generator) -> Image.Image:
-    """An RGB picture of 96x96; ``rng`` moves and turns the outline a little, so that no two items look alike."""
+    """An RGB picture of 96x96; ``rng`` moves and turns the outline a little: no two items look alike."""
     hue, pattern = divmod(look, PATTERNS)
     picture = Image.new("RGB", (SIDE, SIDE), _colour(hue, 0.45, 0.98))
     canvas = ImageDraw.Draw(picture)
@@ -49,7 +49,7 @@ def _draw_pattern(canvas: ImageDraw.ImageDraw, pattern: int, colour: tuple[int, 
 
 
 def _outline(outline: int, x: float, y: float, radius: float, turn: float) -> list[tuple[float, float]]:
-    """Corners in pixels: the even outlines are polygons of 3 to 8 corners, the odd ones stars with as many rays."""
+    """Corners in pixels: even outlines are polygons of 3 to 8 corners, odd ones stars with as many rays."""
     rays, star = 3 + outline // 2, outline % 2 == 1
     corners = []
     for step in range(2 * rays if star else rays):

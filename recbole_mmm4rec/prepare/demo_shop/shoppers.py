@@ -1,9 +1,9 @@
 """The users: three groups, each ruled by one input.
 
-``picture`` users stay with one look, ``text`` users with one theme. For ``time`` users the gap between the last
-two purchases (both in the history, the time of the next one plays no part) decides: after a short one they buy
-the same kind again, after a long one its successor. Gaps of every group come from the same distribution, and
-nobody buys an item twice (but a ``time`` user who has bought a whole kind).
+``picture`` users stay with one look, ``text`` users with one theme. For ``time`` users the gap between the
+last two purchases (both in the history, the time of the next one plays no part) decides: after a short one
+they buy the same kind again, after a long one its successor. Gaps of every group come from the same
+distribution, and nobody buys an item twice (but a ``time`` user who has bought a whole kind).
 """
 
 from dataclasses import dataclass
@@ -33,8 +33,9 @@ def draw_journey(rng: np.random.Generator, shop: Catalogue, group: str) -> Journ
     times = _times(rng, is_long)
     if group == "time":
         return Journey(group, _timed_items(rng, shop, is_long), times)
-    family = shop.look == rng.integers(LOOKS) if group == "picture" else shop.theme == rng.integers(len(THEMES))
-    return Journey(group, rng.permutation(np.flatnonzero(family))[:length].tolist(), times)
+    values, count = (shop.look, LOOKS) if group == "picture" else (shop.theme, len(THEMES))
+    family = np.flatnonzero(values == rng.integers(count))
+    return Journey(group, rng.permutation(family)[:length].tolist(), times)
 
 
 def _times(rng: np.random.Generator, is_long: np.ndarray) -> list[int]:
@@ -50,7 +51,7 @@ def _timed_items(rng: np.random.Generator, shop: Catalogue, is_long: np.ndarray)
     items: list[int] = [int(rng.integers(len(shop)))]
     for position in range(1, len(is_long)):
         kind = int(shop.kind[items[-1]])
-        # is_long[position - 1] is the gap between the two purchases before this one; the first gap decides nothing
+        # the gap between the two purchases before this one; at position 1 there is none and chance decides
         family = np.flatnonzero(shop.kind == (successor(kind) if is_long[position - 1] else kind))
         unbought = np.setdiff1d(family, items)
         items.append(int(rng.choice(unbought if len(unbought) else np.setdiff1d(family, items[-1:]))))

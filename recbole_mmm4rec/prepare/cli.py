@@ -1,0 +1,109 @@
+"""``python -m recbole_mmm4rec.prepare``: flags to one call."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.settings import KEYS, known_datasets, read_settings
+from recbole_mmm4rec.prepare.shipped import SHIPPED, build_shipped
+
+BAD_INPUT, INTERRUPTED = 2, 130
+LOGGER = logging.getLogger("recbole_mmm4rec")
+
+DESCRIPTION = """\
+Make a dataset that RecBole can load, with a feature file for each modality.
+
+  python -m recbole_mmm4rec.prepare ml-latest-small --source=ml-latest-small
+  python -m recbole_mmm4rec.prepare my-shop --source=raw --layout=table --time_column=bought_at
+  python -m recbole_mmm4rec.prepare demo-shop --part=a
+
+An interrupted run goes on when the same command is given again."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return 0, 2 for bad input (one line on standard error) or 130 when interrupted."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    LOGGER.setLevel(logging.INFO)
+    try:
+        _run(sys.argv[1:] if arguments is None else arguments)
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return BAD_INPUT
+    except OSError as error:
+        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; the same command goes on where this one stopped\n")
+        return INTERRUPTED
+    return 0
+
+
+def _run(arguments: Sequence[str]) -> None:
+    options, rest = _parser().parse_known_args(arguments)
+    overrides = _key_values(rest)
+    name = f"{options.name}-{options.part}" if options.part else options.name
+    target = Path(options.output) / name
+    if name in SHIPPED:
+        if overrides or options.source:
+            raise UserError(f"{name} is made on the spot and takes no source and no keys")
+        build_shipped(name, target, options.overwrite)
+        LOGGER.info("%s is in %s", name, target)
+        return
+    _prepare_raw(name, options, overrides, target)
+
+
+def _prepare_raw(name: str, options: argparse.Namespace, overrides: dict[str, Any], target: Path) -> None:
+    from recbole_mmm4rec.prepare.pipeline import prepare
+
+    if name not in known_datasets() and not options.config and not overrides:
+        known = ", ".join([*SHIPPED, *known_datasets()])
+        raise UserError(
+            f"no dataset '{name}' is known; known are {known}; for others give --layout or --config"
+        )
+    if not options.source:
+        raise UserError(f"{name} is made from raw files: --source names their folder")
+    settings = read_settings(
+        name, Path(options.source), overrides, Path(options.config) if options.config else None
+    )
+    prepare(name, settings, Path(options.source), target, options.overwrite)
+    LOGGER.info("%s is in %s", name, target)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m recbole_mmm4rec.prepare",
+        description=DESCRIPTION,
+        epilog=f"Further --key=value (see properties/prepare/overall.yaml): {', '.join(KEYS)}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "name", help=f"dataset: {', '.join([*SHIPPED, *known_datasets()])}, or a name of your own"
+    )
+    parser.add_argument("--source", help="folder of the raw files")
+    parser.add_argument(
+        "--output", default="atomic_data", help="folder that holds the datasets (atomic_data)"
+    )
+    parser.add_argument("--config", help="property file of a dataset of your own")
+    parser.add_argument("--part", choices=["a", "b"], help="part of demo-shop: other users, other items")
+    parser.add_argument("--overwrite", action="store_true", help="replace the dataset if it exists")
+    return parser
+
+
+def _key_values(arguments: Sequence[str]) -> dict[str, Any]:
+    values = {}
+    for argument in arguments:
+        key, equals, value = argument.removeprefix("--").partition("=")
+        if not argument.startswith("--") or not equals:
+            raise UserError(f"'{argument}' is not understood; keys are given as --key=value")
+        try:
+            values[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UserError(f"--{key}: '{value}' is no YAML value") from error
+    return values

@@ -1,0 +1,40 @@
+"""What an encoder offers, and how a missing one is reported."""
+
+import hashlib
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+
+from recbole_mmm4rec.errors import UserError
+
+Input = TypeVar("Input", contravariant=True)
+
+
+class Encoder(Protocol, Generic[Input]):
+    """``metadata``: JSON facts (encoder, weights' hash, preprocessing) that also tell two encoders apart."""
+
+    metadata: dict[str, Any]
+
+    def encode(self, batch: Sequence[Input]) -> np.ndarray:
+        """Return the vectors of ``batch`` (b texts or RGB pictures), (b, D) float32, in its order."""
+        ...
+
+
+def package_folder(package: str) -> Path:
+    """Folder of an installed package, found without importing it (its own imports may be heavy)."""
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise UserError(f"the package {package} is not installed")
+    return Path(found.submodule_search_locations[0])
+
+
+def file_hash(path: Path) -> str:
+    """First 16 hex digits of the file's SHA-256."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()[:16]

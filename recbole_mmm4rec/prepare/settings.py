@@ -1,0 +1,110 @@
+"""What a dataset is made of and how: property file, then the command line."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.property_files import properties_path, read_properties
+
+VARIANTS = "variants"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One raw dataset. The meaning of each key stands in ``properties/prepare/overall.yaml``."""
+
+    layout: str = "table"
+    interactions: str | list[str] = "interactions.csv"
+    items: str | list[str] = "items.csv"
+    user_column: str = "user_id"
+    item_column: str = "item_id"
+    rating_column: str | None = None
+    time_column: str | None = None
+    time_unit: str = "s"
+    delimiter: str = ","
+    item_fields: list[str] = field(default_factory=lambda: ["title"])
+    picture_column: str | None = None
+    min_interactions: int = 5
+    text: str = "title-category-brand"
+    pictures: str | None = None
+    download: bool = False
+    text_encoder: str | None = None
+    image_encoder: str | None = None
+    encoder_options: dict[str, Any] = field(default_factory=dict)
+    download_options: dict[str, Any] = field(default_factory=dict)
+    features: dict[str, str] = field(default_factory=dict)
+    batch_size: int = 64
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form, for the record beside the dataset."""
+        return asdict(self)
+
+
+KEYS = tuple(entry.name for entry in fields(Settings))
+
+
+def known_datasets() -> list[str]:
+    """Names of the raw datasets that have a property file."""
+    return sorted(path.stem for path in _folder().glob("*.yaml") if path.stem != "overall")
+
+
+def read_settings(
+    name: str, source: Path, overrides: Mapping[str, Any], config_file: Path | None = None
+) -> Settings:
+    """Layer ``overall.yaml``, ``<name>.yaml`` (or ``config_file``) and ``overrides``, the later ones winning.
+
+    Where a file lists variants (several ways in which a publisher's data is passed on), the first whose
+    interactions lie in the folder ``source`` is taken. Raises ``UserError`` for a key or value that is wrong.
+    """
+    own = config_file or _folder() / f"{name}.yaml"
+    if config_file is not None and not config_file.is_file():
+        raise UserError(f"{config_file}: no such file")
+    values = read_properties(_folder() / "overall.yaml") | _variant(read_properties(own), source)
+    _refuse_unknown(values, str(own))
+    _refuse_unknown(overrides, "command line")
+    merged = values | dict(overrides)
+    return Settings(**{key: _checked(key, value) for key, value in merged.items()})
+
+
+def _folder() -> Path:
+    return properties_path() / "prepare"
+
+
+def _variant(values: dict[str, Any], source: Path) -> dict[str, Any]:
+    variants = values.pop(VARIANTS, [])
+    for variant in variants:
+        names = variant.get("interactions", [])
+        listed = [names] if isinstance(names, str) else names
+        if any((source / name).is_file() or (source / f"{name}.gz").is_file() for name in listed):
+            return values | variant
+    return values | (variants[0] if variants else {})
+
+
+def _refuse_unknown(values: Mapping[str, Any], origin: str) -> None:
+    for key in values:
+        if key not in KEYS:
+            near = difflib.get_close_matches(key, KEYS, 1)
+            raise UserError(
+                f"{origin}: unknown key '{key}'" + (f", did you mean '{near[0]}'?" if near else "")
+            )
+
+
+def _checked(key: str, value: Any) -> Any:
+    default = getattr(_DEFAULTS, key)
+    if isinstance(default, bool) or not isinstance(default, dict | list | int | str):
+        fits = (
+            isinstance(value, bool) if isinstance(default, bool) else value is None or isinstance(value, str)
+        )
+    elif key in ("interactions", "items"):
+        fits = isinstance(value, str | list)
+    else:
+        fits = isinstance(value, type(default)) and not isinstance(value, bool)
+    if not fits or (key == "min_interactions" and value < 1):
+        raise UserError(f"{key}: {value!r} is not what this key takes (default {default!r})")
+    return value
+
+
+_DEFAULTS = Settings()

@@ -1,0 +1,34 @@
+"""A dataset's figures as Table I of the paper prints them."""
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """One row of Table I."""
+
+    users: int
+    items: int
+    pictures: int
+    interactions: int
+
+    @property
+    def coverage(self) -> float:
+        """Share of the items that have a picture, in per cent."""
+        return 100 * self.pictures / max(self.items, 1)
+
+    @property
+    def mean_length(self) -> float:
+        """Interactions a user."""
+        return self.interactions / max(self.users, 1)
+
+    def row(self, name: str) -> str:
+        """One line: users, items, pictures and coverage, interactions, mean length."""
+        return (
+            f"{name}: {self.users:,} users, {self.items:,} items, {self.pictures:,} pictures "
+            f"({self.coverage:.2f} %), {self.interactions:,} interactions, mean length {self.mean_length:.2f}"
+        )
+
+    def as_dict(self) -> dict[str, float]:
+        """JSON form."""
+        return asdict(self) | {"coverage": round(self.coverage, 2), "mean_length": round(self.mean_length, 2)}

@@ -1,0 +1,53 @@
+"""The hidden folder in which a long preparation works, stops, and goes on."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.staging import refuse_existing, replace_folder
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """``dataset`` becomes the dataset's folder at the end; ``cache`` survives an interruption, not the end."""
+
+    dataset: Path
+    cache: Path
+
+
+@contextmanager
+def workspace(target: Path, overwrite: bool = False) -> Iterator[Workspace]:
+    """Work in ``.<name>.partial`` beside ``target``; after the block its dataset becomes ``target``.
+
+    After an error or an interruption the folder stays, and the next run finds in it what was finished: pictures
+    and vectors. Raises ``UserError`` where ``target`` exists and may not be replaced, or another run works on it.
+    """
+    refuse_existing(target, overwrite)
+    folder = target.parent / f".{target.name}.partial"
+    work = Workspace(folder / "dataset", folder / "cache")
+    for path in (work.dataset, work.cache):
+        path.mkdir(parents=True, exist_ok=True)
+    with _locked(folder / "lock", target):
+        yield work
+        refuse_existing(target, overwrite)
+        replace_folder(work.dataset, target)
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def _locked(path: Path, target: Path) -> Iterator[None]:
+    lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise UserError(f"{target}: another run is preparing it") from error
+    try:
+        yield
+    finally:
+        os.close(lock)
