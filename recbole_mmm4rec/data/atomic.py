@@ -68,15 +68,19 @@ class AtomicDataset(SequentialDataset):
             return super()._load_feat(filepath, source)
         path = Path(filepath)
         frame = self._load_fast(path)
-        try:
-            frame = super()._load_feat(filepath, source) if frame is None else frame
-        except ValueError as problem:
-            separator = self.config["field_separator"]
-            raise validation.explain_unreadable(path, self._types_of(path), separator, problem) from problem
+        frame = self._load_by_recbole(path, source) if frame is None else frame
         if frame is None or frame.empty:
             raise UserError(f"{path}: no interaction after the header")
         self._check_times(path, frame)
         return frame
+
+    def _load_by_recbole(self, path: Path, source: Any) -> pd.DataFrame | None:
+        types, separator = self._types_of(path), self.config["field_separator"]
+        validation.check_widths(path, len(types), separator)
+        try:
+            return super()._load_feat(str(path), source)
+        except ValueError as problem:
+            raise validation.explain_unreadable(path, types, separator, problem) from problem
 
     def _load_fast(self, path: Path) -> pd.DataFrame | None:
         """Read by Arrow and note the fields' properties as RecBole's reader does, or return None."""

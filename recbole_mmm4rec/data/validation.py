@@ -84,13 +84,25 @@ def check_times(path: Path, times: pd.Series, locate: Callable[[Callable[[str], 
         raise UserError(f"{path}: {times.name} is missing or not finite in {locate(_not_finite)}")
 
 
+def check_widths(path: Path, width: int, separator: str) -> None:
+    """Refuse lines with more columns than the header, which pandas would shift; it fills up shorter ones.
+
+    Where separators have a meaning beyond one letter (in quotation marks, as a pattern) nothing is counted.
+    """
+    if len(separator) != 1 or b'"' in path.read_bytes():
+        return
+    wrong = Offenders()
+    for number, cells in _cells(path, separator):
+        if len(cells) > width:
+            wrong.add([f"line {number} has {len(cells)}"])
+    if wrong:
+        raise UserError(f"{path}: more than the {width} columns of line 1: {wrong}")
+
+
 def explain_unreadable(
     path: Path, types: dict[str, FeatureType], separator: str, problem: Exception
 ) -> UserError:
     """Return the error for a file that pandas could not read: the first lines that are to blame."""
-    wrong = lines_too_wide(path, len(types), separator)
-    if wrong:
-        return UserError(f"{path}: more than the {len(types)} columns of line 1: {wrong}")
     numbers = [
         (place, field) for place, (field, kind) in enumerate(types.items()) if kind == FeatureType.FLOAT
     ]
@@ -108,15 +120,6 @@ def offending_lines(path: Path, place: int, separator: str, wrong: Callable[[str
         text = cells[place] if place < len(cells) else ""
         if wrong(text):
             found.add([f'line {number} ("{text}")'])
-    return found
-
-
-def lines_too_wide(path: Path, width: int, separator: str) -> Offenders:
-    """Lines with more columns than the header; RecBole itself fills up shorter ones."""
-    found = Offenders()
-    for number, cells in _cells(path, separator):
-        if len(cells) > width:
-            found.add([f"line {number} has {len(cells)}"])
     return found
 
 

@@ -15,6 +15,8 @@ from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils.enum_type import InputType
 
 Row = tuple[Any, ...]
+MakeConfig = Callable[..., Config]
+Writer = Callable[..., Path]
 
 
 class Trimming(SequentialRecommender):
@@ -30,7 +32,7 @@ class TextOnly(Trimming):
 
 
 @pytest.fixture
-def make_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Config]:
+def make_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeConfig:
     """Return a maker of configs for datasets under ``tmp_path``."""
 
     def make(dataset: str = "shop", model: Any = Trimming, **keys: Any) -> Config:
@@ -52,7 +54,7 @@ def make_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
 
 
 @pytest.fixture
-def write_inter(tmp_path: Path) -> Callable[..., Path]:
+def write_inter(tmp_path: Path) -> Writer:
     """Return a writer of ``<name>/<name>.inter``."""
 
     def write(

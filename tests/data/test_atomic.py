@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,14 @@ import pytest
 from recbole.data.dataset import SequentialDataset
 
 from recbole_mmm4rec.data import MultiModalDataset
+from tests.data.conftest import MakeConfig, Writer
 from tests.data.test_dataset import assert_equal_datasets
 
 FULL = "user_id:token\titem_id:token\trating:float\ttimestamp:float\tplace:token"
 
 
 @pytest.fixture
-def full_file(write_inter: Callable[..., Path], random_rows: Any) -> None:
+def full_file(write_inter: Writer, random_rows: Any) -> None:
     """Ratings with gaps, a third token field with gaps, repeated rows, and both feature files."""
     draw = np.random.default_rng(5)
     rows = [
@@ -54,7 +54,10 @@ OPTIONS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_options_do_what_they_do_in_recbole(
-    make_config: Callable[..., Any], full_file: None, write_inter: Callable[..., Path], options: dict[str, Any]
+    make_config: MakeConfig,
+    full_file: None,
+    write_inter: Writer,
+    options: dict[str, Any],
 ) -> None:
     write_inter([("x", 1), ("003", 2)], header="thing:token\tworth:float", suffix="extra")
     if options.get("rm_dup_inter"):
@@ -63,7 +66,7 @@ def test_options_do_what_they_do_in_recbole(
     assert_equal_datasets(make_config, **options)
 
 
-def _make_times_distinct(make_config: Callable[..., Any]) -> None:
+def _make_times_distinct(make_config: MakeConfig) -> None:
     path = Path(make_config()["data_path"]) / "shop.inter"
     header, *lines = path.read_text().splitlines()
     cells = [line.split("\t") for line in lines]
@@ -86,16 +89,14 @@ ODD_FILES = {
 
 @pytest.mark.parametrize("name", ODD_FILES)
 @pytest.mark.parametrize("separator", ["\t", ","])
-def test_odd_files(
-    make_config: Callable[..., Any], write_inter: Callable[..., Path], name: str, separator: str
-) -> None:
+def test_odd_files(make_config: MakeConfig, write_inter: Writer, name: str, separator: str) -> None:
     path = write_inter(ODD_FILES[name])
     path.write_text(path.read_text().replace("\t", separator))
     assert_equal_datasets(make_config, field_separator=separator)
 
 
 def test_rows_without_user_or_item_are_left_out(
-    make_config: Callable[..., Any], write_inter: Callable[..., Path], caplog: pytest.LogCaptureFixture
+    make_config: MakeConfig, write_inter: Writer, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_inter([("a", "x", 1), ("", "x", 2), ("a", "", 3), ("a", "y", 4), ("", "", 5), ("a", "z", 6)])
     dataset = MultiModalDataset(make_config())
@@ -104,22 +105,27 @@ def test_rows_without_user_or_item_are_left_out(
     assert any("missing in line 3, 4, 6" in message for message in caplog.messages)
 
 
-def test_other_encodings(make_config: Callable[..., Any], write_inter: Callable[..., Path]) -> None:
+def test_other_encodings(make_config: MakeConfig, write_inter: Writer) -> None:
     path = write_inter([("é", "x", 1), ("é", "ü", 2), ("é", "y", 3)])
     path.write_bytes(path.read_text(encoding="utf-8").encode("latin-1"))
     dataset = MultiModalDataset(make_config(encoding="latin-1"))
     assert dataset.token2id("item_id", "ü") == 2
 
 
-def test_sequences_beside_interactions(make_config: Callable[..., Any], write_inter: Callable[..., Path]) -> None:
+def test_sequences_beside_interactions(make_config: MakeConfig, write_inter: Writer) -> None:
     header = "user_id:token\titem_id:token\ttimestamp:float\ttags:token_seq\tsizes:float_seq"
-    rows = [("a", "x", 1, "p q", "1 2"), ("a", "y", 2, "", "3"), ("a", "z", 3, "q", ""), ("b", "x", 1, "p", "4")]
+    rows = [
+        ("a", "x", 1, "p q", "1 2"),
+        ("a", "y", 2, "", "3"),
+        ("a", "z", 3, "q", ""),
+        ("b", "x", 1, "p", "4"),
+    ]
     write_inter(rows, header=header)
     assert_equal_datasets(make_config)
 
 
 def test_ties_keep_the_order_of_the_file_through_the_duplicate_filter(
-    make_config: Callable[..., Any], write_inter: Callable[..., Path]
+    make_config: MakeConfig, write_inter: Writer
 ) -> None:
     rows = [("u", f"i{n}", 5) for n in range(40)]
     write_inter(rows + rows[:3])
@@ -130,7 +136,7 @@ def test_ties_keep_the_order_of_the_file_through_the_duplicate_filter(
 
 
 def test_sorted_and_shuffled_files_give_the_same_samples(
-    make_config: Callable[..., Any], write_inter: Callable[..., Path]
+    make_config: MakeConfig, write_inter: Writer
 ) -> None:
     rows = [(f"u{n % 7}", f"i{n % 5}", n) for n in range(90)]
     shuffled = [rows[n] for n in np.random.default_rng(0).permutation(len(rows))]
@@ -146,7 +152,7 @@ def test_sorted_and_shuffled_files_give_the_same_samples(
     assert found[0] == found[1]
 
 
-def test_unknown_split_is_recboles_error(make_config: Callable[..., Any], write_inter: Callable[..., Path]) -> None:
+def test_unknown_split_is_recboles_error(make_config: MakeConfig, write_inter: Writer) -> None:
     write_inter([("a", "x", 1), ("a", "y", 2)])
     for dataset in (SequentialDataset, MultiModalDataset):
         with pytest.raises(NotImplementedError):

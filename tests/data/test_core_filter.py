@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from recbole.data.dataset import SequentialDataset
 from recbole_mmm4rec.data import MultiModalDataset
 from recbole_mmm4rec.data.core_filter import Side, codes_of, keep_core
 from recbole_mmm4rec.errors import UserError
+from tests.data.conftest import MakeConfig, Writer
 
 INTERVALS = [
     ("[5,inf)", "[5,inf)"),
@@ -33,8 +32,8 @@ def frame_of(feat: pd.DataFrame) -> dict[str, list[Any]]:
 @pytest.mark.parametrize("with_files", [False, True])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_keeps_what_recbole_keeps(
-    make_config: Callable[..., Any],
-    write_inter: Callable[..., Path],
+    make_config: MakeConfig,
+    write_inter: Writer,
     random_rows: Any,
     users: str | None,
     items: str | None,
@@ -58,7 +57,7 @@ def test_keeps_what_recbole_keeps(
 
 
 def test_nothing_left_is_one_clear_line(
-    make_config: Callable[..., Any], write_inter: Callable[..., Path], random_rows: Any
+    make_config: MakeConfig, write_inter: Writer, random_rows: Any
 ) -> None:
     write_inter(random_rows())
     with pytest.raises(UserError, match="no interaction is left by the filters; see user_inter_num_interval"):

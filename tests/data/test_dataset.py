@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import copy
 import csv
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from recbole.config import Config
 from recbole.data import data_preparation
 from recbole.data.dataset import SequentialDataset
 from recbole.data.interaction import Interaction
@@ -19,10 +17,7 @@ from recbole.data.interaction import Interaction
 from recbole_mmm4rec.data import MultiModalDataset
 from recbole_mmm4rec.data.windows import Windows
 from recbole_mmm4rec.errors import UserError
-from tests.data.conftest import Trimming
-
-MakeConfig = Callable[..., Config]
-Writer = Callable[..., Path]
+from tests.data.conftest import MakeConfig, Trimming, Writer
 
 
 def everything(dataset: SequentialDataset) -> Interaction:

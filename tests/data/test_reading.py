@@ -92,7 +92,7 @@ def test_tokens_over_many_blocks(tmp_path: Path) -> None:
     path.write_text(HEADER + "".join(rows))
     ours = read_columns(path, COLUMNS, "\t", None)
     assert ours is not None
-    theirs = pd.read_csv(path, delimiter="\t", dtype={name: str for name in list(COLUMNS)[:2]})
+    theirs = pd.read_csv(path, delimiter="\t", dtype=dict.fromkeys(list(COLUMNS)[:2], str))
     assert_same(ours, theirs.astype({"time:float": float}))
 
 

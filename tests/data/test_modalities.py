@@ -1,0 +1,134 @@
+"""Which feature files are read, and which lie there unused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from recbole.model.sequential_recommender import SASRec
+
+from recbole_mmm4rec.data import MultiModalDataset, write_features
+from recbole_mmm4rec.data.modalities import choose_feature_files, feature_files
+from recbole_mmm4rec.errors import UserError
+from tests.data.conftest import MakeConfig, TextOnly, Trimming, Writer
+
+
+def add(folder: Path, modality: str, tokens: list[str], name: str = "shop") -> Path:
+    path = folder / f"{name}.{modality}.parquet"
+    write_features(path, tokens, np.ones((len(tokens), 2), np.float32), {})
+    return path
+
+
+def choose(wanted: Any, model: Any, folder: Path) -> list[str]:
+    return list(choose_feature_files(wanted, model, folder, "shop"))
+
+
+def test_all_files_in_the_models_order(tmp_path: Path) -> None:
+    assert choose(None, Trimming, tmp_path) == []
+    for modality in ("text", "image"):
+        add(tmp_path, modality, ["a"])
+    for other in ("shop.inter", "shop.item", "shop.link", "shopping.text.parquet", "shop.x.text.parquet"):
+        (tmp_path / other).write_text("item_id:token\tembedding:token\n")
+    (tmp_path / "shop.folder").mkdir()
+    assert choose(None, Trimming, tmp_path) == ["text", "image"]
+    assert choose(["image", "text"], Trimming, tmp_path) == ["text", "image"]
+    assert choose("image", Trimming, tmp_path) == ["image"]
+    assert choose([], Trimming, tmp_path) == []
+
+
+def test_a_file_that_would_be_unused(tmp_path: Path) -> None:
+    add(tmp_path, "text", ["a"])
+    path = add(tmp_path, "image", ["a"])
+    with pytest.raises(
+        UserError, match="feature file given and not used: TextOnly cannot use image"
+    ) as caught:
+        choose(None, TextOnly, tmp_path)
+    assert str(path) in str(caught.value)
+    assert choose(["text"], TextOnly, tmp_path) == ["text"]
+    with pytest.raises(UserError, match='TextOnly cannot use "image"; it can use "text"'):
+        choose(["text", "image"], TextOnly, tmp_path)
+
+
+def test_text_form_counts_as_a_feature_file(tmp_path: Path) -> None:
+    (tmp_path / "shop.text").write_text("item_id:token\tembedding:float_seq\na\t1\n")
+    (tmp_path / "shop.sound").write_text("item_id:token\tembedding:float_seq\na\t1\n")
+    assert list(feature_files(tmp_path, "shop")) == ["sound", "text"]
+    with pytest.raises(UserError, match="cannot use sound"):
+        choose(None, Trimming, tmp_path)
+    add(tmp_path, "text", ["a"])
+    with pytest.raises(UserError, match="a second file for text"):
+        choose(["text"], Trimming, tmp_path)
+
+
+def test_named_and_missing(tmp_path: Path) -> None:
+    add(tmp_path, "text", ["a"])
+    with pytest.raises(UserError, match=r"shop\.image\.parquet: feature file missing"):
+        choose(["text", "image"], Trimming, tmp_path)
+
+
+def test_recboles_own_models_ignore_files_unless_told_to_use_them(tmp_path: Path) -> None:
+    add(tmp_path, "text", ["a"])
+    assert choose(None, SASRec, tmp_path) == []
+    assert choose(None, None, tmp_path) == []
+    with pytest.raises(UserError, match='SASRec cannot use "text"; it uses no features'):
+        choose(["text"], SASRec, tmp_path)
+
+
+@pytest.mark.parametrize("wanted", [3, {"text": 1}, [1], True])
+def test_names_are_wanted(tmp_path: Path, wanted: Any) -> None:
+    with pytest.raises(UserError, match="a list of names"):
+        choose(wanted, Trimming, tmp_path)
+
+
+def test_odd_names_of_datasets(tmp_path: Path) -> None:
+    add(tmp_path, "text", ["a"], name="a[1]*.b")
+    assert list(feature_files(tmp_path, "a[1]*.b")) == ["text"]
+
+
+def prepare(write_inter: Writer) -> Path:
+    rows = [(f"u{n % 3}", item, n) for n, item in enumerate("abcdabcdabcd")]
+    folder = write_inter(rows).parent
+    write_inter(
+        [(item, n) for n, item in enumerate("abcde")], header="item_id:token\tprice:float", suffix="item"
+    )
+    add(folder, "text", ["a", "b", "c", "z"])
+    add(folder, "image", ["c", "b", "e"])
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("model", "wanted", "kept"),
+    [
+        (Trimming, None, ["b", "c"]),
+        (Trimming, ["text"], ["a", "b", "c"]),
+        ("SASRec", None, ["b", "c"]),
+    ],
+)
+def test_only_items_with_every_modality(
+    make_config: MakeConfig,
+    write_inter: Writer,
+    model: Any,
+    wanted: Any,
+    kept: list[str],
+) -> None:
+    prepare(write_inter)
+    dataset = MultiModalDataset(make_config(model=model, modalities=wanted, full_modality_only=True))
+    assert sorted(dataset.field2id_token["item_id"][1:]) == kept
+    assert all(feature.present[1:].all() for feature in dataset.features.values())
+    assert dataset.inter_num == 3 * len(kept)
+
+
+def test_full_modality_comes_before_the_core(make_config: MakeConfig, write_inter: Writer) -> None:
+    folder = write_inter([("u", "a", 1), ("u", "b", 2), ("v", "a", 3), ("v", "c", 4), ("v", "a", 5)]).parent
+    add(folder, "text", ["a", "b"])
+    keys = {"modalities": ["text"], "full_modality_only": True, "user_inter_num_interval": "[2,inf)"}
+    dataset = MultiModalDataset(make_config(**keys, item_inter_num_interval="[2,inf)"))
+    assert dataset.field2id_token["user_id"].tolist() == ["[PAD]", "v"]
+
+
+def test_full_modality_without_files(make_config: MakeConfig, write_inter: Writer) -> None:
+    write_inter([("u", "a", 1), ("u", "b", 2)])
+    with pytest.raises(UserError, match="full_modality_only"):
+        MultiModalDataset(make_config(full_modality_only=True))
