@@ -6,7 +6,7 @@ from recbole_mmm4rec.prepare.interactions import Interactions
 
 
 def without_duplicates(data: Interactions) -> Interactions:
-    """Drop rows that repeat user, item, rating and time exactly; the first stays, and so does file order.
+    """Drop exact repeats of user, item, rating and time; the first stays, and file order with it.
 
     Buying an item again at another time is no duplicate. Where a source has neither times nor ratings, nothing
     tells a repeat purchase from a duplicate, and every row stays.

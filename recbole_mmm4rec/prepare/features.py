@@ -4,7 +4,6 @@ import logging
 from pathlib import Path
 
 from recbole_mmm4rec.columns import IMAGE, TEXT
-from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.encoders import check_encoder, encode_images, encode_texts
 from recbole_mmm4rec.prepare.feature_files import today, write_feature_file
 from recbole_mmm4rec.prepare.ready_features import copy_features
@@ -43,17 +42,13 @@ class FeatureMaker:
             if not inputs:
                 LOGGER.warning("No item has %s: no feature file for it", modality)
                 continue
-            encode = encode_texts if modality == TEXT else encode_images
-            vectors, metadata = encode(inputs, self._settings, cache / modality)  # type: ignore[operator]
+            vectors, metadata = (
+                encode_texts(texts, self._settings, cache / modality)
+                if modality == TEXT
+                else encode_images(pictures, self._settings, cache / modality)
+            )
             write_feature_file(
                 folder, self._name, modality, list(inputs), vectors, metadata | {"date": today()}
             )
             rows[modality] = len(inputs)
         return rows
-
-
-def check_modalities(features: dict[str, str]) -> None:
-    """Raise ``UserError`` where ``features`` maps a modality to something that is no file name."""
-    for modality, file in features.items():
-        if not isinstance(file, str):
-            raise UserError(f"features: {modality}: {file!r} is no file name")

@@ -34,8 +34,9 @@ class Interactions:
 
     def take(self, rows: np.ndarray) -> "Interactions":
         """Return the given rows (int indices or a bool mask), with the same token arrays."""
-        columns = (column[rows] for column in (self.user, self.item, self.rating, self.time))
-        return Interactions(*columns, self.users, self.items)
+        columns = (self.user, self.item, self.rating, self.time)
+        user, item, rating, time = (column[rows] for column in columns)
+        return Interactions(user, item, rating, time, self.users, self.items)
 
 
 def collect(

@@ -1,4 +1,4 @@
-"""The metadata of a dataset's items, spilled to disk while read: memory holds tokens, and later the kept items."""
+"""Item metadata, spilled to disk while read: memory holds all tokens, later the kept items."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path

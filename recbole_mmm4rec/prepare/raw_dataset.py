@@ -34,8 +34,8 @@ class RawDataset:
 def read_dataset(source: Source, settings: Settings, spill: Path, where: str, tally: Tally) -> RawDataset:
     """Filter ``source`` as the paper does. ``spill``: a file for the metadata while reading.
 
-    The order of the filters is the paper's: an item needs metadata before anything is counted. ``where`` names
-    the source in messages. Raises ``UserError`` where nothing is left.
+    The order of the filters is the paper's: an item needs metadata before anything is counted. ``where``
+    names the source in messages. Raises ``UserError`` where nothing is left.
     """
     forms = text_fields(settings.text)
     known = spill_items(source.items(tally), spill, where)

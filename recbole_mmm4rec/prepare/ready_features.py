@@ -9,7 +9,7 @@ from recbole_mmm4rec.prepare.feature_files import write_feature_file
 
 
 def copy_features(path: Path, folder: Path, name: str, modality: str, tokens: list[str]) -> int:
-    """Write ``<name>.<modality>.parquet`` with the rows of ``path`` whose item is in ``tokens``; return how many.
+    """Write ``<name>.<modality>.parquet`` with those rows of ``path`` that ``tokens`` name; return how many.
 
     Raises ``UserError`` for a file that is damaged or shares no item with ``tokens``.
     """

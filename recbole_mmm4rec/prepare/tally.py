@@ -14,7 +14,7 @@ class Tally:
         self.first: dict[str, str] = {}
 
     def add(self, reason: str, where: str, count: int = 1) -> None:
-        """Count ``reason``; ``where`` names the file and the line, row or item, and is kept the first time."""
+        """Count ``reason``; ``where`` names the file and the line or item, and is kept the first time."""
         if count > 0:
             self.counts[reason] += count
             self.first.setdefault(reason, where)

@@ -34,9 +34,9 @@ def text_fields(form: str) -> tuple[str, ...]:
 def compose(form: str, token: str, fields: Mapping[str, str]) -> str:
     """Return an item's text; empty if none of its fields says anything.
 
-    ``title-category-brand``: the cleaned fields as sentences, as the paper says. ``title-brand-description``: the
-    released code's string, uncleaned, with the token where there is nothing. Else a template over cleaned
-    fields such as ``Title: {title}. Genres: {genres}.``
+    ``title-category-brand``: the cleaned fields as sentences, as the paper says. ``title-brand-description``:
+    the released code's string, uncleaned, with the token where there is nothing. Else a template over
+    cleaned fields such as ``Title: {title}. Genres: {genres}.``
     """
     if form == RELEASED:
         return _released(token, fields)

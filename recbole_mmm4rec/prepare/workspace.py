@@ -14,7 +14,7 @@ from recbole_mmm4rec.prepare.staging import refuse_existing, replace_folder
 
 @dataclass(frozen=True)
 class Workspace:
-    """``dataset`` becomes the dataset's folder at the end; ``cache`` survives an interruption, not the end."""
+    """``dataset`` becomes the dataset's folder at the end; ``cache`` lasts until then."""
 
     dataset: Path
     cache: Path
@@ -24,8 +24,9 @@ class Workspace:
 def workspace(target: Path, overwrite: bool = False) -> Iterator[Workspace]:
     """Work in ``.<name>.partial`` beside ``target``; after the block its dataset becomes ``target``.
 
-    After an error or an interruption the folder stays, and the next run finds in it what was finished: pictures
-    and vectors. Raises ``UserError`` where ``target`` exists and may not be replaced, or another run works on it.
+    After an error or an interruption the folder stays, and the next run finds in it what was finished:
+    pictures and vectors. Raises ``UserError`` where ``target`` exists and may not be replaced, or where
+    another run works on it.
     """
     refuse_existing(target, overwrite)
     folder = target.parent / f".{target.name}.partial"

@@ -1,4 +1,4 @@
-"""Texts and pictures -> vectors, in shards that survive an interruption. No encoder is imported before use."""
+"""Texts and pictures -> vectors, in shards that survive an interruption; encoders are imported at use."""
 
 from recbole_mmm4rec.prepare.encoders.choice import check_encoder, encode_images, encode_texts
 

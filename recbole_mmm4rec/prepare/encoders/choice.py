@@ -13,15 +13,15 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.encoders.base import Encoder
 from recbole_mmm4rec.prepare.encoders.shards import encode_in_shards
 from recbole_mmm4rec.prepare.hashed_text import hashed_vectors, tfidf_vectors
-from recbole_mmm4rec.prepare.pictures import read_picture
 from recbole_mmm4rec.prepare.picture_statistics import PixelEncoder
+from recbole_mmm4rec.prepare.pictures import read_picture
 from recbole_mmm4rec.prepare.settings import Settings
 
 LOGGER = logging.getLogger(__name__)
 Vectors = tuple[np.ndarray, dict[str, Any]]
 
 
-def _minilm(settings: Settings) -> Encoder[Any]:
+def _minilm(_: Settings) -> Encoder[Any]:
     from recbole_mmm4rec.prepare.encoders.minilm import MiniLM
 
     return MiniLM()
@@ -50,7 +50,7 @@ _TEXT: dict[str, Callable[[Settings], Encoder[Any]]] = {"minilm": _minilm, "open
 _IMAGE: dict[str, Callable[[Settings], Encoder[Any]]] = {
     "efficientnet-lite0": _efficientnet,
     "open_clip": _open_clip_image,
-    "pixels": lambda settings: PixelEncoder(),
+    "pixels": lambda _: PixelEncoder(),
 }
 _PACKAGES = {
     "minilm": (

@@ -51,7 +51,7 @@ def is_public(address: str) -> bool:
 
 
 def _opener(allow_private: bool):  # type: ignore[no-untyped-def]
-    def connect(address: tuple[str, int], timeout: float, source: object = None) -> socket.socket:
+    def connect(address: tuple[str, int], timeout: float, _: object = None) -> socket.socket:
         problem: OSError | None = None
         for family, kind, protocol, _, target in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
             if not allow_private and not is_public(str(target[0])):

@@ -23,8 +23,8 @@ UNFINISHED = ".part"
 
 @dataclass(frozen=True)
 class DownloadOptions:
-    """``rate``: requests a second over all threads, 0 for no limit; ``retries``: further tries after the first;
-    ``backoff``: seconds before the first of them, doubled each time.
+    """``rate``: requests a second over all threads, 0 for no limit; ``retries``: tries after the first one;
+    ``backoff``: seconds before the first of those, doubled each time.
     """
 
     concurrency: int = 16

@@ -24,7 +24,7 @@ class Limits:
 
 
 class FetchProblem(Exception):  # noqa: N818 - carries a verdict, not a defect
-    """No picture. ``transient``: trying again may help; ``wait``: seconds the server asks to wait."""
+    """No picture. ``transient``: trying again may help; ``wait``: seconds that the server asks for."""
 
     def __init__(self, reason: str, transient: bool, wait: float = 0.0) -> None:
         super().__init__(reason)
@@ -32,7 +32,7 @@ class FetchProblem(Exception):  # noqa: N818 - carries a verdict, not a defect
 
 
 def fetch(url: str, path: Path, limits: Limits) -> None:
-    """Write what ``url`` answers to ``path``, which is complete when this returns. Raises ``FetchProblem``."""
+    """Write what ``url`` answers to ``path``, complete when this returns. Raises ``FetchProblem``."""
     deadline = time.monotonic() + limits.timeout
     for _ in range(MAX_REDIRECTS + 1):
         target = _request(url, path, limits, deadline)
@@ -60,7 +60,7 @@ def _request(url: str, path: Path, limits: Limits, deadline: float) -> str | Non
         slow = isinstance(error, TimeoutError)
         raise FetchProblem("timed out" if slow else "connection lost", transient=True) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        if isinstance(error, OSError) and error.filename is not None or getattr(error, "errno", None) == 28:
+        if (isinstance(error, OSError) and error.filename is not None) or getattr(error, "errno", None) == 28:
             raise  # the file, not the network: a full disk ends the run
         raise FetchProblem(f"no answer ({type(error).__name__})", transient=True) from error
     finally:

@@ -57,7 +57,7 @@ class Amazon2018:
             if missing:
                 tally.add(f"lines skipped: no {missing[0]}", f"{self.interactions_path.name} line {number}")
             else:
-                yield tuple(review[key] for key in REVIEW_KEYS)  # type: ignore[misc]
+                yield tuple(review[key] for key in REVIEW_KEYS)
 
 
 def _fields(entry: dict[str, Any], where: str, tally: Tally) -> dict[str, str]:

@@ -44,7 +44,8 @@ class Amazon2023:
             yield from batched_rows(self._reviews(tally), "ms")
             return
         for batch in read_table(self.interactions_path, KEYS, tally):
-            yield interaction_batch(*batch.columns, "ms")
+            user, item, rating, time = batch.columns
+            yield interaction_batch(user, item, rating, time, "ms")
 
     def _reviews(self, tally: Tally) -> Iterator[tuple[Any, Any, Any, Any]]:
         for number, review in read_objects(self.interactions_path, tally):
@@ -52,7 +53,7 @@ class Amazon2023:
             if missing:
                 tally.add(f"lines skipped: no {missing[0]}", f"{self.interactions_path.name} line {number}")
             else:
-                yield tuple(review[key] for key in KEYS)  # type: ignore[misc]
+                yield tuple(review[key] for key in KEYS)
 
 
 def _fields(entry: dict[str, Any], where: str, tally: Tally) -> dict[str, str]:

@@ -40,7 +40,8 @@ def _batch(rows: list[tuple[Any, Any, Any, Any]], unit: str) -> pa.RecordBatch:
     columns = [
         pa.array([_plain(value) for value in column], pa.string()) for column in zip(*rows, strict=True)
     ]
-    return interaction_batch(*columns, unit)
+    user, item, rating, time = columns
+    return interaction_batch(user, item, rating, time, unit)
 
 
 def _plain(value: Any) -> str | None:

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from tqdm import tqdm
 
@@ -45,7 +45,8 @@ def open_raw(path: Path) -> Iterator[BinaryIO]:
     ):
         counted = _Counted(file, bar)
         try:
-            yield gzip.GzipFile(fileobj=counted) if path.suffix == ".gz" else counted  # type: ignore[misc]
+            raw = cast(BinaryIO, counted)
+            yield cast(BinaryIO, gzip.GzipFile(fileobj=raw, mode="rb")) if path.suffix == ".gz" else raw
         except EOFError as error:
             raise UserError(f"{path}: truncated gzip, the file ends too early (fetch it again)") from error
         except (gzip.BadGzipFile, zlib.error) as error:

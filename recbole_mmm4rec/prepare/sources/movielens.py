@@ -49,4 +49,5 @@ class MovieLensCsv:
     def interactions(self, tally: Tally) -> Iterator[pa.RecordBatch]:
         """Yield the ratings in file order."""
         for batch in read_table(self.ratings_path, RATINGS, tally):
-            yield interaction_batch(*batch.columns, "s")
+            user, item, rating, time = batch.columns
+            yield interaction_batch(user, item, rating, time, "s")

@@ -16,7 +16,7 @@ from recbole_mmm4rec.prepare.tally import Tally
 
 
 class TableSource:
-    """Columns by name: ``user_column``, ``item_column``, and if there are such, rating, time and item columns."""
+    """Columns by name: ``user_column``, ``item_column``, and where there are such rating, time and texts."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings

@@ -20,8 +20,8 @@ def read_table(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the ``columns`` of a CSV or Parquet file in file order, raw (CSV columns are bytes).
 
-    ``header`` names the columns of a CSV file that has no header line. Rows with another number of columns are
-    counted in ``tally``. Raises ``UserError`` for a missing column or a file that is none.
+    ``header`` names the columns of a CSV file that has no header line. Rows with another number of columns
+    are counted in ``tally``. Raises ``UserError`` for a missing column or a file that is none.
     """
     try:
         if path.suffix == ".parquet":
