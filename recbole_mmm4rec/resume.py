@@ -1,8 +1,8 @@
 """The checkpoints of a run, and going on after a kill as if nothing had happened.
 
-Two files a run: ``<Model>-<time>.pth``, the best model so far, and ``<Model>-<time>.last.pth``, the rolling
-training state, rewritten at every epoch boundary. Both have the same content (:mod:`.checkpoint`); a run that
-is killed in the middle of an epoch goes on from the boundary before it.
+Two files a run: ``<Model>-<time>-<process>.pth``, the best model so far, and the same with ``.last.pth``, the
+rolling training state, rewritten at every epoch boundary. Both have the same content (:mod:`.checkpoint`); a
+run that is killed in the middle of an epoch goes on from the boundary before it.
 """
 
 import json
@@ -35,8 +35,9 @@ class ResumableTrainer(Trainer, distributed.UnwrappedTrainer):
 
     def __init__(self, config: Any, model: Any) -> None:
         super().__init__(config, model)
-        # the name holds the second it was made in, which can differ between processes
-        self.saved_model_file: str = distributed.broadcast_object(self.saved_model_file)
+        # RecBole's name holds the second it was made in: two runs can share it, processes of one can differ
+        stem, suffix = os.path.splitext(self.saved_model_file)
+        self.saved_model_file: str = distributed.broadcast_object(f"{stem}-{os.getpid()}{suffix}")
         self.record = RunRecord()
         self._validates = self._saves = False
         self._loader: Any = None

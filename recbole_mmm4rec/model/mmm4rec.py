@@ -92,11 +92,12 @@ class TokenLayer(nn.Module):
             text stream (B, L, D) and fused stream (B, L, D), or (B, size, D) with ``tail``.
         """
         at_text, at_image, at_fused = scales if scales else (None, None, None)
+        one_stream = image is text and self.own_align_image is None  # a model of one modality
         aligned = self.align(text, text, text, at_text)
         text = self.text_ffn(self.text_norm(text + self.dropout(aligned)))
 
         wider = tail and tail.wider(self.context, text.shape[1])
-        image = self.image_ffn(self._aligned_image(image, at_image, wider))
+        image = self.image_ffn(self._aligned_image(image, at_image, wider, aligned if one_stream else None))
 
         text_read = text if tail is None else tail.of(text)
         image_read = image if tail is None else image[:, -tail.size :]
@@ -104,13 +105,18 @@ class TokenLayer(nn.Module):
         fused = self.fusion_norm(self.dropout(fused) + image_read + text_read)
         return text, self.fusion_ffn(fused)
 
-    def _aligned_image(self, image: Tensor, scale: Tensor | None, tail: Tail | None) -> Tensor:
+    def _aligned_image(
+        self, image: Tensor, scale: Tensor | None, tail: Tail | None, aligned: Tensor | None
+    ) -> Tensor:
         """The image stream is only ever read as queries, so a tail of it is enough."""
-        align = self.own_align_image or self.align
         query = read = image
         if tail is not None:
             query, read = tail.wider(self.context, image.shape[1]).of(image), tail.of(image)
-        return self.image_norm(read + self.dropout(align(image, query, read, scale, tail)))
+        if aligned is None:
+            aligned = (self.own_align_image or self.align)(image, query, read, scale, tail)
+        elif tail is not None:
+            aligned = tail.of(aligned)
+        return self.image_norm(read + self.dropout(aligned))
 
 
 class MMM4Rec(MultiModalRecommender):

@@ -59,6 +59,7 @@ SWITCHES: list[dict[str, Any]] = [
     {"use_time": False},
     {"item_bias": False},
     {"features": ("text",)},
+    {"features": ("text",), "share_alignment": False},
     {"features": ("image",), "num_layers": 2},
     {"missing_modality": "rescale", "normalise_candidates": True},
     {"gap_norm": "fixed"},

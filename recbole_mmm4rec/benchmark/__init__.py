@@ -1,0 +1,1 @@
+"""What things cost and what they bring: measurements on any dataset and model."""

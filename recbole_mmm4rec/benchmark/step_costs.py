@@ -1,0 +1,154 @@
+"""Where the time of a training step goes, on any dataset and model: ``run_recbole.py --bench``."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from logging import getLogger
+from pathlib import Path
+from typing import Any
+
+import torch
+from recbole import data as recbole_data
+from recbole.utils import init_seed
+
+from recbole_mmm4rec.benchmark.clock import Clock, peak_memory
+from recbole_mmm4rec.config import RunConfig
+from recbole_mmm4rec.quick_start import build_model, build_trainer, create_dataset
+from recbole_mmm4rec.run_logging import start_logger
+
+WARM_UP = 2
+
+
+@dataclass(frozen=True)
+class StepCosts:
+    """Costs of a training step and of an evaluation.
+
+    Attributes:
+        parts: median wall and CPU milliseconds of ``load``, ``forward``, ``backward``, ``optimiser`` (all per
+            step) and ``evaluate`` (the whole validation set).
+        samples_per_second: training samples by wall time.
+        samples_per_cpu_second: the same by CPU time of all threads.
+        padding_share: pads among the positions of full-length histories.
+        peak_bytes: most memory held, of the GPU or of the process.
+    """
+
+    model: str
+    dataset: str
+    device: str
+    threads: int
+    steps: int
+    batch: int
+    parts: dict[str, dict[str, float]]
+    samples_per_second: float
+    samples_per_cpu_second: float
+    padding_share: float
+    peak_bytes: int
+
+    def table(self) -> str:
+        """Lines for a person."""
+        rows = [f"{n:<10}{p['wall_ms']:>12.2f}{p['cpu_ms']:>12.2f}" for n, p in self.parts.items()]
+        facts = [
+            f"{self.model} on {self.dataset}, {self.device}, {self.threads} threads: median of {self.steps} "
+            f"steps of {self.batch} samples",
+            f"{'part':<10}{'wall ms':>12}{'CPU ms':>12}",
+            *rows,
+            f"{self.samples_per_second:,.0f} samples/s, {self.samples_per_cpu_second:,.0f} a CPU second",
+            f"{self.padding_share:.0%} of the positions are pads, peak {self.peak_bytes / 2**20:,.0f} MiB",
+        ]
+        return "\n".join(facts)
+
+
+def run(
+    model: str | None = None,
+    dataset: str | None = None,
+    config_file_list: list[str] | None = None,
+    config_dict: dict[str, Any] | None = None,
+    origin: str = "config_dict",
+    steps: int = 10,
+    output: str = "bench.json",
+) -> StepCosts:
+    """Measure and write ``output``; arguments as :func:`recbole_mmm4rec.quick_start.run`.
+
+    Args:
+        steps: measured training steps, after two that warm up.
+        output: JSON file, replaced in one go.
+    """
+    config = RunConfig(model, dataset, config_file_list, config_dict, origin)
+    init_seed(config["seed"], config["reproducibility"])
+    start_logger(config)
+    data = create_dataset(config)
+    train_data, valid_data, _ = recbole_data.data_preparation(config, data)
+    trainer = build_trainer(config, build_model(config, train_data._dataset))
+    costs = measure(trainer, train_data, valid_data, steps)
+    getLogger().info("\n" + costs.table())
+    _write(Path(output), costs)
+    return costs
+
+
+def measure(trainer: Any, train_data: Any, valid_data: Any, steps: int) -> StepCosts:
+    """Costs of ``steps`` training steps and one evaluation."""
+    clock, lengths = Clock(trainer.device), []
+    trainer.model.train()
+    batches = islice(_loaded(train_data, clock), WARM_UP + steps)
+    for number, batch in enumerate(batches):
+        if number == WARM_UP:
+            clock.restart()
+        lengths.append(batch[trainer.config["ITEM_LIST_LENGTH_FIELD"]])
+        _step(trainer, batch, clock)
+    if valid_data:
+        trainer.eval_collector.data_collect(train_data)
+        with clock.part("evaluate"):
+            trainer.evaluate(valid_data, load_best_model=False)
+    return _summary(trainer, clock, torch.cat(lengths), steps)
+
+
+def _loaded(train_data: Any, clock: Clock) -> Iterator[Any]:
+    """Batches without end, the time to make each one measured."""
+    while True:
+        iterator = iter(train_data)
+        for _ in range(len(train_data)):
+            with clock.part("load"):
+                batch = next(iterator)
+            yield batch
+
+
+def _step(trainer: Any, batch: Any, clock: Clock) -> None:
+    """One training step, as the trainer takes it."""
+    with clock.part("forward"), trainer._autocast():
+        loss = trainer.model.calculate_loss(batch.to(trainer.device))
+    with clock.part("backward"):
+        (sum(loss) if isinstance(loss, tuple) else loss).backward()
+    with clock.part("optimiser"):
+        trainer.optimizer.step()
+        trainer.optimizer.zero_grad()
+
+
+def _summary(trainer: Any, clock: Clock, lengths: torch.Tensor, steps: int) -> StepCosts:
+    parts, config = clock.medians(), trainer.config
+    batch = round(len(lengths) / (WARM_UP + steps))
+    step = {kind: sum(parts[n][kind] for n in parts if n != "evaluate") for kind in ("wall_ms", "cpu_ms")}
+    return StepCosts(
+        model=config["model"],
+        dataset=config["dataset"],
+        device=_device_name(trainer.device),
+        threads=torch.get_num_threads(),
+        steps=steps,
+        batch=batch,
+        parts=parts,
+        samples_per_second=1e3 * batch / step["wall_ms"],
+        samples_per_cpu_second=1e3 * batch / step["cpu_ms"],
+        padding_share=1 - lengths.float().mean().item() / config["MAX_ITEM_LIST_LENGTH"],
+        peak_bytes=peak_memory(trainer.device),
+    )
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+
+
+def _write(path: Path, costs: StepCosts) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(asdict(costs), indent=1) + "\n")
+    os.replace(temporary, path)
