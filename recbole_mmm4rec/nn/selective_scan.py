@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-SLAB = {"cpu": 1 << 18, "cuda": 1 << 27}
+SLAB = {"cpu": 1 << 20, "cuda": 1 << 27}
 """States (numbers, not bytes) worked on at a time: on a CPU they should stay in its cache."""
 
 
@@ -34,7 +34,7 @@ def selective_scan(u: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Te
         u, dt, a, b, c = (tensor.float() for tensor in (u, dt, a, b, c))
         if u.is_cuda and _kernel() is not None:
             return _by_kernel(u, dt, a, b, c)
-        return _SlabScan.apply(dt * u, dt, a, b, c)
+        return _time_major_scan(u, dt, a, b, c)
 
 
 def selective_scan_plain(u: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
@@ -70,20 +70,26 @@ def _by_kernel(u: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor
     return kernel(u, dt, a, b, c).transpose(1, 2)
 
 
+def _time_major_scan(u: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    w, dt, b, c = (tensor.transpose(0, 1).contiguous() for tensor in (dt * u, dt, b, c))
+    return _SlabScan.apply(w, dt, a.T.contiguous(), b, c).transpose(0, 1)
+
+
 class _SlabScan(torch.autograd.Function):
     """The recurrence over slabs of histories; backward computes the states again instead of keeping them.
 
-    B x L x E x S states are gigabytes for an ordinary batch. Slab by slab they never leave the cache.
+    B x L x E x S states are gigabytes for an ordinary batch. Slab by slab they never leave the cache. Within
+    a slab positions come first and channels last, so that a step is one contiguous block of long rows.
     """
 
     @staticmethod
     def forward(ctx: Any, w: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
-        """``w`` is ``dt * u``; shapes as in :func:`selective_scan`."""
+        """``w`` is ``dt * u``; time-major (L, B, ...) throughout, and ``a`` is (S, E)."""
         ctx.save_for_backward(w, dt, a, b, c)
-        y = torch.empty_like(w)
-        for rows in _slabs(w, a):
-            _, states = _states(w[rows], dt[rows], a, b[rows])
-            torch.matmul(states, c[rows].unsqueeze(-1), out=y[rows].unsqueeze(-1))
+        y, work = torch.empty_like(w), _Workspace(w, a, 2)
+        for rows in work.slabs:
+            _, states = _states(work, w[:, rows], dt[:, rows], a, b[:, rows])
+            y[:, rows] = (c[:, rows].unsqueeze(2) @ states).squeeze(2)
         return y
 
     @staticmethod
@@ -93,38 +99,51 @@ class _SlabScan(torch.autograd.Function):
         w, dt, a, b, c = ctx.saved_tensors
         grad_w, grad_dt, grad_a = torch.empty_like(w), torch.zeros_like(dt), torch.zeros_like(a)
         grad_b, grad_c = torch.empty_like(b), torch.empty_like(c)
-        for rows in _slabs(w, a):
-            grad = grads[0][rows]
-            decay, states = _states(w[rows], dt[rows], a, b[rows])
-            adjoint = _adjoint(grad, decay, c[rows])
-            grad_c[rows] = (grad.unsqueeze(2) @ states).squeeze(2)
-            grad_w[rows] = (adjoint @ b[rows].unsqueeze(-1)).squeeze(-1)
-            grad_b[rows] = (w[rows].unsqueeze(2) @ adjoint).squeeze(2)
-            flow = adjoint[:, 1:].mul_(states[:, :-1]).mul_(decay[:, 1:])  # gradient of log decay
-            grad_a += (flow * dt[rows, 1:].unsqueeze(-1)).sum((0, 1))
-            grad_dt[rows, 1:] = flow.mul_(a).sum(-1)
+        work = _Workspace(w, a, 4)
+        for rows in work.slabs:
+            grad, steps = grads[0][:, rows], dt[1:, rows]
+            decay, states = _states(work, w[:, rows], dt[:, rows], a, b[:, rows])
+            adjoint = _adjoint(work, grad, decay, c[:, rows])
+            spare = work.tensor(3, grad.shape[1])
+            grad_c[:, rows] = torch.mul(states, grad.unsqueeze(2), out=spare).sum(-1)
+            grad_b[:, rows] = torch.mul(adjoint, w[:, rows].unsqueeze(2), out=spare).sum(-1)
+            grad_w[:, rows] = (b[:, rows].unsqueeze(2) @ adjoint).squeeze(2)
+            flow = adjoint[1:].mul_(states[:-1]).mul_(decay[1:])  # gradient of the logarithm of the decay
+            grad_dt[1:, rows] = torch.mul(flow, a, out=spare[1:]).sum(2)
+            grad_a += flow.mul_(steps.unsqueeze(2)).sum((0, 1))
         return grad_w, grad_dt, grad_a, grad_b, grad_c
 
 
-def _slabs(w: Tensor, a: Tensor) -> list[slice]:
-    """Row ranges of at most ``SLAB`` states each."""
-    states = max(1, w.shape[1] * a.numel())
-    rows = max(1, SLAB.get(w.device.type, SLAB["cuda"]) // states)
-    return [slice(start, start + rows) for start in range(0, len(w), rows)]
+class _Workspace:
+    """Memory for the states of one slab, used again for the next: fresh memory costs page faults."""
+
+    def __init__(self, w: Tensor, a: Tensor, buffers: int) -> None:
+        length, batch, (states, inner) = w.shape[0], w.shape[1], a.shape
+        rows = min(max(1, SLAB.get(w.device.type, SLAB["cuda"]) // (length * a.numel())), batch)
+        self.shape = (length, states, inner)
+        self.slabs = [slice(start, start + rows) for start in range(0, batch, max(rows, 1))]
+        self.buffers = w.new_empty(buffers, length * rows * a.numel())
+
+    def tensor(self, number: int, rows: int) -> Tensor:
+        """Buffer ``number`` as (L, rows, S, E)."""
+        length, states, inner = self.shape
+        shape = (length, rows, states, inner)
+        return self.buffers[number, : length * rows * states * inner].view(shape)
 
 
-def _states(w: Tensor, dt: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Decays and states of a slab, (n, L, E, S) each."""
-    decay = torch.exp(dt.unsqueeze(-1) * a)
-    states = w.unsqueeze(-1) * b.unsqueeze(2)
-    for position in range(1, w.shape[1]):
-        states[:, position].addcmul_(decay[:, position], states[:, position - 1])
+def _states(work: _Workspace, w: Tensor, dt: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Decays and states of a slab, (L, n, S, E) each."""
+    decay, states = (work.tensor(number, w.shape[1]) for number in (0, 1))
+    torch.mul(dt.unsqueeze(2), a, out=decay).exp_()
+    torch.mul(w.unsqueeze(2), b.unsqueeze(-1), out=states)
+    for position in range(1, len(w)):
+        states[position].addcmul_(decay[position], states[position - 1])
     return decay, states
 
 
-def _adjoint(grad: Tensor, decay: Tensor, c: Tensor) -> Tensor:
-    """Gradient of the states (n, L, E, S) from the gradient (n, L, E) of the outputs."""
-    adjoint = grad.unsqueeze(-1) * c.unsqueeze(2)
-    for position in range(grad.shape[1] - 2, -1, -1):
-        adjoint[:, position].addcmul_(decay[:, position + 1], adjoint[:, position + 1])
+def _adjoint(work: _Workspace, grad: Tensor, decay: Tensor, c: Tensor) -> Tensor:
+    """Gradient of the states (L, n, S, E) from the gradient (L, n, E) of the outputs."""
+    adjoint = torch.mul(grad.unsqueeze(2), c.unsqueeze(-1), out=work.tensor(2, grad.shape[1]))
+    for position in range(len(grad) - 2, -1, -1):
+        adjoint[position].addcmul_(decay[position + 1], adjoint[position + 1])
     return adjoint
