@@ -95,7 +95,7 @@ def build_model(config: Any, dataset: Any) -> Any:
     except ValueError as error:  # how models refuse sizes that do not go together
         raise UserError(f"{config['model']}: {error}") from error
     if config["pretrained"]:
-        load_pretrained(model, config["pretrained"], dataset)
+        load_pretrained(model, config["pretrained"], dataset, bool(config["load_item_tables"]))
     if config["flops"]:
         transform = recbole_data.transform.construct_transform(config)
         flops = get_flops(model, dataset, config["device"], getLogger(), transform)
