@@ -58,7 +58,7 @@ def test_text_stays_text_where_a_key_is_text() -> None:
     assert typed_value("~", TEXT_KEY) is None
     assert typed_value("[5,10]", LIST_KEY) == [5, 10]
     flags = {"gpu_id": "0", "user_inter_num_interval": "[5,10]", "topk": "[5]"}
-    assert typed_values(flags, None, None) == {"gpu_id": "0", "user_inter_num_interval": "[5,10]", "topk": [5]}
+    assert typed_values(flags, None, None) == {**flags, "topk": [5]}
 
 
 def test_help_lists_models_and_examples(capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,7 +68,9 @@ def test_help_lists_models_and_examples(capsys: pytest.CaptureFixture[str]) -> N
     assert len(shown.splitlines()) < 25
 
 
-@pytest.mark.parametrize(("model", "key"), [("MMM4Rec", "d_state"), ("SASRec", "n_heads"), ("Caser", "n_v")])
+@pytest.mark.parametrize(
+    ("model", "key"), [("MMM4Rec", "d_state"), ("SASRec", "n_heads"), ("BPR", "embedding_size")]
+)
 def test_help_of_a_model_lists_its_keys(model: str, key: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help", f"--model={model}"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -26,7 +26,8 @@ def test_the_first_screen_has_both_commands_with_their_set_up() -> None:
     install = r"python3 -m venv \.venv && \.venv/bin/pip install -c constraints\.txt -e "
     first_screen = "\n".join(README.splitlines()[:30])
     assert re.search(install + r"\. && \.venv/bin/python run_recbole\.py$", first_screen, flags=re.MULTILINE)
-    assert re.search(install + r'"\.\[dev\]" && \.venv/bin/python -m pytest$', first_screen, flags=re.MULTILINE)
+    tests = install + r'"\.\[dev\]" && \.venv/bin/python -m pytest$'
+    assert re.search(tests, first_screen, flags=re.MULTILINE)
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
