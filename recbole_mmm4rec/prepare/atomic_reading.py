@@ -1,0 +1,49 @@
+"""Reading atomic files back, as text columns and without RecBole."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from recbole_mmm4rec.errors import UserError
+
+BLOCK_BYTES = 1 << 25
+
+
+def read_header(path: Path) -> list[str]:
+    """Return the header of an atomic file, such as ``user_id:token``; ``UserError`` if it is none."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    with path.open("rb") as file:
+        names = file.readline().decode("utf-8", errors="replace").rstrip("\r\n").split("\t")
+    if not all(":" in name for name in names):
+        raise UserError(f"{path}: no atomic file, its header lacks types (name:type)")
+    return names
+
+
+def read_batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Yield the ``columns`` (header names) of an atomic file as strings, in file order."""
+    header = read_header(path)
+    missing = [name for name in columns if name not in header]
+    if missing:
+        raise UserError(f"{path}: no column {', '.join(missing)}; it has {', '.join(header)}")
+    try:
+        with path.open("rb") as file:
+            file.readline()
+            if not file.read(1):
+                return  # a header alone: pyarrow refuses an empty file
+        yield from pa_csv.open_csv(
+            path,
+            pa_csv.ReadOptions(column_names=header, skip_rows=1, block_size=BLOCK_BYTES),
+            pa_csv.ParseOptions(delimiter="\t", quote_char=False),
+            pa_csv.ConvertOptions(include_columns=columns, column_types=dict.fromkeys(columns, pa.string())),
+        )
+    except pa.ArrowException as error:
+        raise UserError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
+
+
+def read_all(path: Path, columns: list[str]) -> pa.Table:
+    """Return the ``columns`` of an atomic file as one table of strings."""
+    schema = pa.schema([(name, pa.string()) for name in columns])
+    return pa.Table.from_batches(read_batches(path, columns), schema)

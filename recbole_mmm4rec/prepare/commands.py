@@ -1,0 +1,91 @@
+"""The commands beside making a dataset: merge, import, import-unisrec, inspect."""
+
+import argparse
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+LOGGER = logging.getLogger("recbole_mmm4rec")
+
+
+def merge_command(arguments: Sequence[str]) -> None:
+    """``merge NAME --datasets A B ...``."""
+    from recbole_mmm4rec.prepare.merge import merge
+
+    parser = _parser("merge", "Join datasets into one; tokens carry the name of their dataset.")
+    parser.add_argument("--datasets", nargs="+", required=True, help="names of the datasets to join")
+    parser.add_argument("--modalities", nargs="*", help="feature files to join (all)")
+    options = parser.parse_args(arguments)
+    root = Path(options.output)
+    merge(options.name, options.datasets, root, options.modalities, options.overwrite)
+
+
+def import_command(arguments: Sequence[str]) -> None:
+    """``import NAME --modality=M --file=F [--items=I]``."""
+    from recbole_mmm4rec.prepare.import_vectors import import_vectors
+
+    parser = _parser("import", "Add vectors that exist already (.npy, .npz, .pt) to a dataset.")
+    parser.add_argument("--modality", required=True, help="text, image, or another name")
+    parser.add_argument("--file", required=True, help="the vectors, one row an item")
+    parser.add_argument("--items", help="text file with one item token a line, where the file names none")
+    parser.add_argument("--encoder", default="unknown", help="what computed them, for the metadata")
+    options = parser.parse_args(arguments)
+    items = Path(options.items) if options.items else None
+    file, root = Path(options.file), Path(options.output)
+    import_vectors(options.name, options.modality, file, items, root, options.encoder, options.overwrite)
+
+
+def unisrec_command(arguments: Sequence[str]) -> None:
+    """``import-unisrec NAME --source=DIR``."""
+    from recbole_mmm4rec.prepare.unisrec import import_unisrec
+
+    parser = _parser(
+        "import-unisrec", "Make a dataset of UniSRec's files (NAME.train.inter, NAME.text, ...)."
+    )
+    parser.add_argument("--source", required=True, help="folder of the files")
+    options = parser.parse_args(arguments)
+    target = Path(options.output) / options.name
+    import_unisrec(options.name, Path(options.source), target, options.overwrite)
+
+
+def inspect_command(arguments: Sequence[str]) -> None:
+    """``inspect NAME [--page=FILE.html] [--pictures=DIR]``."""
+    from recbole_mmm4rec.prepare.inspection import inspect
+    from recbole_mmm4rec.prepare.inspection_page import write_page
+
+    parser = _parser(
+        "inspect", "Print a dataset's figures; write a page of random items with their pictures."
+    )
+    parser.add_argument("--page", help="HTML file to write")
+    parser.add_argument(
+        "--pictures", help="folder of the pictures (the dataset's own images/ if it has them)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the random items")
+    options = parser.parse_args(arguments)
+    folder = Path(options.output) / options.name
+    report = []
+    for line in inspect(options.name, folder):
+        LOGGER.info(line)
+        report.append(line)
+    if options.page:
+        pictures = Path(options.pictures) if options.pictures else None
+        write_page(options.name, folder, pictures, Path(options.page), report, seed=options.seed)
+
+
+COMMANDS = {
+    "merge": merge_command,
+    "import": import_command,
+    "import-unisrec": unisrec_command,
+    "inspect": inspect_command,
+}
+
+
+def _parser(command: str, description: str) -> argparse.ArgumentParser:
+    program = f"python -m recbole_mmm4rec.prepare {command}"
+    parser = argparse.ArgumentParser(program, description=description, allow_abbrev=False)
+    parser.add_argument("name", help="the dataset")
+    parser.add_argument(
+        "--output", default="atomic_data", help="folder that holds the datasets (atomic_data)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace what exists")
+    return parser

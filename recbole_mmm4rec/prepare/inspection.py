@@ -1,0 +1,78 @@
+"""``inspect``: what a dataset holds, in figures."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recbole_mmm4rec.columns import FEATURE_SUFFIX
+from recbole_mmm4rec.data.feature_files import open_features
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.atomic_reading import read_all, read_header
+
+USER, ITEM, TIME = "user_id:token", "item_id:token", "timestamp:float"
+
+
+def inspect(name: str, folder: Path) -> Iterator[str]:
+    """Yield the lines of the report: sizes, coverage, times, histories, duplicates.
+
+    Raises ``UserError`` for a dataset that is not there or cannot be read.
+    """
+    path = folder / f"{name}.inter"
+    columns = [column for column in (USER, ITEM, TIME) if column in read_header(path)]
+    table = read_all(path, columns)
+    if not table.num_rows:
+        raise UserError(f"{path}: no interactions")
+    user, users = _codes(table.column(USER))
+    item, items = _codes(table.column(ITEM))
+    lengths = np.bincount(user)
+    yield f"users: {len(users):,}, items: {len(items):,}, interactions: {len(user):,}"
+    yield f"history: mean {lengths.mean():.2f}, median {np.median(lengths):.0f}, longest {lengths.max():,}"
+    yield from _modalities(name, folder, items)
+    pairs = user.astype(np.int64) * len(items) + item
+    yield f"repeats: {len(pairs) - len(np.unique(pairs)):,} interactions with an item the user had before"
+    if TIME in columns:
+        yield from _times(table.column(TIME), user, pairs)
+    else:
+        yield "times: none, rows are in each user's order"
+
+
+def _modalities(name: str, folder: Path, items: pa.Array) -> Iterator[str]:
+    for path in sorted(folder.glob(f"{name}.*{FEATURE_SUFFIX}")):
+        file = open_features(path)
+        covered = pc.sum(pc.is_in(items, value_set=pa.array(file.tokens, pa.string()))).as_py()
+        encoder = file.metadata.get("encoder", "unknown encoder")
+        modality = path.name[len(name) + 1 : -len(FEATURE_SUFFIX)]
+        dimension = file.metadata.get("dimension", file.metadata.get("dim", "?"))
+        share = 100 * covered / len(items)
+        yield f"{modality}: {covered:,} of {len(items):,} items ({share:.2f} %), {dimension}-d, {encoder}"
+
+
+def _times(column: pa.ChunkedArray, user: np.ndarray, pairs: np.ndarray) -> Iterator[str]:
+    times = pc.cast(column, pa.float64()).to_numpy()
+    first, last = (np.datetime64(int(seconds), "s") for seconds in (times.min(), times.max()))
+    yield f"times: {first} to {last} (UTC)"
+    order = np.lexsort((times, user))
+    same_user = user[order][1:] == user[order][:-1]
+    gaps = np.diff(times[order])[same_user]
+    if len(gaps):
+        middle, high = np.percentile(gaps, [50, 95])
+        zero = 100 * (gaps == 0).mean()
+        yield f"gaps: {zero:.1f} % zero, median {_duration(middle)}, 95 % below {_duration(high)}"
+    order = np.lexsort((times, pairs))
+    exact = (np.diff(pairs[order]) == 0) & (np.diff(times[order]) == 0)
+    yield f"duplicates: {int(exact.sum()):,} interactions repeat user, item and time"
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
+    encoded = column.combine_chunks().dictionary_encode()
+    return encoded.indices.to_numpy(), encoded.dictionary

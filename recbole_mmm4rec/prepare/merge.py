@@ -1,0 +1,117 @@
+"""Several datasets -> one for pre-training; users and items carry the name of their domain."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from recbole_mmm4rec.columns import FEATURE_SUFFIX
+from recbole_mmm4rec.data.feature_files import FeatureFile, open_features
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.atomic_reading import read_batches, read_header
+from recbole_mmm4rec.prepare.feature_files import write_feature_file
+from recbole_mmm4rec.prepare.staging import staged_folder
+
+LOGGER = logging.getLogger(__name__)
+SEPARATOR = "/"
+PREFIXED = ("user_id:token", "item_id:token")
+
+
+def merge(
+    name: str,
+    domains: Sequence[str],
+    root: Path,
+    modalities: Sequence[str] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write the union of the datasets ``domains`` under ``root`` as ``<root>/<name>``.
+
+    A token becomes ``<domain>/<token>``: the same user in two domains counts as two, as in the paper's
+    pre-training set. Columns that a domain lacks are left out. ``modalities``: those to take, all when None.
+    Raises ``UserError``, also where the vectors
+    of two domains are not comparable.
+    """
+    if len(domains) < 2 or len(set(domains)) != len(domains):
+        raise UserError("merge: at least two different datasets are needed")
+    modalities = _modalities(domains, root) if modalities is None else modalities
+    for modality in modalities:
+        _check_comparable(modality, _files(modality, domains, root))
+    with staged_folder(root / name, overwrite) as folder:
+        for suffix in ("inter", "item"):
+            _merge_atomic(folder / f"{name}.{suffix}", suffix, domains, root)
+        for modality in modalities:
+            _merge_features(folder, name, modality, _files(modality, domains, root))
+    LOGGER.info("%s: %s", name, " + ".join(domains))
+
+
+def _path(domain: str, suffix: str, root: Path) -> Path:
+    return root / domain / f"{domain}.{suffix}"
+
+
+def _merge_atomic(path: Path, suffix: str, domains: Sequence[str], root: Path) -> None:
+    headers = [read_header(_path(domain, suffix, root)) for domain in domains]
+    columns = [name for name in headers[0] if all(name in header for header in headers)]
+    dropped = sorted({name for header in headers for name in header} - set(columns))
+    if dropped:
+        LOGGER.warning("%s: not in every dataset and left out: %s", path.name, ", ".join(dropped))
+    options = pa_csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
+    schema = pa.schema([(name, pa.string()) for name in columns])
+    with path.open("wb") as file:
+        file.write(("\t".join(columns) + "\n").encode())
+        with pa_csv.CSVWriter(file, schema, write_options=options) as writer:
+            for domain in domains:
+                for batch in read_batches(_path(domain, suffix, root), columns):
+                    writer.write_batch(_prefixed(batch, domain))
+
+
+def _prefixed(batch: pa.RecordBatch, domain: str) -> pa.RecordBatch:
+    columns = [
+        pc.binary_join_element_wise(domain, column, SEPARATOR) if name in PREFIXED else column
+        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _modalities(domains: Sequence[str], root: Path) -> list[str]:
+    found = set()
+    for domain in domains:
+        for path in (root / domain).glob(f"{domain}.*{FEATURE_SUFFIX}"):
+            found.add(path.name[len(domain) + 1 : -len(FEATURE_SUFFIX)])
+    return sorted(found)
+
+
+def _files(modality: str, domains: Sequence[str], root: Path) -> dict[str, FeatureFile]:
+    paths = {domain: _path(domain, f"{modality}{FEATURE_SUFFIX}", root) for domain in domains}
+    return {domain: open_features(path) for domain, path in paths.items() if path.is_file()}
+
+
+def _check_comparable(modality: str, files: dict[str, FeatureFile]) -> None:
+    for key in ("dimension", "encoder", "weights"):
+        values = {domain: file.metadata.get(key, file.metadata.get("dim")) for domain, file in files.items()}
+        if len({str(value) for value in values.values()}) > 1:
+            told = ", ".join(f"{domain}: {value}" for domain, value in values.items())
+            raise UserError(
+                f"merge: {modality} vectors are not comparable, their {key} differs ({told}); "
+                "--modalities names those to take"
+            )
+    if not files:
+        raise UserError(f"merge: no dataset has {modality} vectors")
+    fitted = [domain for domain, file in files.items() if "TF-IDF" in str(file.metadata.get("encoder"))]
+    if len(fitted) > 1:
+        raise UserError(
+            f"merge: {modality} vectors of {', '.join(fitted)} were fitted to each dataset alone (TF-IDF): "
+            "encode them with minilm, hashed or open_clip first"
+        )
+
+
+def _merge_features(folder: Path, name: str, modality: str, files: dict[str, FeatureFile]) -> None:
+    tokens, parts = [], []
+    for domain, file in files.items():
+        tokens += [f"{domain}{SEPARATOR}{token}" for token in file.tokens]
+        parts += [values.reshape(len(lengths), -1) for lengths, values in file.blocks()]
+    metadata = dict(next(iter(files.values())).metadata) | {"merged": list(files)}
+    write_feature_file(folder, name, modality, tokens, np.concatenate(parts), metadata)
