@@ -1,0 +1,95 @@
+"""Pre-train on one dataset, fine-tune on another: what moves, what stays, what is frozen (models.md 9.3)."""
+
+import importlib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from recbole_mmm4rec.catalogue import our_models
+from recbole_mmm4rec.checkpoint import describe, write_checkpoint
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.transfer import load_pretrained
+from tests.model import builders
+
+SMALL: dict[str, dict[str, Any]] = {
+    "ZESRec": {"hidden_size": 16, "item_offset": True},
+    "UniSRec": {"hidden_size": 16, "transductive": True, "n_exps": 2},
+    "VQRec": {"hidden_size": 16, "code_dim": 4, "code_cap": 8, "seed": 0},
+    "S3RecT": {"hidden_size": 16},
+}
+FRESH = {
+    "ZESRec": ["table.item_bias.text"],
+    "UniSRec": ["table.ids.embedding.weight"],
+    "VQRec": [],
+    "S3RecT": ["table.embedding.weight", "table.mask.weight"],
+}
+FROZEN = {"UniSRec", "VQRec"}
+
+
+def build(name: str, items: int, stage: str, width: int = 12, **changes: Any) -> Any:
+    torch.manual_seed(items)
+    model_class = getattr(importlib.import_module(our_models()[name]), name)
+    config = builders.settings(name, stage=stage, MAX_ITEM_LIST_LENGTH=6, **SMALL[name] | changes)
+    text = builders.feature(torch.randn(items, width))
+    return model_class(config, builders.dataset(items, text=text))
+
+
+def tokens(items: int, first: int = 0) -> Any:
+    names = ["[PAD]", *(f"i{number}" for number in range(first, first + items - 1))]
+    return SimpleNamespace(iid_field="item_id", field2id_token={"item_id": names})
+
+
+def save(path: Path, model: Any, names: Any) -> str:
+    content = {"state_dict": model.state_dict(), "optimizer": None, "training": None}
+    write_checkpoint(str(path), describe({}, model, names.field2id_token["item_id"]) | content)
+    return str(path)
+
+
+def batch() -> Any:
+    item_seq, lengths = torch.tensor([[3, 4, 0], [5, 6, 7]]), torch.tensor([2, 3])
+    return builders.batch(item_seq, lengths, torch.tensor([9, 10]))
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_pre_trained_weights_move_to_another_dataset(name: str, tmp_path: Path) -> None:
+    source, target = build(name, 40, "pretrain"), build(name, 25, "finetune")
+    source.calculate_loss(batch())  # VQ-Rec's quantiser is fitted when it is first needed
+    report = load_pretrained(target, save(tmp_path / "pre.pth", source, tokens(40)), tokens(25, 100))
+    assert sorted(report.fresh) == FRESH[name]
+    for entry in report.moved:
+        assert torch.equal(target.state_dict()[entry], source.state_dict()[entry])
+    learning = {n for n, p in target.named_parameters() if p.requires_grad}
+    frozen = {n for n, p in target.named_parameters() if not p.requires_grad}
+    assert bool(frozen) is (name in FROZEN)
+    assert all(n.startswith(("encoder.stack.", "encoder.input.position.")) for n in frozen)
+    target.calculate_loss(batch()).backward()
+    without = {n for n, p in target.named_parameters() if n in learning and p.grad is None}
+    assert without <= {"table.mask.weight"}
+
+
+def test_s3rec_moves_its_items_by_token_on_request(tmp_path: Path) -> None:
+    source, target = build("S3RecT", 25, "pretrain"), build("S3RecT", 25, "finetune")
+    path = save(tmp_path / "pre.pth", source, tokens(25))
+    report = load_pretrained(target, path, tokens(25), load_item_tables=True)
+    assert report.matched_items == 24
+    assert torch.equal(target.table.embedding.weight, source.table.embedding.weight)
+    assert not report.fresh.keys() - {"table.mask.weight"}
+
+
+@pytest.mark.parametrize("name", ["ZESRec", "UniSRec", "VQRec"])
+def test_features_of_another_width_are_refused(name: str, tmp_path: Path) -> None:
+    source, target = build(name, 40, "pretrain"), build(name, 25, "finetune", width=8)
+    path = save(tmp_path / "pre.pth", source, tokens(40))
+    with pytest.raises(UserError, match="dimension of the text features is 12 in the checkpoint and 8 here"):
+        load_pretrained(target, path, tokens(25))
+
+
+def test_an_unfrozen_encoder_learns(tmp_path: Path) -> None:
+    source = build("UniSRec", 40, "pretrain")
+    target = build("UniSRec", 25, "finetune", freeze_encoder=False)
+    report = load_pretrained(target, save(tmp_path / "pre.pth", source, tokens(40)), tokens(25))
+    assert not report.frozen
+    assert all(p.requires_grad for p in target.parameters())
