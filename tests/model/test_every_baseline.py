@@ -1,0 +1,139 @@
+"""What holds for every baseline, whatever it computes."""
+
+import copy
+import importlib
+from typing import Any
+
+import pytest
+import torch
+
+from recbole_mmm4rec.catalogue import our_models
+from tests.golden import assert_agrees
+from tests.model import builders
+
+N, LENGTH = 40, 8
+SMALL = {
+    "hidden_size": 32,
+    "inner_size": 24,
+    "head_dim": 16,
+    "n_exps": 2,
+    "code_dim": 4,
+    "code_cap": 8,
+    "seed": 0,
+}
+BASELINES = [
+    *("BSARec", "FDSAT", "Mamba4Rec", "Mamba4RecT", "S3RecT", "SASRecT", "TiM4Rec", "TiM4RecT"),
+    *("UniSRec", "VQRec", "ZESRec"),
+]
+
+
+def build(name: str, **changes: Any) -> Any:
+    torch.manual_seed(0)
+    model_class = getattr(importlib.import_module(our_models()[name]), name)
+    config = builders.settings(name, MAX_ITEM_LIST_LENGTH=LENGTH, **SMALL | changes)
+    text = builders.feature(torch.randn(N, 12), torch.arange(N) > 3)
+    return model_class(config, builders.dataset(N, text=text))
+
+
+def batch(rows: int = 11) -> Any:
+    generator = torch.Generator().manual_seed(1)
+    lengths = torch.randint(1, LENGTH + 1, (rows,), generator=generator)
+    lengths[0] = 1
+    real = torch.arange(LENGTH) < lengths.unsqueeze(1)
+    item_seq = torch.randint(1, N, (rows, LENGTH), generator=generator) * real
+    times = torch.randint(0, 10**7, (rows, LENGTH), generator=generator).cumsum(1) * real
+    width = int(lengths.max())
+    targets = torch.randint(1, N, (rows,), generator=generator)
+    return builders.batch(item_seq[:, :width], lengths, targets, times)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_scores_are_products_of_user_vectors_and_item_matrix(name: str) -> None:
+    model, data = build(name).eval(), batch()
+    scores = model.full_sort_predict(data)
+    assert scores.shape == (11, N)
+    assert_agrees(model.user_vectors(data) @ model.item_matrix().T, scores, "scores", 1e-6)
+    assert_agrees(model.predict(data), scores[torch.arange(11), data["item_id"]], "predict", 1e-5)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_the_loss_is_the_cross_entropy_over_items_without_the_pad(name: str) -> None:
+    model, data = build(name).eval(), batch()
+    expected = torch.nn.functional.cross_entropy(model.full_sort_predict(data)[:, 1:], data["item_id"] - 1)
+    assert_agrees(model.calculate_loss(data), expected, "loss", 1e-5)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_buckets_change_nothing(name: str) -> None:
+    model, data = build(name).eval(), batch()
+    results = []
+    for buckets in (1, 2, 5):
+        model.num_buckets = buckets
+        model.zero_grad()
+        model.calculate_loss(data).backward()
+        grads = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+        results.append((model.user_vectors(data), grads))
+    for users, grads in results[1:]:
+        assert_agrees(users, results[0][0], "user vectors", 1e-5)
+        for parameter, grad in grads.items():
+            largest = results[0][1][parameter].abs().max().clamp_min(1e-6)
+            assert (grad - results[0][1][parameter]).abs().max() <= 1e-4 * largest, parameter
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_pads_do_not_reach_a_user(name: str) -> None:
+    model, data = build(name).eval(), batch()
+    alone = builders.batch(
+        data["item_id_list"][:1, :1], data["item_length"][:1], data["item_id"][:1], data["timestamp_list"][:1]
+    )
+    assert_agrees(model.user_vectors(alone), model.user_vectors(data)[:1], "user vector", 1e-5)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_bf16_products_stay_near(name: str) -> None:
+    model, data = build(name).eval(), batch()
+    exact = model.calculate_loss(data)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = model.calculate_loss(data)
+    loss.backward()
+    assert_agrees(loss.float(), exact, "loss", 3e-2)
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_features_are_neither_saved_nor_copied_nor_changed(name: str) -> None:
+    model = build(name)
+    twin = copy.deepcopy(model)
+    pairs = zip(model.named_buffers(), twin.named_buffers(), strict=True)
+    frozen = [(a, b) for (n, a), (_, b) in pairs if n.endswith((".matrix", "text.matrix"))]
+    assert all(a.data_ptr() == b.data_ptr() for a, b in frozen)
+    assert not [n for n in model.state_dict() if "matrix" in n or "present" in n]
+    generator = torch.Generator().manual_seed(0)
+    text = torch.randn(N, 12, generator=generator) * (torch.arange(N) > 3).unsqueeze(1)
+    for matrix, _ in frozen:
+        assert torch.equal(matrix, text)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_every_trainable_parameter_learns_and_is_optimised_once(name: str) -> None:
+    model, data = build(name), batch()
+    model.calculate_loss(data).backward()
+    silent = {n for n, p in model.named_parameters() if p.grad is None}
+    assert silent <= {"table.mask.weight"}  # S3-Rec's mask token is for pre-training
+    grouped = [id(p) for group in model.parameter_groups(0.1) for p in group["params"]]
+    assert sorted(grouped) == sorted(id(p) for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_it_overfits_a_batch(name: str) -> None:
+    changes = dict.fromkeys(("dropout_prob", "hidden_dropout_prob", "attn_dropout_prob"), 0.0)
+    model, data = build(name, adaptor_dropout_prob=0.0, **changes), batch()
+    model.train()
+    optimiser = torch.optim.Adam(model.parameters(), 1e-2)
+    first = model.calculate_loss(data).item()
+    for _ in range(40):
+        optimiser.zero_grad()
+        loss = model.calculate_loss(data)
+        loss.backward()
+        optimiser.step()
+    assert loss.item() < 0.3 * first
