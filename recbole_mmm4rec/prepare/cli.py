@@ -11,7 +11,7 @@ import yaml
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.commands import COMMANDS
-from recbole_mmm4rec.prepare.settings import KEYS, known_datasets, read_settings
+from recbole_mmm4rec.prepare.settings import KEYS, TEXT_KEYS, known_datasets, read_settings
 from recbole_mmm4rec.prepare.shipped import SHIPPED, build_shipped
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -108,8 +108,15 @@ def _key_values(arguments: Sequence[str]) -> dict[str, Any]:
         key, equals, value = argument.removeprefix("--").partition("=")
         if not argument.startswith("--") or not equals:
             raise UserError(f"'{argument}' is not understood; keys are given as --key=value")
-        try:
-            values[key] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise UserError(f"--{key}: '{value}' is no YAML value") from error
+        values[key] = _value(key, value)
     return values
+
+
+def _value(key: str, text: str) -> Any:
+    """Texts are taken as they stand (a template would be a YAML mapping), everything else is YAML."""
+    if key in TEXT_KEYS and not text.startswith("["):
+        return None if text in ("~", "null") else text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"--{key}: '{text}' is no YAML value") from error

@@ -108,3 +108,7 @@ def _checked(key: str, value: Any) -> Any:
 
 
 _DEFAULTS = Settings()
+TEXT_KEYS = tuple(
+    key for key in KEYS if getattr(_DEFAULTS, key) is None or isinstance(getattr(_DEFAULTS, key), str)
+)
+"""Keys whose value is a text, a file name or a list of file names."""

@@ -21,8 +21,8 @@ ENCODER = "BERT [CLS] as UniSRec computes it"
 def import_unisrec(name: str, source: Path, target: Path, overwrite: bool = False) -> None:
     """Make the dataset ``target`` from ``<name>.train.inter`` and its companions in ``source``.
 
-    There are no times: rows keep each user's order. Numbers become tokens again where
-    ``<name>.item2index`` (and ``<name>.user2index``) are there. Raises ``UserError`` for a missing or damaged file.
+    There are no times: rows keep each user's order. Numbers become tokens again by ``<name>.item2index`` and
+    ``<name>.user2index``, if they are there. Raises ``UserError`` for a missing or damaged file.
     """
     items, users = _index(source / f"{name}.item2index"), _index(source / f"{name}.user2index")
     rows = [(user, item) for user, sequence in _sequences(name, source).items() for item in sequence]

@@ -1,0 +1,44 @@
+"""Texts for encoders."""
+
+import pytest
+
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.text_cleaning import PAPER, RELEASED, clean, compose, text_fields
+
+
+@pytest.mark.parametrize(
+    ("raw", "cleaned"),
+    [
+        ("Salt &amp; pepper", "Salt & pepper"),
+        ("&lt;b&gt;bold&lt;/b&gt;", "bold"),
+        ("5 &amp;quot; pipe", '5 " pipe'),
+        ("a < b and b > c", "a < b and b > c"),
+        ("<script>alert('<b>')</script>Hat", "Hat"),
+        ("<style type='x'>p{} never closed", ""),
+        ("one<br/>two\n\n three\u200b\u00a0", "one two three"),
+        ("<!-- hidden -->seen", "seen"),
+        ("", ""),
+    ],
+)
+def test_clean(raw: str, cleaned: str) -> None:
+    assert clean(raw) == cleaned
+
+
+def test_paper_form() -> None:
+    fields = {"title": "Drill!", "category": "Tools Power", "brand": ""}
+    assert compose(PAPER, "I1", fields) == "Drill! Tools Power."
+    assert compose(PAPER, "I1", {"title": " <p> "}) == ""
+
+
+def test_released_form() -> None:
+    fields = {"title": "A &amp; B", "brand": "C", "description": "['x', \"y's\"]"}
+    assert compose(RELEASED, "I1", fields) == "Title: A &amp; B ; Brand: C ; Description: ['x', \"y's\"] ; "
+    assert compose(RELEASED, "I1", {"brand": "C"}) == "Brand: C ; "
+    assert compose(RELEASED, "I1", {}) == "Asin: I1 ; "
+
+
+def test_template() -> None:
+    assert compose("T: {title}. G: {genres}.", "1", {"title": "X <b>", "genres": ""}) == "T: X. G: ."
+    assert text_fields("T: {title}") == ("title",)
+    with pytest.raises(UserError, match="neither"):
+        text_fields("title only")
