@@ -45,6 +45,8 @@ class MoEAdaptor(nn.Module):
         weights = logits.softmax(-1)
         adapted = 0.0
         for expert, linear in enumerate(self.maps):
-            adapted = adapted + weights[..., expert, None] * linear(self.dropout(x) - self.shift[expert])
+            # W (x - b) as W x - W b: no gradient has to flow to the frozen x
+            whitened = linear(self.dropout(x)) - linear(self.shift[expert])
+            adapted = adapted + weights[..., expert, None] * whitened
         assert isinstance(adapted, Tensor)
         return adapted
