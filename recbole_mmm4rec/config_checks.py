@@ -33,9 +33,7 @@ def documented_keys(model: str, dataset: str) -> dict[str, Key]:
     for root in (recbole_properties_path(), properties_path()):
         names = ["overall", "dataset/sample", f"dataset/{dataset}", f"model/{model}", f"reference/{model}"]
         files = [root / f"{name}.yaml" for name in names]
-        for folder in ("quick_start_config", "stage"):
-            files += sorted((root / folder).glob("*.yaml"))
-        for path in files:
+        for path in [*files, *sorted((root / "quick_start_config").glob("*.yaml"))]:
             _add(keys, path)
     return keys
 

@@ -141,7 +141,7 @@ def test_an_unknown_key_names_its_source_and_the_nearest_key(in_tmp: Path) -> No
     [
         ("metrics", 3, r"'metrics' expects \(list or str\)"),
         ("modalities", 3, r"'modalities' expects \(list of str\)"),
-        ("epochs", "many", r"'epochs' expects \(int\) The number of training epochs"),
+        ("epochs", "many", r"'epochs' expects \(int\) \w+"),
         ("epochs", 2.5, "'epochs' expects"),
         ("epochs", True, "'epochs' expects"),
         ("learning_rate", None, r"'learning_rate' expects \(float\)"),
