@@ -6,10 +6,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from recbole_mmm4rec.columns import PAD
-from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.base import Table
 from recbole_mmm4rec.model.self_attentive import transformer_settings
-from recbole_mmm4rec.model.single_table import SingleTableRecommender
+from recbole_mmm4rec.model.single_table import SingleTableRecommender, chosen
 from recbole_mmm4rec.nn.alignment import SIDES, pad_to
 from recbole_mmm4rec.nn.frequency import FrequencyEncoder, FrequencySettings
 from recbole_mmm4rec.nn.id_table import look_up
@@ -20,9 +19,7 @@ class BSARec(SingleTableRecommender):
 
     def build_encoder(self, config: Any) -> nn.Module:
         """The layers; their filters are made for histories of exactly L positions."""
-        self.padding, self.length = config["padding"], config["MAX_ITEM_LIST_LENGTH"]
-        if self.padding not in SIDES:
-            raise UserError(f"padding: {self.padding!r} is none of {', '.join(SIDES)}")
+        self.padding, self.length = chosen(config, "padding", SIDES), config["MAX_ITEM_LIST_LENGTH"]
         frequency = FrequencySettings(self.length, config["c"] // 2 + 1, config["alpha"])
         return FrequencyEncoder(transformer_settings(config), frequency)
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from recbole_mmm4rec.columns import TEXT
 from recbole_mmm4rec.model.base import MultiModalRecommender, Table
 from recbole_mmm4rec.model.self_attentive import transformer_settings
-from recbole_mmm4rec.model.single_table import required_text
+from recbole_mmm4rec.model.single_table import masks_missing, required_text
 from recbole_mmm4rec.nn.id_table import IdTable, look_up
 from recbole_mmm4rec.nn.item_table import ModalityTable
 from recbole_mmm4rec.nn.parameters import initialise
@@ -28,8 +28,7 @@ class FDSAT(MultiModalRecommender):
         width, eps = settings.width, settings.eps
         text = {TEXT: required_text(self, config, self.frozen_features(dataset))}
         self.ids = IdTable(self.n_items, width)
-        mask_missing = config["missing_modality"] != "constant"
-        self.texts = ModalityTable(text, width, item_bias=False, mask_missing=mask_missing)
+        self.texts = ModalityTable(text, width, item_bias=False, mask_missing=masks_missing(config))
         self.input = PositionalInput(config["MAX_ITEM_LIST_LENGTH"], width, settings.dropout, eps)
         self.id_stack, self.text_stack = TransformerStack(settings), TransformerStack(settings)
         self.merge = nn.Linear(2 * width, width)

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from recbole_mmm4rec.columns import PAD, TEXT
-from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.self_attentive import SelfAttentiveRecommender
-from recbole_mmm4rec.model.single_table import required_text
+from recbole_mmm4rec.model.single_table import chosen, masks_missing, required_text
 from recbole_mmm4rec.nn.alignment import SIDES, pad_to
 from recbole_mmm4rec.nn.id_table import IdTable, look_up
 from recbole_mmm4rec.nn.item_table import FrozenFeatures, ModalityTable
@@ -51,9 +50,7 @@ class S3RecT(SelfAttentiveRecommender):
         self.length: int = config["MAX_ITEM_LIST_LENGTH"]
         self.mask_ratio: float = config["mask_ratio"]
         self.weights = {name: float(config[f"{name}_weight"]) for name in LOSSES}
-        self.padding = config["pretrain_padding"]
-        if self.padding not in SIDES:
-            raise UserError(f"pretrain_padding: {self.padding!r} is none of {', '.join(SIDES)}")
+        self.padding = chosen(config, "pretrain_padding", SIDES)
         self.mask_is_candidate = bool(config["mask_is_candidate"])
 
     def build_table(self, config: Any, features: Mapping[str, FrozenFeatures]) -> nn.Module:
@@ -61,8 +58,7 @@ class S3RecT(SelfAttentiveRecommender):
         self.attributes = None
         if self.pretraining:
             text, width = required_text(self, config, features), config["hidden_size"]
-            mask_missing = config["missing_modality"] != "constant"
-            self.attributes = ModalityTable({TEXT: text}, width, item_bias=False, mask_missing=mask_missing)
+            self.attributes = ModalityTable({TEXT: text}, width, False, masks_missing(config))
             self.heads = nn.ModuleDict({name: nn.Linear(width, width) for name in LOSSES})
         return MaskableTable(self.n_items, config["hidden_size"])
 

@@ -3,7 +3,7 @@
 A text variant is the ID model with :class:`TextItems` before it in the list of its bases, and nothing else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -83,6 +83,26 @@ def required_text(model: Any, config: Any, features: Mapping[str, FrozenFeatures
     return features[TEXT]
 
 
+def masks_missing(config: Any) -> bool:
+    """Whether items without text get no vector from it, key ``missing_modality``.
+
+    Raises:
+        UserError: another value than 'mask' or 'constant'.
+    """
+    return chosen(config, "missing_modality", ("mask", "constant")) == "mask"
+
+
+def chosen(config: Any, key: str, choices: Collection[str]) -> str:
+    """The value of a key that has a few.
+
+    Raises:
+        UserError: another one.
+    """
+    if config[key] not in choices:
+        raise UserError(f"{key}: {config[key]!r} is none of {', '.join(choices)}")
+    return config[key]
+
+
 class TextItems(SingleTableRecommender):
     """Mixed into an ID model: items are one linear map of their text feature."""
 
@@ -92,8 +112,7 @@ class TextItems(SingleTableRecommender):
     def build_table(self, config: Any, features: Mapping[str, FrozenFeatures]) -> nn.Module:
         """Adapter of the text features; ``item_offset`` adds a trainable row an item."""
         text = {TEXT: required_text(self, config, features)}
-        mask_missing = config["missing_modality"] != "constant"
-        return ModalityTable(text, config["hidden_size"], bool(config["item_offset"]), mask_missing)
+        return ModalityTable(text, config["hidden_size"], bool(config["item_offset"]), masks_missing(config))
 
     def vectors(self, items: Tensor | None = None) -> Tensor:
         """(n, D) adapted texts."""

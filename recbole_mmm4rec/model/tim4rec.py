@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recbole_mmm4rec.model.single_table import SingleTableRecommender
+from recbole_mmm4rec.model.single_table import SingleTableRecommender, chosen
 from recbole_mmm4rec.nn.state_space_encoder import SelfTiSSD, StateSpaceEncoder, StateSpaceLayer
 from recbole_mmm4rec.nn.time_aware import TimeSettings
 from recbole_mmm4rec.nn.time_streams import TimeStreams
@@ -34,7 +34,7 @@ class TiM4Rec(SingleTableRecommender):
         self.time = None
         if config["use_time"] and self.has_time:
             settings = time_settings(config, self.ssd.heads)
-            per_history = config["gap_norm"] == "history"
+            per_history = chosen(config, "gap_norm", ("history", "fixed")) == "history"
             self.time = TimeStreams(settings, config["num_layers"], config["gap_log"], per_history)
 
     def context(self, interaction: Any) -> list[Tensor]:
@@ -55,7 +55,7 @@ def ssd_settings(config: Any) -> SSDSettings:
         d_conv=config["d_conv"],
         norm_eps=config["norm_eps"],
         skip=config["skip"],
-        activation=ACTIVATIONS[config["conv_activation"]],
+        activation=ACTIVATIONS[chosen(config, "conv_activation", ACTIVATIONS)],
     )
 
 
@@ -72,5 +72,5 @@ def time_settings(config: Any, heads: int) -> TimeSettings:
         masked=config["gap_mask"],
         pointwise_gate=config["pointwise_gate"],
         lively=config["time_lively_init"],
-        activation=ACTIVATIONS[config["conv_activation"]],
+        activation=ACTIVATIONS[chosen(config, "conv_activation", ACTIVATIONS)],
     )

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from recbole_mmm4rec.columns import TEXT
 from recbole_mmm4rec.model.cosine import CosineRecommender
-from recbole_mmm4rec.model.single_table import required_text
+from recbole_mmm4rec.model.single_table import masks_missing, required_text
 from recbole_mmm4rec.nn.adapted_table import AdaptedTable
 from recbole_mmm4rec.nn.augmentation import drop_items, keep_mask
 from recbole_mmm4rec.nn.id_table import IdTable
@@ -37,7 +37,7 @@ class UniSRec(CosineRecommender):
         adaptor = MoEAdaptor(text.width, width, config["n_exps"], config["adaptor_dropout_prob"])
         with_ids = config["transductive"] and not self.pretraining
         ids = IdTable(self.n_items, width) if with_ids else None
-        return AdaptedTable(text, adaptor, ids, config["missing_modality"] != "constant")
+        return AdaptedTable(text, adaptor, ids, masks_missing(config))
 
     def build_rest(self, config: Any) -> None:
         """Settings of the second view."""

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from recbole_mmm4rec.columns import TEXT
-from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.cosine import CosineRecommender
-from recbole_mmm4rec.model.single_table import required_text
+from recbole_mmm4rec.model.single_table import chosen, required_text
 from recbole_mmm4rec.nn.code_table import CodePermutation
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
 from recbole_mmm4rec.nn.quantised_table import QuantisedTable
@@ -29,8 +28,6 @@ class VQRec(CosineRecommender):
 
     def build_table(self, config: Any, features: Mapping[str, FrozenFeatures]) -> nn.Module:
         """Codes and their embeddings."""
-        if config["code_index"] not in INDICES:
-            raise UserError(f"code_index: {config['code_index']!r} is none of {', '.join(INDICES)}")
         text = required_text(self, config, features)
         return QuantisedTable(
             text, config["code_dim"], config["code_cap"], config["hidden_size"], config["seed"]
@@ -41,7 +38,7 @@ class VQRec(CosineRecommender):
         self.replace_ratio: float = config["code_replace_ratio"]
         self.permutation_epochs: int = config["permutation_epochs"]
         self.permutation = None
-        own = config["code_index"] == "own"
+        own = chosen(config, "code_index", INDICES) == "own"
         self.item_bound = ("table.quantiser.",) if own else ()
         if own and config["pretrained"] and self.permutation_epochs > 0 and not self.pretraining:
             self.permutation = CodePermutation(config["code_dim"], config["code_cap"])

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from recbole_mmm4rec.catalogue import our_models
+from recbole_mmm4rec.errors import UserError
 from tests.golden import assert_agrees
 from tests.model import builders
 
@@ -122,6 +123,22 @@ def test_every_trainable_parameter_learns_and_is_optimised_once(name: str) -> No
     assert silent <= {"table.mask.weight"}  # S3-Rec's mask token is for pre-training
     grouped = [id(p) for group in model.parameter_groups(0.1) for p in group["params"]]
     assert sorted(grouped) == sorted(id(p) for p in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("TiM4Rec", "conv_activation"),
+        ("TiM4Rec", "gap_norm"),
+        ("BSARec", "padding"),
+        ("VQRec", "code_index"),
+        ("S3RecT", "pretrain_padding"),
+        *((name, "missing_modality") for name in ("SASRecT", "FDSAT", "UniSRec")),
+    ],
+)
+def test_an_unknown_choice_is_one_clear_error(name: str, key: str) -> None:
+    with pytest.raises(UserError, match=f"{key}: 'other' is none of "):
+        build(name, **{key: "other"})
 
 
 @pytest.mark.parametrize("name", BASELINES)
