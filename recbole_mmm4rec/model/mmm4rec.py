@@ -228,6 +228,7 @@ def ssd_settings(config: Any) -> SSDSettings:
         edge=config["conv_edge"],
         bias_outside=config["dt_bias_outside"],
         length=config["MAX_ITEM_LIST_LENGTH"],
+        unit_steps=config["time_lively_init"],
     )
 
 

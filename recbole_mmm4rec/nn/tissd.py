@@ -36,6 +36,8 @@ class SSDSettings:
         bias_outside: step bias one a position, added after the softplus (equation (6)), instead of one a
             head, inside it (released code).
         length: L; needed by ``bias_outside`` alone.
+        unit_steps: raw step sizes start around 1 instead of around 0, so that a time scale that multiplies
+            them is heard from the first step on.
         activation: of the convolutions.
     """
 
@@ -50,6 +52,7 @@ class SSDSettings:
     edge: bool = False
     bias_outside: bool = False
     length: int = 0
+    unit_steps: bool = False
     activation: Callable[[Tensor], Tensor] = F.silu
 
     @property
@@ -98,6 +101,8 @@ class TiSSD(nn.Module):
     def initialise(self) -> None:
         """Mamba-2's own start: decay rates in [1, 16], step sizes log-uniform in [0.001, 0.1]."""
         self.a_log.copy_(torch.empty_like(self.a_log).uniform_(1, 16).log())
+        if self.settings.unit_steps:
+            self.in_proj.bias[-self.settings.heads :] = 1.0
         if self.settings.bias_outside:
             self.dt_bias.zero_()
             return

@@ -2,7 +2,7 @@
 
 ``picture`` users stay with one look, ``text`` users with one theme. For ``time`` users the gap between the
 last two purchases (both in the history, the time of the next one plays no part) decides: after a short one
-they buy the same kind again, after a long one its successor. Gaps of every group come from the same
+they buy the same kind of refill again, after a long one its successor. Gaps of every group come from the same
 distribution, and nobody buys an item twice (but a ``time`` user who has bought a whole kind).
 """
 
@@ -34,7 +34,7 @@ def draw_journey(rng: np.random.Generator, shop: Catalogue, group: str) -> Journ
     if group == "time":
         return Journey(group, _timed_items(rng, shop, is_long), times)
     values, count = (shop.look, LOOKS) if group == "picture" else (shop.theme, len(THEMES))
-    family = np.flatnonzero(values == rng.integers(count))
+    family = np.flatnonzero((values == rng.integers(count)) & ~shop.refill)
     return Journey(group, rng.permutation(family)[:length].tolist(), times)
 
 
@@ -48,11 +48,12 @@ def _times(rng: np.random.Generator, is_long: np.ndarray) -> list[int]:
 
 
 def _timed_items(rng: np.random.Generator, shop: Catalogue, is_long: np.ndarray) -> list[int]:
-    items: list[int] = [int(rng.integers(len(shop)))]
+    items: list[int] = [int(rng.choice(np.flatnonzero(shop.refill)))]
     for position in range(1, len(is_long)):
         kind = int(shop.kind[items[-1]])
         # the gap between the two purchases before this one; at position 1 there is none and chance decides
-        family = np.flatnonzero(shop.kind == (successor(kind) if is_long[position - 1] else kind))
+        wanted = successor(kind) if is_long[position - 1] else kind
+        family = np.flatnonzero((shop.kind == wanted) & shop.refill)
         unbought = np.setdiff1d(family, items)
         items.append(int(rng.choice(unbought if len(unbought) else np.setdiff1d(family, items[-1:]))))
     return items
