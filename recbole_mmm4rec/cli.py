@@ -4,12 +4,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from recbole_mmm4rec.command_line import parse
+from recbole_mmm4rec.command_line import TRUE, parse
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.help import help_text, version_text
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+
+DEFAULT_MODEL = "MMM4Rec"
+DEFAULT_STEPS = 10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,22 +49,42 @@ def _run(flags: dict[str, str]) -> int:
 
 def _train(flags: dict[str, str]) -> None:
     # imported late: --help and --version need neither torch nor RecBole's trainers
-    from recbole_mmm4rec.command_line import typed_values
+    from recbole_mmm4rec.allocator import keep_memory
+    from recbole_mmm4rec.benchmark import step_costs
     from recbole_mmm4rec.processes import run_in_processes
+
+    keep_memory()
+    bench, nproc = flags.pop("bench", None), _whole_number("nproc", flags.pop("nproc", "1"))
+    call = _call(flags)
+    if bench is None:
+        run_in_processes(nproc, call)
+    else:
+        steps = DEFAULT_STEPS if bench == TRUE else _whole_number("bench", bench)
+        step_costs.run(**call, steps=steps)
+
+
+def _call(flags: dict[str, str]) -> dict[str, Any]:
+    """Arguments of a run. Without a dataset and a file it is the small one that shows the whole way."""
+    from recbole_mmm4rec.command_line import typed_values
+    from recbole_mmm4rec.property_files import properties_path
 
     model, dataset = flags.pop("model", None), flags.pop("dataset", None)
     files = flags.pop("config_files", "").split()
-    nproc = flags.pop("nproc", "1")
-    if not nproc.isdigit():
-        raise UserError(f"--nproc expects a whole number, got '{nproc}'")
-    call: dict[str, Any] = {
+    if not files and dataset is None and (model or DEFAULT_MODEL) == DEFAULT_MODEL:
+        files = [str(properties_path() / "stage" / "quick.yaml")]
+    return {
         "model": model,
         "dataset": dataset,
         "config_file_list": files,
         "config_dict": typed_values(flags, model, dataset),
         "origin": "command line",
     }
-    run_in_processes(int(nproc), call)
+
+
+def _whole_number(flag: str, value: str) -> int:
+    if not value.isdigit():
+        raise UserError(f"--{flag} expects a whole number, got '{value}'")
+    return int(value)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ usage: python run_recbole.py [--model=M] [--dataset=D] [--config_files="a.yaml b
   --dataset=D         folder under data_path (default ml-100k; ml-100k and demo-shop are made on the spot)
   --config_files=...  YAML files with keys; the last one wins
   --key=value         any key; wins over files. YAML values: --topk=[5,10] --learning_rate=1e-4 --seq_len=~
+  --bench[=STEPS]     measure training steps instead of training; writes bench.json
   --nproc=N           processes that share the work of one run (default 1)
   --help --model=M    every key of a model, with type and meaning
   --version           versions of what matters

@@ -119,7 +119,7 @@ def _step(trainer: Any, batch: Any, clock: Clock) -> None:
     with clock.part("forward"), trainer._autocast():
         loss = trainer.model.calculate_loss(batch.to(trainer.device))
     with clock.part("backward"):
-        (sum(loss) if isinstance(loss, tuple) else loss).backward()
+        torch.stack(loss).sum().backward() if isinstance(loss, tuple) else loss.backward()
     with clock.part("optimiser"):
         trainer.optimizer.step()
         trainer.optimizer.zero_grad()
