@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.property_files import properties_path, read_properties
+from recbole_mmm4rec.host.property_files import properties_path, read_properties
 
 VARIANTS = "variants"
 

@@ -49,7 +49,7 @@ def load_towers(options: Mapping[str, Any]) -> Towers:
     unknown = sorted(set(options) - set(_KEYS))
     if unknown:
         raise UserError(f"encoder_options: unknown key '{unknown[0]}', known are {', '.join(_KEYS)}")
-    open_clip = _import_open_clip()
+    open_clip = import_open_clip()
     name, pretrained = options.get("model", MODEL), options.get("pretrained", PRETRAINED)
     device = torch.device(options.get("device") or ("cuda" if torch.cuda.is_available() else "cpu"))
     if name not in open_clip.list_models():
@@ -127,7 +127,8 @@ def _hash(network: torch.nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def _import_open_clip() -> Any:
+def import_open_clip() -> Any:
+    """Return the module ``open_clip``, also beside a torchvision that fails to import on its own."""
     try:
         import torchvision  # noqa: F401 - open_clip imports it; on some builds it needs help first
     except RuntimeError as error:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Formats that are decoded; Pillow's rarer decoders are not offered to files from anywhere."""
 MAX_PIXELS = 64_000_000
 """More pixels are refused before they are decoded: a decompression bomb, or nothing an encoder needs."""

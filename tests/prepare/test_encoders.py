@@ -1,0 +1,203 @@
+"""Encoders: order, batches, resuming, and agreement with vectors computed elsewhere."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.encoders import check_encoder, encode_images, encode_texts
+from recbole_mmm4rec.prepare.encoders import shards
+from recbole_mmm4rec.prepare.encoders.shards import encode_in_shards
+from recbole_mmm4rec.prepare.settings import Settings
+from recbole_mmm4rec.prepare.text_cleaning import compose
+from tests.prepare.picture_server import picture_bytes
+from tests.prepare.raw_files import feature_rows
+
+SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "ml-latest-small"
+needs_shared = pytest.mark.skipif(
+    not SHARED.is_dir(), reason="shared/data/ml-latest-small is not beside the repository"
+)
+
+
+class Recorder:
+    """An encoder that notes its batches; a text's vector is its length and its first letter's number."""
+
+    def __init__(self) -> None:
+        self.metadata: dict[str, Any] = {"encoder": "recorder"}
+        self.batches: list[list[str]] = []
+
+    def encode(self, batch: Sequence[str]) -> np.ndarray:
+        if any(text == "stop" for text in batch) and len(self.batches) < 100:
+            self.batches += [[]] * 100
+            raise KeyboardInterrupt
+        self.batches.append(list(batch))
+        return np.array([[len(text), ord(text[0])] for text in batch], dtype=np.float32)
+
+
+def test_order_batches_and_resuming(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "SHARD_ROWS", 10)
+    texts = [f"{number:03d}" + "x" * (number % 7) for number in range(33)]
+    texts[25] = "stop"
+    encoder = Recorder()
+    with pytest.raises(KeyboardInterrupt):
+        encode_in_shards(texts, str, encoder, tmp_path, 4)
+    assert (
+        len([batch for batch in encoder.batches if batch]) == 7
+    )  # 4 + 4 + 2, twice, and one of the third shard
+    again = Recorder()
+    again.batches = [[]] * 100
+    vectors = encode_in_shards(texts, str, again, tmp_path, 4)
+    assert again.batches[100] == texts[20:24]  # two shards were there
+    np.testing.assert_array_equal(vectors, [[len(text), ord(text[0])] for text in texts])
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".npy"]
+
+
+def test_a_changed_text_or_encoder_is_encoded_again(tmp_path: Path) -> None:
+    for texts, name, expected in (
+        (["a", "b"], "1", 1),
+        (["a", "b"], "1", 0),
+        (["a", "c"], "1", 1),
+        (["a", "b"], "2", 1),
+    ):
+        encoder = Recorder()
+        encoder.metadata["encoder"] = name
+        encode_in_shards(texts, str, encoder, tmp_path, 8)
+        assert len(encoder.batches) == expected
+
+
+def test_texts_keep_their_order_though_batched_by_length(tmp_path: Path) -> None:
+    texts = {"a": "some longer words", "b": "word", "c": "words of middling", "d": "word"}
+    vectors, metadata = encode_texts(texts, Settings(text_encoder="hashed", text="{title}"), tmp_path)
+    assert metadata["template"] == "{title}"
+    np.testing.assert_array_equal(vectors[1], vectors[3])
+    assert not np.allclose(vectors[0], vectors[2])
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+
+
+def test_pixels(tmp_path: Path) -> None:
+    pictures = {}
+    for number, colour in enumerate(("red", "blue", "red")):
+        pictures[str(number)] = tmp_path / f"{number}.png"
+        Image.new("RGB", (30, 30), colour).save(pictures[str(number)])
+    vectors, metadata = encode_images(pictures, Settings(image_encoder="pixels", batch_size=2), tmp_path)
+    np.testing.assert_allclose(vectors[0], vectors[2], atol=1e-5)
+    assert vectors[0] @ vectors[1] < 0.9
+    assert metadata["dimension"] == vectors.shape[1]
+
+
+def test_a_missing_package_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"onnxruntime.*recbole-mmm4rec\[offline-encoders\]"):
+        check_encoder("text_encoder", "minilm")
+    with pytest.raises(UserError, match=r"recbole-mmm4rec\[open-clip\]"):
+        check_encoder("image_encoder", "open_clip")
+
+
+def _usable(key: str, name: str) -> bool:
+    try:
+        check_encoder(key, name)
+    except UserError:
+        return False
+    return True
+
+
+needs_offline = pytest.mark.skipif(
+    not _usable("text_encoder", "minilm") or not _usable("image_encoder", "efficientnet-lite0"),
+    reason="the extra offline-encoders is not installed",
+)
+needs_open_clip = pytest.mark.skipif(
+    not _usable("text_encoder", "open_clip"), reason="the extra open-clip is not installed"
+)
+
+
+def _cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    return (left * right).sum(axis=1) / np.linalg.norm(left, axis=1) / np.linalg.norm(right, axis=1)
+
+
+@needs_offline
+@needs_shared
+def test_minilm_agrees_with_vectors_computed_elsewhere(tmp_path: Path) -> None:
+    with (SHARED / "movies.csv").open() as file:
+        rows = list(csv.DictReader(file))[::100]
+    form = "Title: {title}. Genres: {genres}."
+    texts = {
+        row["movieId"]: compose(form, "", {"title": row["title"], "genres": row["genres"].replace("|", ", ")})
+        for row in rows
+    }
+    vectors, _ = encode_texts(texts, Settings(text_encoder="minilm", text=form), tmp_path)
+    expected = feature_rows(SHARED / "text.minilm.parquet")
+    assert _cosines(vectors, np.array([expected[token] for token in texts])).min() > 0.999
+
+
+@needs_offline
+@needs_shared
+def test_efficientnet_finds_each_poster_again(tmp_path: Path) -> None:
+    """The stored vectors come from larger posters than the stored ones, so they are like, not equal."""
+    table = pq.read_table(SHARED / "image.efficientnet-lite0.parquet").slice(0, 400)
+    tokens = table["item_id"].to_pylist()
+    stored = np.array(table["embedding"].to_pylist(), dtype=np.float32)
+    stored /= np.linalg.norm(stored, axis=1, keepdims=True)
+    pictures = {token: SHARED / "posters" / f"{token}.jpg" for token in tokens[:8]}
+    vectors, metadata = encode_images(pictures, Settings(image_encoder="efficientnet-lite0"), tmp_path)
+    assert vectors.shape == (8, 1280)
+    assert "weights" in metadata
+    assert ((vectors @ stored.T).argmax(axis=1) == np.arange(8)).mean() >= 0.75
+    alone, _ = encode_images(
+        pictures, Settings(image_encoder="efficientnet-lite0", batch_size=3), tmp_path / "b"
+    )
+    np.testing.assert_allclose(alone, vectors, rtol=1e-3, atol=1e-4)
+
+
+TINY = {
+    "embed_dim": 24,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8},
+    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
+}
+
+
+@needs_open_clip
+def test_open_clip_with_random_weights(tmp_path: Path) -> None:
+    """Both towers: shapes, order, batching, and what the metadata says."""
+    from recbole_mmm4rec.prepare.encoders.open_clip_towers import import_open_clip
+
+    (tmp_path / "tiny-clip.json").write_text(json.dumps(TINY))
+    import_open_clip().add_model_config(tmp_path / "tiny-clip.json")
+    options = {"model": "tiny-clip", "pretrained": "random"}
+    settings = Settings(
+        text_encoder="open_clip", image_encoder="open_clip", encoder_options=options, batch_size=2
+    )
+    texts = {"a": "red hat", "b": "a blue coat", "c": "red hat"}
+    vectors, metadata = encode_texts(texts, settings, tmp_path / "t")
+    assert vectors.shape == (3, 24)
+    np.testing.assert_allclose(vectors[0], vectors[2], atol=1e-5)
+    assert metadata["encoder"] == "open_clip tiny-clip (random)"
+    assert len(metadata["weights"]) == 16
+    pictures = {}
+    for number in range(3):
+        pictures[str(number)] = tmp_path / f"{number}.png"
+        pictures[str(number)].write_bytes(picture_bytes("PNG", (40, 30), "RGBA"))
+    images, _ = encode_images(pictures, settings, tmp_path / "i")
+    assert images.shape == (3, 24)
+    np.testing.assert_allclose(np.linalg.norm(images, axis=1), 1, rtol=1e-5)
+
+
+@needs_open_clip
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"model": "ViT-Z"}, "no model 'ViT-Z'"),
+        ({"modell": "x"}, "unknown key 'modell'"),
+        ({"model": "RN50", "pretrained": "/no/such/file.pt"}, "cannot be loaded"),
+    ],
+)
+def test_open_clip_that_cannot_be_loaded(tmp_path: Path, options: dict[str, str], told: str) -> None:
+    settings = Settings(text_encoder="open_clip", encoder_options=options)
+    with pytest.raises(UserError, match=told):
+        encode_texts({"a": "x"}, settings, tmp_path)

@@ -1,0 +1,115 @@
+"""Vectors and datasets that others made."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.atomic import write_atomic
+from recbole_mmm4rec.prepare.cli import main
+from recbole_mmm4rec.prepare.vectors import read_vectors
+from tests.prepare.raw_files import feature_rows, rows_of
+
+TOKENS = ["i1", "i2", "zz", "i3"]
+MATRIX = np.arange(12, dtype=np.float32).reshape(4, 3)
+MATRIX[3] = 0
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "d").mkdir()
+    columns = {"user_id:token": ["u"] * 3, "item_id:token": ["i1", "i2", "i3"]}
+    write_atomic(tmp_path / "d" / "d.inter", columns)
+    (tmp_path / "ids.txt").write_text("\n".join(TOKENS) + "\n")
+    return tmp_path
+
+
+def _save(folder: Path, form: str) -> Path:
+    path = folder / f"v.{form.split('-')[0]}"
+    if form == "npy":
+        np.save(path, MATRIX)
+    elif form == "npz-named":
+        np.savez(path, ids=np.array(TOKENS), embeddings=MATRIX.astype(np.float64))
+    elif form == "npz-alone":
+        np.savez(path, MATRIX)
+    elif form == "pt-tensor":
+        torch.save(torch.from_numpy(MATRIX).half(), path)
+    elif form == "pt-dict":
+        torch.save({"item_ids": TOKENS, "features": torch.from_numpy(MATRIX)}, path)
+    else:
+        torch.save(dict(zip(TOKENS, torch.from_numpy(MATRIX), strict=True)), path)
+    return path
+
+
+@pytest.mark.parametrize("form", ["npy", "npz-named", "npz-alone", "pt-tensor", "pt-dict", "pt-vectors"])
+def test_forms(root: Path, form: str) -> None:
+    flags = ["import", "d", f"--output={root}", "--modality=text", f"--file={_save(root, form)}"]
+    assert main([*flags, f"--items={root / 'ids.txt'}"]) == 0
+    # items of others and rows of zeros are left out
+    assert feature_rows(root / "d" / "d.text.parquet") == {"i1": [0, 1, 2], "i2": [3, 4, 5]}
+    assert main([*flags, f"--items={root / 'ids.txt'}"]) == 2
+
+
+class _Trap:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return Path.touch, (Path("sprung"),)
+
+
+def test_nothing_is_unpickled(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    torch.save({"features": _Trap()}, root / "a.pt")
+    (root / "b.pt").write_bytes(pickle.dumps(_Trap()))
+    np.save(root / "c.npy", np.array([_Trap()], dtype=object), allow_pickle=True)
+    np.savez(root / "d.npz", embeddings=np.array([_Trap()], dtype=object))
+    for name in ("a.pt", "b.pt", "c.npy", "d.npz"):
+        with pytest.raises(UserError):
+            read_vectors(root / name, root / "ids.txt")
+    assert not (root / "sprung").exists()
+
+
+def test_numbers_that_disagree(root: Path) -> None:
+    with pytest.raises(UserError, match="names no items"):
+        read_vectors(_save(root, "npy"))
+    (root / "ids.txt").write_text("i1\n")
+    with pytest.raises(UserError, match="1 items, but vectors of shape"):
+        read_vectors(_save(root, "npy"), root / "ids.txt")
+    with pytest.raises(UserError, match="none of"):
+        (root / "v.csv").touch()
+        read_vectors(root / "v.csv")
+
+
+def _unisrec(folder: Path) -> None:
+    header = "user_id:token\titem_id_list:token_seq\titem_id:token\n"
+    (folder / "S.train.inter").write_text(header + "0\t2\t0\n0\t2 0\t1\n1\t1\t2\n")
+    (folder / "S.valid.inter").write_text(header + "0\t2 0 1\t2\n1\t1 2\t0\n")
+    (folder / "S.test.inter").write_text(header + "0\t2 0 1 2\t1\n1\t1 2 0\t1\n")
+    (folder / "S.text").write_text("item_id:token\ttext:token_seq\n0\tzero\n1\tone\n2\ttwo\n")
+    (folder / "S.item2index").write_text("A0\t0\nA1\t1\nA2\t2\n")
+    (folder / "S.user2index").write_text("Ann\t0\nBob\t1\n")
+    MATRIX[:3].tofile(folder / "S.feat1CLS")
+
+
+def test_unisrec(tmp_path: Path) -> None:
+    _unisrec(tmp_path)
+    flags = ["import-unisrec", "S", f"--source={tmp_path}", f"--output={tmp_path / 'out'}"]
+    assert main(flags) == 0
+    folder = tmp_path / "out" / "S"
+    rows = [(row["user_id:token"], row["item_id:token"]) for row in rows_of(folder / "S.inter")]
+    assert rows == [("Ann", item) for item in "A2 A0 A1 A2 A1".split()] + [
+        ("Bob", item) for item in "A1 A2 A0 A1".split()
+    ]
+    assert feature_rows(folder / "S.text.parquet")["A1"] == [3, 4, 5]
+    assert rows_of(folder / "S.item")[2] == {"item_id:token": "A2", "text:token_seq": "two"}
+
+
+def test_unisrec_with_a_file_missing_or_too_short(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["import-unisrec", "S", f"--source={tmp_path}", f"--output={tmp_path / 'out'}"]
+    assert main(flags) == 2
+    _unisrec(tmp_path)
+    (tmp_path / "S.feat1CLS").write_bytes(b"\0" * 16)
+    assert main(flags) == 2
+    assert "4 numbers cannot belong to 3 items" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "S").exists()

@@ -1,0 +1,105 @@
+"""Whole runs: pictures by download, vectors, record, real data."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from recbole_mmm4rec.prepare.cli import main
+from recbole_mmm4rec.prepare.settings import known_datasets, read_settings
+from tests.prepare.picture_server import serving
+from tests.prepare.raw_files import AMAZON, dense_rows, feature_rows, meta, rows_of, run, write_amazon
+
+SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="shared/data is not beside the repository")
+
+
+def test_downloaded_pictures(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with serving() as server:
+        paths = ["ok/0", "missing/1", "png/2", "html", "", "ok/5"]
+        entries = [
+            entry | {"imageURLHighRes": [server.base + "/" + path] if path else []}
+            for entry, path in zip(meta(), paths, strict=True)
+        ]
+        raw = write_amazon(tmp_path / "raw", dense_rows(), entries)
+        options = "--download_options={allow_private: true, rate: 0, retries: 0}"
+        assert run(raw, tmp_path, *AMAZON, "--download=True", options, "--image_encoder=pixels") == 0
+    folder = tmp_path / "shop"
+    assert sorted(path.name for path in (folder / "images").iterdir()) == ["I0.jpg", "I2.png", "I5.jpg"]
+    assert sorted(feature_rows(folder / "shop.image.parquet")) == ["I0", "I2", "I5"]
+    missing = {row["item_id"]: row["reason"] for row in rows_of(folder / "shop.missing-pictures.tsv")}
+    assert missing == {
+        "I1": "HTTP 404",
+        "I3": "an HTML page instead of a picture",
+        "I4": "no picture in the folder, no link in the metadata",
+    }
+    table = "shop: 8 users, 6 items, 3 pictures (50.00 %), 48 interactions, mean length 6.00"
+    assert table in caplog.text
+    record = json.loads((folder / "shop.prepare.json").read_text())
+    assert record["statistics"]["pictures"] == 3
+    assert record["vectors"] == {"image": 3}
+    assert str(tmp_path) not in json.dumps(record)
+
+
+def test_the_released_text_and_the_papers(tmp_path: Path) -> None:
+    from recbole_mmm4rec.prepare.hashed_text import hashed_vectors
+
+    raw = write_amazon(tmp_path / "raw", dense_rows(), meta())
+    for form, text in (
+        ("title-category-brand", "Thing & tool 0. Tools Kind 0. Acme."),
+        ("title-brand-description", "Title: Thing &amp; <b>tool</b> 0 ; Brand: Acme ; "),
+    ):
+        flags = [f"--text={form}", "--text_encoder=hashed", "--overwrite"]
+        assert run(raw, tmp_path, *AMAZON, *flags) == 0
+        vector = feature_rows(tmp_path / "shop" / "shop.text.parquet")["I0"]
+        assert vector == pytest.approx(hashed_vectors([text])[0][0].tolist(), abs=1e-6)
+
+
+@needs_shared
+@pytest.mark.parametrize(
+    ("name", "counts", "rows"),
+    [
+        ("ml-latest-small", (610, 3_650, 3_627, 90_273), {"text": 3_650, "image": 3_627}),
+        ("amazon-2018-scientific", (8_442, 4_385, 1_585, 59_427), {"text": 4_385, "image": 1_585}),
+    ],
+)
+def test_real_data(tmp_path: Path, name: str, counts: tuple[int, ...], rows: dict[str, int]) -> None:
+    flags = [name, f"--source={SHARED / name}", f"--output={tmp_path}", "--pictures=~"]
+    assert main(flags) == 0
+    record = json.loads((tmp_path / name / f"{name}.prepare.json").read_text())
+    told = record["statistics"]
+    assert (told["users"], told["items"], told["pictures"], told["interactions"]) == counts
+    assert record["vectors"] == rows
+    assert len(rows_of(tmp_path / name / f"{name}.inter")) == counts[3]
+
+
+@needs_shared
+def test_scientific_keeps_each_users_order(tmp_path: Path) -> None:
+    name = "amazon-2018-scientific"
+    assert main([name, f"--source={SHARED / name}", f"--output={tmp_path}"]) == 0
+    expected: dict[str, list[str]] = {}
+    for line in (SHARED / name / "interactions.csv").read_text().splitlines()[1:]:
+        user, item, position = line.split(",")
+        assert len(expected.setdefault(user, [])) == int(position)
+        expected[user].append(item)
+    found: dict[str, list[str]] = {}
+    for row in rows_of(tmp_path / name / f"{name}.inter"):
+        found.setdefault(row["user_id:token"], []).append(row["item_id:token"])
+    assert found == expected
+
+
+def test_every_property_file_is_sound(tmp_path: Path) -> None:
+    names = known_datasets()
+    paper = "food cds kindle movies home scientific pantry instruments arts office".split()
+    assert {f"amazon-2018-{domain}" for domain in paper} <= set(names)
+    for name in names:
+        assert read_settings(name, tmp_path, {}).min_interactions == 5
+
+
+def test_a_property_file_of_ones_own(tmp_path: Path) -> None:
+    raw = write_amazon(tmp_path / "raw", dense_rows(), meta())
+    config = tmp_path / "mine.yaml"
+    config.write_text("layout: amazon-2018\ninteractions: ratings.csv\nitems: meta.json\n")
+    assert run(raw, tmp_path, f"--config={config}", name="mine") == 0
+    config.write_text("layout: amazon-2018\ninterations: ratings.csv\n")
+    assert run(raw, tmp_path, f"--config={config}", name="yours") == 2
