@@ -4,9 +4,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from recbole_mmm4rec.command_line import TRUE, parse
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.help import help_text, version_text
+from recbole_mmm4rec.host.command_line import TRUE, parse
+from recbole_mmm4rec.host.help import help_text, version_text
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -49,9 +49,9 @@ def _run(flags: dict[str, str]) -> int:
 
 def _train(flags: dict[str, str]) -> None:
     # imported late: --help and --version need neither torch nor RecBole's trainers
-    from recbole_mmm4rec.allocator import keep_memory
     from recbole_mmm4rec.benchmark import step_costs
-    from recbole_mmm4rec.processes import run_in_processes
+    from recbole_mmm4rec.host.allocator import keep_memory
+    from recbole_mmm4rec.host.processes import run_in_processes
 
     keep_memory()
     bench, nproc = flags.pop("bench", None), _whole_number("nproc", flags.pop("nproc", "1"))
@@ -65,8 +65,8 @@ def _train(flags: dict[str, str]) -> None:
 
 def _call(flags: dict[str, str]) -> dict[str, Any]:
     """Arguments of a run. Without a dataset and a file it is the small one that shows the whole way."""
-    from recbole_mmm4rec.command_line import typed_values
-    from recbole_mmm4rec.property_files import properties_path
+    from recbole_mmm4rec.host.command_line import typed_values
+    from recbole_mmm4rec.host.property_files import properties_path
 
     model, dataset = flags.pop("model", None), flags.pop("dataset", None)
     files = flags.pop("config_files", "").split()

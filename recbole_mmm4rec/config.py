@@ -12,12 +12,12 @@ import torch
 from recbole.config import Config
 from recbole.utils import ModelType
 
-from recbole_mmm4rec.catalogue import find_model, is_ours
-from recbole_mmm4rec.config_checks import check_known, check_types, documented_keys, known_keys
-from recbole_mmm4rec.datasets import dataset_folder
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.plain import plain_config
-from recbole_mmm4rec.property_files import properties_path, read_properties
+from recbole_mmm4rec.host.catalogue import find_model, is_ours
+from recbole_mmm4rec.host.config_checks import check_known, check_types, documented_keys, known_keys
+from recbole_mmm4rec.host.datasets import dataset_folder
+from recbole_mmm4rec.host.plain import plain_config
+from recbole_mmm4rec.host.property_files import properties_path, read_properties
 
 DEFAULT_MODEL = "MMM4Rec"
 DEFAULT_DATASET = "ml-100k"

@@ -10,11 +10,11 @@ import torch.distributed as dist
 from recbole import data as recbole_data
 from recbole.utils import get_flops, get_trainer, init_seed, set_color
 
-from recbole_mmm4rec.catalogue import find_model
 from recbole_mmm4rec.config import RunConfig
-from recbole_mmm4rec.dataset_choice import create_dataset
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.run_logging import start_logger
+from recbole_mmm4rec.host.catalogue import find_model
+from recbole_mmm4rec.host.dataset_choice import create_dataset
+from recbole_mmm4rec.host.run_logging import start_logger
 from recbole_mmm4rec.transfer import load_pretrained
 
 

@@ -18,8 +18,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from recbole_mmm4rec.catalogue import our_models
-from recbole_mmm4rec.import_hooks import Hook, after_import
+from recbole_mmm4rec.host.catalogue import our_models
+from recbole_mmm4rec.host.import_hooks import Hook, after_import
 
 HOST_PACKAGE = "recbole.model.sequential_recommender"
 """Where RecBole looks for a module called like the model in lower case."""
@@ -75,7 +75,7 @@ def register() -> None:
 
 
 def _compat() -> Any:
-    return importlib.import_module("recbole_mmm4rec.compat")
+    return importlib.import_module("recbole_mmm4rec.host.compat")
 
 
 def _offering(suffix: str, source: str, name: str) -> Hook:
@@ -127,6 +127,6 @@ def replace_loading(module: ModuleType) -> None:
 
 
 def _load_data_and_model(model_file: str) -> tuple[Any, ...]:
-    from recbole_mmm4rec.loading import load_data_and_model
+    from recbole_mmm4rec.host.loading import load_data_and_model
 
     return load_data_and_model(model_file)

@@ -13,12 +13,17 @@ from torch.nn.utils import clip_grad_norm_
 from torch.utils.data.distributed import DistributedSampler
 from tqdm import tqdm
 
-from recbole_mmm4rec import distributed
-from recbole_mmm4rec.checkpoint import read_checkpoint
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.evaluation import FullRanking, GatheringCollector, RankEvaluator, counting_suffices
-from recbole_mmm4rec.loss_sum import LossSum
-from recbole_mmm4rec.resume import ResumableTrainer
+from recbole_mmm4rec.training import distributed
+from recbole_mmm4rec.training.checkpoint import read_checkpoint
+from recbole_mmm4rec.training.evaluation import (
+    FullRanking,
+    GatheringCollector,
+    RankEvaluator,
+    counting_suffices,
+)
+from recbole_mmm4rec.training.loss_sum import LossSum
+from recbole_mmm4rec.training.resume import ResumableTrainer
 
 LEARNERS = ("adam", "adamw", "adagrad", "nadam", "rmsprop", "sgd", "sparse_adam")
 PRECISIONS = ("float32", "bf16")
@@ -28,7 +33,7 @@ class MultiModalTrainer(ResumableTrainer):
     """Trains and evaluates any sequential model.
 
     Attributes:
-        record: :class:`~recbole_mmm4rec.run_record.RunRecord`, numbers of the run so far.
+        record: :class:`~recbole_mmm4rec.training.run_record.RunRecord`, numbers of the run so far.
         last_ranks: (n,) int64 array, the target's rank from 0 of every row of the last full-ranking
             evaluation, in the order of the data; ``None`` where RecBole's own path was taken. Exact below the
             largest k of ``topk``; from there on ties are not broken.

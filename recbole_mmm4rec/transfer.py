@@ -14,9 +14,9 @@ import torch
 from recbole.utils import set_color
 from torch import Tensor
 
-from recbole_mmm4rec.checkpoint import RELEASED, Checkpoint, item_tokens, read_checkpoint
 from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.training.checkpoint import RELEASED, Checkpoint, item_tokens, read_checkpoint
 
 _NUMBERED = re.compile(r"^(.*?)\.(\d+)\.")
 

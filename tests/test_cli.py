@@ -7,9 +7,9 @@ import pytest
 
 from recbole_mmm4rec import cli
 from recbole_mmm4rec.cli import main
-from recbole_mmm4rec.command_line import parse, typed_value, typed_values
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.property_files import Key
+from recbole_mmm4rec.host.command_line import parse, typed_value, typed_values
+from recbole_mmm4rec.host.property_files import Key
 
 TEXT_KEY, LIST_KEY = Key("a", "b", "str", ""), Key("a", [], "list of int", "")
 

@@ -10,10 +10,17 @@ from recbole.config import Config
 
 import recbole_mmm4rec
 from recbole_mmm4rec.config import RunConfig, restore_config
-from recbole_mmm4rec.config_checks import RUN_KEYS, accepted_types, documented_keys, fits
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.plain import DERIVED_KEYS, plain_config
-from recbole_mmm4rec.property_files import COMMENT, KEY_LINE, Key, properties_path, read_keys, read_properties
+from recbole_mmm4rec.host.config_checks import RUN_KEYS, accepted_types, documented_keys, fits
+from recbole_mmm4rec.host.plain import DERIVED_KEYS, plain_config
+from recbole_mmm4rec.host.property_files import (
+    COMMENT,
+    KEY_LINE,
+    Key,
+    properties_path,
+    read_keys,
+    read_properties,
+)
 
 PROPERTY_FILES = sorted(properties_path().rglob("*.yaml"))
 
@@ -109,7 +116,8 @@ def test_context_models_sample_negatives_unless_labels_are_wanted() -> None:
 
 def test_ml_100k_lies_where_it_was_made(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
-    monkeypatch.setattr("recbole_mmm4rec.datasets.ensure_dataset", lambda *args: made.append(args) or True)
+    make = "recbole_mmm4rec.host.datasets.ensure_dataset"
+    monkeypatch.setattr(make, lambda *args: made.append(args) or True)
     assert RunConfig("BPR", "ml-100k")["data_path"] == "atomic_data/ml-100k"
     assert Config("MMM4Rec", "ml-100k", config_dict={"data_path": "other"})["data_path"] == "other/ml-100k"
     assert made == [("ml-100k", "atomic_data"), ("ml-100k", "other")]

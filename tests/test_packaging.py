@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recbole_mmm4rec.property_files import properties_path
+from recbole_mmm4rec.host.property_files import properties_path
 
 ROOT = Path(__file__).parent.parent
 PROJECT = (ROOT / "pyproject.toml").read_text()

@@ -9,9 +9,9 @@ from recbole.data import data_preparation
 from recbole.quick_start import load_data_and_model
 
 from recbole_mmm4rec.config import RunConfig
-from recbole_mmm4rec.dataset_choice import create_dataset
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.processes import run_in_processes
+from recbole_mmm4rec.host.dataset_choice import create_dataset
+from recbole_mmm4rec.host.processes import run_in_processes
 from recbole_mmm4rec.quick_start import run
 from tests.conftest import SMALL
 

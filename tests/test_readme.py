@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from recbole_mmm4rec.catalogue import our_models, recbole_models
-from recbole_mmm4rec.command_line import parse
-from recbole_mmm4rec.config_checks import RUN_KEYS, documented_keys
+from recbole_mmm4rec.host.catalogue import our_models, recbole_models
+from recbole_mmm4rec.host.command_line import parse
+from recbole_mmm4rec.host.config_checks import RUN_KEYS, documented_keys
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), ROOT / "atomic_data" / "README.md"]

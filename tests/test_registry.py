@@ -18,9 +18,9 @@ from recbole.utils import get_model, get_trainer
 
 import recbole_mmm4rec.model
 from recbole_mmm4rec import register
-from recbole_mmm4rec.catalogue import find_model, our_models, recbole_models
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.import_hooks import HookFinder
+from recbole_mmm4rec.host.catalogue import find_model, our_models, recbole_models
+from recbole_mmm4rec.host.import_hooks import HookFinder
 from recbole_mmm4rec.registry import HOST_PACKAGE, ModelFinder
 from tests.conftest import SMALL
 

@@ -9,9 +9,9 @@ import torch
 from recbole.trainer import Trainer
 from torch import nn, optim
 
-from recbole_mmm4rec.checkpoint import read_checkpoint
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.trainer import MultiModalTrainer
+from recbole_mmm4rec.training.checkpoint import read_checkpoint
 from tests.tiny import TinyModel, make_config, make_run, write_dataset
 
 ROOT = Path(__file__).parents[1]
@@ -409,7 +409,7 @@ def test_resume_refuses_weights_alone_and_a_lost_best_model(folder):
 def test_random_states_cover_every_generator():
     import random
 
-    from recbole_mmm4rec.random_state import capture_random_state, restore_random_state
+    from recbole_mmm4rec.training.random_state import capture_random_state, restore_random_state
 
     def draw():
         return (

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from recbole_mmm4rec.checkpoint import describe, write_checkpoint
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.training.checkpoint import describe, write_checkpoint
 from recbole_mmm4rec.transfer import load_pretrained
 
 WIDTH = 4

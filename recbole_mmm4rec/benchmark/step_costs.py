@@ -15,8 +15,8 @@ from recbole.utils import init_seed
 
 from recbole_mmm4rec.benchmark.clock import Clock, peak_memory
 from recbole_mmm4rec.config import RunConfig
+from recbole_mmm4rec.host.run_logging import start_logger
 from recbole_mmm4rec.quick_start import build_model, build_trainer, create_dataset
-from recbole_mmm4rec.run_logging import start_logger
 
 WARM_UP = 2
 

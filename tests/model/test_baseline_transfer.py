@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from recbole_mmm4rec.catalogue import our_models
-from recbole_mmm4rec.checkpoint import describe, write_checkpoint
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.catalogue import our_models
+from recbole_mmm4rec.training.checkpoint import describe, write_checkpoint
 from recbole_mmm4rec.transfer import load_pretrained
 from tests.model import builders
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from recbole_mmm4rec.catalogue import our_models
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.catalogue import our_models
 from tests.golden import assert_agrees
 from tests.model import builders
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from recbole_mmm4rec.catalogue import our_models
-from recbole_mmm4rec.property_files import properties_path, read_keys
+from recbole_mmm4rec.host.catalogue import our_models
+from recbole_mmm4rec.host.property_files import properties_path, read_keys
 
 ROOT = properties_path()
 MODELS = sorted(our_models())

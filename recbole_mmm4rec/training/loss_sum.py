@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recbole_mmm4rec import distributed
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.training import distributed
 
 _LOOK_EVERY = 50  # batches; each look waits for the device
 

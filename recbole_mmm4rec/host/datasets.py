@@ -5,10 +5,10 @@ from pathlib import Path
 
 import yaml
 
-from recbole_mmm4rec.catalogue import near
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.catalogue import near
+from recbole_mmm4rec.host.property_files import recbole_properties_path
 from recbole_mmm4rec.prepare import SHIPPED, ensure_dataset
-from recbole_mmm4rec.property_files import recbole_properties_path
 
 
 def dataset_folder(data_path: str, name: str) -> str:

@@ -4,9 +4,9 @@ from importlib import metadata
 from pathlib import Path
 
 import recbole_mmm4rec
-from recbole_mmm4rec.catalogue import near, our_models, recbole_models
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.property_files import Key, properties_path, read_keys, recbole_properties_path
+from recbole_mmm4rec.host.catalogue import near, our_models, recbole_models
+from recbole_mmm4rec.host.property_files import Key, properties_path, read_keys, recbole_properties_path
 
 USAGE = """\
 Train and evaluate a sequential recommender, ours or RecBole's, by the same data, splits and metrics.

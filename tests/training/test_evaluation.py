@@ -7,7 +7,7 @@ from recbole.evaluator import Collector, Evaluator
 from recbole.trainer import Trainer
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.evaluation import RankCounter, RankEvaluator, counting_suffices, metric_input
+from recbole_mmm4rec.training.evaluation import RankCounter, RankEvaluator, counting_suffices, metric_input
 from tests.tiny import OpaqueModel, TinyModel, make_config, make_run, write_dataset
 
 ALL = ["Recall", "MRR", "NDCG", "Hit", "Precision", "MAP"]

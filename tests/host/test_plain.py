@@ -6,7 +6,7 @@ import scipy.sparse as sp
 import torch
 from recbole.utils import ModelType
 
-from recbole_mmm4rec.plain import json_able, pack, unpack
+from recbole_mmm4rec.host.plain import json_able, pack, unpack
 
 
 @pytest.mark.parametrize("form", ["csr", "csc", "coo", "lil"])

@@ -1,7 +1,7 @@
 """Time of full ranking, RecBole's path against counting, on synthetic users. Not a test.
 
-``OMP_NUM_THREADS=1 python -m tests.measure_evaluation [users items width]``; user vectors are given, so that
-only scores, ranks and metrics are timed, in CPU seconds. RecBole's path runs on a few batches.
+``OMP_NUM_THREADS=1 python -m tests.training.measure_evaluation [users items width]``; user vectors are given,
+so that only scores, ranks and metrics are timed, in CPU seconds. RecBole's path runs on a few batches.
 """
 
 import os
@@ -18,7 +18,7 @@ from recbole.data.interaction import Interaction
 from recbole.evaluator import Collector, Evaluator
 from torch import Tensor
 
-from recbole_mmm4rec.evaluation import FullRanking, RankEvaluator, metric_input
+from recbole_mmm4rec.training.evaluation import FullRanking, RankEvaluator, metric_input
 from tests.tiny import make_config, write_dataset
 
 BATCH, CHUNK, RECBOLE_BATCHES = 4096, 256, 3

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.property_files import Key, properties_path, read_keys, recbole_properties_path
+from recbole_mmm4rec.host.property_files import Key, properties_path, read_keys, recbole_properties_path
 
 RUN_KEYS = frozenset(
     {"model", "dataset", "config_files", "nproc", "world_size", "offset", "ip", "port", "local_rank"}

@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from recbole_mmm4rec.checkpoint import FORMAT, OURS, RELEASED, describe, read_checkpoint, write_checkpoint
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.training.checkpoint import (
+    FORMAT,
+    OURS,
+    RELEASED,
+    describe,
+    read_checkpoint,
+    write_checkpoint,
+)
 
 
 class _Model:

@@ -10,9 +10,9 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import nn
 
-from recbole_mmm4rec import distributed
-from recbole_mmm4rec.checkpoint import read_checkpoint
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.training import distributed
+from recbole_mmm4rec.training.checkpoint import read_checkpoint
 from tests.tiny import TinyModel, make_config, make_run, write_dataset
 
 EVEN = 3  # a dataset with an even number of training samples: of an odd one a sample is dealt out twice

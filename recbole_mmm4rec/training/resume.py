@@ -12,11 +12,17 @@ from typing import Any
 from recbole.trainer import Trainer
 from recbole.utils import set_color
 
-from recbole_mmm4rec import distributed
-from recbole_mmm4rec.checkpoint import Checkpoint, describe, item_tokens, read_checkpoint, write_checkpoint
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.random_state import capture_random_state, restore_random_state
-from recbole_mmm4rec.run_record import RunRecord
+from recbole_mmm4rec.training import distributed
+from recbole_mmm4rec.training.checkpoint import (
+    Checkpoint,
+    describe,
+    item_tokens,
+    read_checkpoint,
+    write_checkpoint,
+)
+from recbole_mmm4rec.training.random_state import capture_random_state, restore_random_state
+from recbole_mmm4rec.training.run_record import RunRecord
 
 # keys that may differ between a run and its continuation without changing a number
 _FREE_KEYS = {"resume", "epochs", "checkpoint_dir", "show_progress", "state", "gpu_id", "device"} | {

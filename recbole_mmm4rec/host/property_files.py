@@ -34,7 +34,7 @@ class Key:
 
 def properties_path() -> Path:
     """Folder of our property files: inside an installed package, or beside it in a clone."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     installed = package / "properties"
     return installed if installed.is_dir() else package.parent / "properties"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from recbole_mmm4rec import model as model_package
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.property_files import recbole_properties_path
+from recbole_mmm4rec.host.property_files import recbole_properties_path
 
 UNDOCUMENTED_MODELS = ("Random",)
 """Models of RecBole that have no property file."""

@@ -9,7 +9,7 @@ from recbole.data import dataset as recbole_datasets
 from recbole.utils import ModelType
 
 from recbole_mmm4rec.data import MultiModalDataset
-from recbole_mmm4rec.exact_order import exactly_ordered
+from recbole_mmm4rec.host.exact_order import exactly_ordered
 
 BY_TYPE = {ModelType.KNOWLEDGE: "KnowledgeBasedDataset"}
 

@@ -19,8 +19,8 @@ from recbole.evaluator.register import metric_information
 from recbole.model.abstract_recommender import AbstractRecommender
 from torch import Tensor
 
-from recbole_mmm4rec import distributed
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.training import distributed
 
 _WORD = 8  # bytes of an int64
 _GROUP = 255  # a byte counts to 255

@@ -9,11 +9,11 @@ from recbole.config import Config
 from recbole.data import data_preparation
 from recbole.utils import init_logger, init_seed
 
-from recbole_mmm4rec.catalogue import find_model
-from recbole_mmm4rec.checkpoint import FORMAT, read_checkpoint
 from recbole_mmm4rec.config import restore_config
-from recbole_mmm4rec.dataset_choice import create_dataset
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.catalogue import find_model
+from recbole_mmm4rec.host.dataset_choice import create_dataset
+from recbole_mmm4rec.training.checkpoint import FORMAT, read_checkpoint
 
 
 def load_data_and_model(model_file: str) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ import pytest
 
 PROGRAM = """
 import resource
-from recbole_mmm4rec.allocator import keep_memory
+from recbole_mmm4rec.host.allocator import keep_memory
 print(keep_memory())
 for _ in range(3):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -5,9 +5,9 @@ from typing import Any
 
 import yaml
 
-from recbole_mmm4rec.config_checks import documented_keys, is_text
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.property_files import Key, PropertyLoader
+from recbole_mmm4rec.host.config_checks import documented_keys, is_text
+from recbole_mmm4rec.host.property_files import Key, PropertyLoader
 
 TRUE = "True"
 NULLS = frozenset({"~", "null", "none", ""})

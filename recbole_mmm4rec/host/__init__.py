@@ -1,0 +1,1 @@
+"""Plumbing between RecBole and this package: names, properties, checks, processes."""

@@ -1,0 +1,1 @@
+"""Parts of the trainer: checkpoints and exact resume, evaluation by counting, several processes."""
