@@ -12,8 +12,7 @@ import pytest
 from PIL import Image
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.prepare.encoders import check_encoder, encode_images, encode_texts
-from recbole_mmm4rec.prepare.encoders import shards
+from recbole_mmm4rec.prepare.encoders import check_encoder, encode_images, encode_texts, shards
 from recbole_mmm4rec.prepare.encoders.shards import encode_in_shards
 from recbole_mmm4rec.prepare.settings import Settings
 from recbole_mmm4rec.prepare.text_cleaning import compose

@@ -58,9 +58,13 @@ def test_several_processes_at_once(tmp_path: Path) -> None:
 
 
 def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), staged_folder(tmp_path / "x") as folder:
-        (folder / "half").write_text("half")
-        raise KeyboardInterrupt
+    def build() -> None:
+        with staged_folder(tmp_path / "x") as folder:
+            (folder / "half").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build()
     assert list(tmp_path.iterdir()) == []
 
 
