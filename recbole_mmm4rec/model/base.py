@@ -4,6 +4,7 @@ A model builds a table of item vectors once a step, encodes histories gathered f
 against candidates made from it. Losses, negatives, prediction and batching by length are the same for all.
 """
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -39,7 +40,7 @@ class MultiModalRecommender(SequentialRecommender):
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
-        self.TIME_SEQ = config["TIME_FIELD"] + config["LIST_SUFFIX"]
+        self.TIME_SEQ = f"{config['TIME_FIELD']}{config['LIST_SUFFIX']}"
         self.pretraining = config["stage"] == "pretrain"
         self.num_buckets = config["num_buckets"]
         self.softmax_chunk = config["softmax_chunk"]
@@ -63,17 +64,17 @@ class MultiModalRecommender(SequentialRecommender):
 
     # What a subclass gives -------------------------------------------------------------------------------
 
+    @abstractmethod
     def item_table(self, items: Tensor | None = None) -> Table:
         """Vectors of ``items`` (n,) int64, or of all N + 1 items."""
-        raise NotImplementedError  # pragma: no cover
 
+    @abstractmethod
     def encode(self, table: Table, item_seq: Tensor, lengths: Tensor, context: Any) -> Tensor:
         """User vectors (b, D) of histories (b, W) of row numbers of ``table``, right-padded with 0."""
-        raise NotImplementedError  # pragma: no cover
 
+    @abstractmethod
     def candidates(self, table: Table, items: Tensor | None = None) -> Tensor:
         """Candidate vectors (n, D) such that a score is their product with a user vector."""
-        raise NotImplementedError  # pragma: no cover
 
     def context(self, interaction: Any) -> list[Tensor]:  # noqa: ARG002
         """Tensors (B, ...) that ``encode`` needs beside the items, computed once a batch at full length."""

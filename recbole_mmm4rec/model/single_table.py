@@ -3,6 +3,7 @@
 A text variant is the ID model with :class:`TextItems` before it in the list of its bases, and nothing else.
 """
 
+from abc import abstractmethod
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
@@ -39,9 +40,9 @@ class SingleTableRecommender(MultiModalRecommender):
         """A module that :meth:`vectors` reads."""
         return IdTable(self.n_items, config["hidden_size"])
 
+    @abstractmethod
     def build_encoder(self, config: Any) -> nn.Module:
         """A module (B, W, D), (B,), *context -> (B, D)."""
-        raise NotImplementedError  # pragma: no cover
 
     def build_rest(self, config: Any) -> None:
         """Layers that are neither table nor encoder; made before the initialiser runs."""
