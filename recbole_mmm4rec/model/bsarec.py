@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.model.base import Table
 from recbole_mmm4rec.model.self_attentive import transformer_settings
-from recbole_mmm4rec.model.single_table import SingleTableRecommender, chosen
+from recbole_mmm4rec.model.settings import chosen
+from recbole_mmm4rec.model.single_table import SingleTableRecommender
 from recbole_mmm4rec.nn.alignment import SIDES, pad_to
 from recbole_mmm4rec.nn.frequency import FrequencyEncoder, FrequencySettings
 from recbole_mmm4rec.nn.id_table import look_up

@@ -14,6 +14,7 @@ from recbole_mmm4rec.columns import IMAGE, TEXT
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.base import MultiModalRecommender, Table
 from recbole_mmm4rec.model.released import convert_mmm4rec
+from recbole_mmm4rec.model.settings import chosen, ssd_settings, time_settings
 from recbole_mmm4rec.nn.feed_forward import FeedForward
 from recbole_mmm4rec.nn.fourier import DualChannelFilter
 from recbole_mmm4rec.nn.item_table import FrozenFeatures, ModalityTable
@@ -133,6 +134,7 @@ class MMM4Rec(MultiModalRecommender):
                 f"MMM4Rec needs a feature file: {config['data_path']} has neither {config['dataset']}.text"
                 f".parquet nor {config['dataset']}.image.parquet"
             )
+        chosen(config, "fidelity", ("paper", "reference"))
         self.use_time = bool(config["use_time"]) and getattr(dataset, "has_time", True)
         self.gap_log, self.gap_mask = config["gap_log"], config["gap_mask"]
         self._build(config, features)
@@ -141,7 +143,7 @@ class MMM4Rec(MultiModalRecommender):
     def _build(self, config: Any, features: Mapping[str, FrozenFeatures]) -> None:
         width, eps, names = config["hidden_size"], config["norm_eps"], tuple(features)
         self.query_stream, self.source_stream = names[-1], names[0]
-        missing = config["missing_modality"]
+        missing = chosen(config, "missing_modality", ("mask", "rescale", "constant"))
         self.table = ModalityTable(features, width, config["item_bias"], mask_missing=missing != "constant")
         self.fusion = CandidateFusion(
             names,
@@ -153,11 +155,19 @@ class MMM4Rec(MultiModalRecommender):
         )
         self.input_norm = nn.ModuleDict({name: nn.LayerNorm(width, eps) for name in names})
         self.dropout = nn.Dropout(config["dropout_prob"])
-        self.ssd = ssd_settings(config)
+        self.ssd = ssd_settings(
+            config,
+            edge=config["conv_edge"],
+            bias_outside=config["dt_bias_outside"],
+            length=config["MAX_ITEM_LIST_LENGTH"],
+            unit_steps=config["time_lively_init"],
+        )
         self.layers = nn.ModuleList(TokenLayer(self.ssd, config) for _ in range(config["num_layers"]))
         if self.use_time:
-            time = time_settings(config, self.ssd.heads)
-            self.gap_norm = GapNorm(time, per_history=config["gap_norm"] == "history")
+            own = {"scale_first": config["time_scale_first"], "edge": config["conv_edge"]}
+            time = time_settings(config, self.ssd.heads, **own)
+            per_history = chosen(config, "gap_norm", ("history", "fixed")) == "history"
+            self.gap_norm = GapNorm(time, per_history)
             self.time_layers = nn.ModuleList(TimeLayer(time, config) for _ in range(config["num_layers"]))
 
     def item_table(self, items: Tensor | None = None) -> Table:
@@ -212,37 +222,3 @@ class MMM4Rec(MultiModalRecommender):
     def convert_released(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """State of the released code -> ours, see :mod:`recbole_mmm4rec.model.released`."""
         return convert_mmm4rec(state)
-
-
-def ssd_settings(config: Any) -> SSDSettings:
-    """The SSD blocks' settings of a configuration."""
-    return SSDSettings(
-        width=config["hidden_size"],
-        expand=config["expand"],
-        head_dim=config["head_dim"],
-        d_state=config["d_state"],
-        n_groups=config["n_groups"],
-        d_conv=config["d_conv"],
-        norm_eps=config["norm_eps"],
-        skip=config["skip"],
-        edge=config["conv_edge"],
-        bias_outside=config["dt_bias_outside"],
-        length=config["MAX_ITEM_LIST_LENGTH"],
-        unit_steps=config["time_lively_init"],
-    )
-
-
-def time_settings(config: Any, heads: int) -> TimeSettings:
-    """The time branch's settings of a configuration."""
-    return TimeSettings(
-        length=config["MAX_ITEM_LIST_LENGTH"],
-        heads=heads,
-        kernel=config["d_conv"],
-        dropout=config["time_dropout_prob"],
-        eps=config["norm_eps"],
-        scale_first=config["time_scale_first"],
-        tanhshrink=config["time_tanhshrink"],
-        masked=config["gap_mask"],
-        edge=config["conv_edge"],
-        lively=config["time_lively_init"],
-    )

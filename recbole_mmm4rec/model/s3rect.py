@@ -13,8 +13,10 @@ from torch import Tensor, nn
 
 from recbole_mmm4rec.columns import PAD, TEXT
 from recbole_mmm4rec.model.self_attentive import SelfAttentiveRecommender
-from recbole_mmm4rec.model.single_table import chosen, masks_missing, required_text
+from recbole_mmm4rec.model.settings import chosen
+from recbole_mmm4rec.model.single_table import masks_missing, required_text
 from recbole_mmm4rec.nn.alignment import SIDES, pad_to
+from recbole_mmm4rec.nn.buckets import length_buckets
 from recbole_mmm4rec.nn.id_table import IdTable, look_up
 from recbole_mmm4rec.nn.item_table import FrozenFeatures, ModalityTable
 from recbole_mmm4rec.nn.losses import full_catalogue_loss
@@ -75,9 +77,19 @@ class S3RecT(SelfAttentiveRecommender):
         return full_catalogue_loss(users, self.table.with_mask(), targets, self.pad_is_candidate)
 
     def pretraining_losses(self, views: Views, lengths: Tensor) -> dict[str, Tensor]:
-        """The four losses, unweighted sums over the batch, by name."""
+        """The four losses, unweighted sums over the batch, by name; worked off by length."""
         assert self.attributes is not None
         table, attributes = self.table.with_mask(), torch.relu(self.attributes()[TEXT])
+        parts = [
+            self._losses_of(table, attributes, views.take(rows, width), lengths[rows])
+            for rows, width in length_buckets(lengths, self.num_buckets)
+        ]
+        return {name: torch.stack([part[name] for part in parts]).sum() for name in LOSSES}
+
+    def _losses_of(
+        self, table: Tensor, attributes: Tensor, views: Views, lengths: Tensor
+    ) -> dict[str, Tensor]:
+        """The same for histories of one bucket, given ids and mask (N + 2, D) and attributes (N + 1, D)."""
         states, place, _ = self._hidden(table, views.masked, lengths)
         hidden, seen = place == self.n_items, (place != self.n_items) & (place != PAD)
         items, others = (self._placed(view, lengths)[0] for view in (views.positive, views.negative))

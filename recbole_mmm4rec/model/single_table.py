@@ -4,7 +4,7 @@ A text variant is the ID model with :class:`TextItems` before it in the list of 
 """
 
 from abc import abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from recbole_mmm4rec.columns import TEXT
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.base import MultiModalRecommender, Table
+from recbole_mmm4rec.model.settings import chosen
 from recbole_mmm4rec.nn.id_table import IdTable, look_up
 from recbole_mmm4rec.nn.item_table import FrozenFeatures, ModalityTable
 from recbole_mmm4rec.nn.parameters import initialise
@@ -91,17 +92,6 @@ def masks_missing(config: Any) -> bool:
         UserError: another value than 'mask' or 'constant'.
     """
     return chosen(config, "missing_modality", ("mask", "constant")) == "mask"
-
-
-def chosen(config: Any, key: str, choices: Collection[str]) -> str:
-    """The value of a key that has a few.
-
-    Raises:
-        UserError: another one.
-    """
-    if config[key] not in choices:
-        raise UserError(f"{key}: {config[key]!r} is none of {', '.join(choices)}")
-    return config[key]
 
 
 class TextItems(SingleTableRecommender):

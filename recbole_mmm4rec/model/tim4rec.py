@@ -1,16 +1,16 @@
 """TiM4Rec: Fan et al., "TiM4Rec: An efficient sequential recommendation model based on time-aware structured
 state space duality model", 2024 (arXiv 2409.16182)."""
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recbole_mmm4rec.model.single_table import SingleTableRecommender, chosen
+from recbole_mmm4rec.model.settings import chosen, ssd_settings, time_settings
+from recbole_mmm4rec.model.single_table import SingleTableRecommender
 from recbole_mmm4rec.nn.state_space_encoder import SelfTiSSD, StateSpaceEncoder, StateSpaceLayer
-from recbole_mmm4rec.nn.time_aware import TimeSettings
 from recbole_mmm4rec.nn.time_streams import TimeStreams
-from recbole_mmm4rec.nn.tissd import SSDSettings
 
 ACTIVATIONS = {"silu": F.silu, "hardswish": F.hardswish}
 
@@ -21,7 +21,8 @@ class TiM4Rec(SingleTableRecommender):
     def build_encoder(self, config: Any) -> nn.Module:
         """The blocks; in the official code a single one has no residual around it."""
         width, dropout, layers = config["hidden_size"], config["dropout_prob"], config["num_layers"]
-        self.ssd, eps = ssd_settings(config), config["norm_eps"]
+        self.ssd = ssd_settings(config, activation=activation(config))
+        eps = config["norm_eps"]
         residual = layers > 1 or config["always_residual"]
         stack = [
             StateSpaceLayer(SelfTiSSD(self.ssd), width, dropout, eps, residual, F.hardswish)
@@ -33,7 +34,8 @@ class TiM4Rec(SingleTableRecommender):
         """The time branch, where there are times."""
         self.time = None
         if config["use_time"] and self.has_time:
-            settings = time_settings(config, self.ssd.heads)
+            own = {"scale_first": True, "pointwise_gate": config["pointwise_gate"]}
+            settings = time_settings(config, self.ssd.heads, activation=activation(config), **own)
             per_history = chosen(config, "gap_norm", ("history", "fixed")) == "history"
             self.time = TimeStreams(settings, config["num_layers"], config["gap_log"], per_history)
 
@@ -44,33 +46,6 @@ class TiM4Rec(SingleTableRecommender):
         return self.time(interaction[self.TIME_SEQ], interaction[self.ITEM_SEQ_LEN])
 
 
-def ssd_settings(config: Any) -> SSDSettings:
-    """The SSD blocks' settings of a configuration."""
-    return SSDSettings(
-        width=config["hidden_size"],
-        expand=config["expand"],
-        head_dim=config["head_dim"],
-        d_state=config["d_state"],
-        n_groups=config["n_groups"],
-        d_conv=config["d_conv"],
-        norm_eps=config["norm_eps"],
-        skip=config["skip"],
-        activation=ACTIVATIONS[chosen(config, "conv_activation", ACTIVATIONS)],
-    )
-
-
-def time_settings(config: Any, heads: int) -> TimeSettings:
-    """The time branch's settings of a configuration."""
-    return TimeSettings(
-        length=config["MAX_ITEM_LIST_LENGTH"],
-        heads=heads,
-        kernel=config["d_conv"],
-        dropout=config["time_dropout_prob"],
-        eps=config["norm_eps"],
-        scale_first=True,
-        tanhshrink=config["time_tanhshrink"],
-        masked=config["gap_mask"],
-        pointwise_gate=config["pointwise_gate"],
-        lively=config["time_lively_init"],
-        activation=ACTIVATIONS[chosen(config, "conv_activation", ACTIVATIONS)],
-    )
+def activation(config: Any) -> Callable[[Tensor], Tensor]:
+    """What follows the convolutions."""
+    return ACTIVATIONS[chosen(config, "conv_activation", ACTIVATIONS)]

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from recbole_mmm4rec.columns import TEXT
 from recbole_mmm4rec.model.cosine import CosineRecommender
-from recbole_mmm4rec.model.single_table import chosen, required_text
+from recbole_mmm4rec.model.settings import chosen
+from recbole_mmm4rec.model.single_table import required_text
 from recbole_mmm4rec.nn.code_table import CodePermutation
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
 from recbole_mmm4rec.nn.quantised_table import QuantisedTable

@@ -1,0 +1,49 @@
+"""From a configuration's keys to the settings of layers."""
+
+from collections.abc import Collection
+from typing import Any
+
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.nn.time_aware import TimeSettings
+from recbole_mmm4rec.nn.tissd import SKIPS, SSDSettings
+
+
+def chosen(config: Any, key: str, choices: Collection[str]) -> str:
+    """The value of a key that has a few.
+
+    Raises:
+        UserError: another one.
+    """
+    if config[key] not in choices:
+        raise UserError(f"{key}: {config[key]!r} is none of {', '.join(choices)}")
+    return config[key]
+
+
+def ssd_settings(config: Any, **own: Any) -> SSDSettings:
+    """Settings of SSD blocks: the keys that every model of them has, and the model's ``own``."""
+    return SSDSettings(
+        width=config["hidden_size"],
+        expand=config["expand"],
+        head_dim=config["head_dim"],
+        d_state=config["d_state"],
+        n_groups=config["n_groups"],
+        d_conv=config["d_conv"],
+        norm_eps=config["norm_eps"],
+        skip=chosen(config, "skip", SKIPS),
+        **own,
+    )
+
+
+def time_settings(config: Any, heads: int, **own: Any) -> TimeSettings:
+    """Settings of a time branch: the keys that every model with one has, and the model's ``own``."""
+    return TimeSettings(
+        length=config["MAX_ITEM_LIST_LENGTH"],
+        heads=heads,
+        kernel=config["d_conv"],
+        dropout=config["time_dropout_prob"],
+        eps=config["norm_eps"],
+        tanhshrink=config["time_tanhshrink"],
+        masked=config["gap_mask"],
+        lively=config["time_lively_init"],
+        **own,
+    )
