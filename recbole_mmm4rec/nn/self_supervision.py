@@ -4,7 +4,7 @@ Source: Zhou et al., "S3-Rec: Self-supervised learning for sequential recommenda
 maximization", CIKM 2020, equations (5) to (8). Losses are sums, as in the released codes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -32,6 +32,10 @@ class Views:
     masked_segment: Tensor
     positive_segment: Tensor
     negative_segment: Tensor
+
+    def take(self, rows: Tensor, width: int) -> "Views":
+        """Those of the histories ``rows`` (b,) int64, trimmed to ``width`` positions."""
+        return Views(*(getattr(self, field.name)[rows, :width] for field in fields(self)))
 
 
 def draw_views(item_seq: Tensor, lengths: Tensor, n_items: int, mask_ratio: float) -> Views:

@@ -43,10 +43,13 @@ def released_views(golden: Golden) -> tuple[Views, torch.Tensor]:
     return Views(*(right_padded(i[name]) for name in names)), (i["item_seq"] > 0).sum(1)
 
 
+@pytest.mark.parametrize("buckets", [1, 3])
 @pytest.mark.parametrize("path", golden_files("s3rec-pretrain"))
-def test_pre_training_agrees_with_the_released_code_where_targets_are_aligned(path: Path) -> None:
+def test_pre_training_agrees_with_the_released_code_where_targets_are_aligned(
+    path: Path, buckets: int
+) -> None:
     golden = load(path)
-    model, o = build(golden, stage="pretrain"), golden.output
+    model, o = build(golden, stage="pretrain", num_buckets=buckets), golden.output
     views, lengths = released_views(golden)
     states, _, _ = model._hidden(model.table.with_mask(), views.masked, lengths)
     assert_agrees(states, o["sequence_output"], "states")
