@@ -62,6 +62,7 @@ SWITCHES: list[dict[str, Any]] = [
     {"features": ("text",), "share_alignment": False},
     {"features": ("image",), "num_layers": 2},
     {"missing_modality": "rescale", "normalise_candidates": True},
+    {"missing_modality": "mask"},
     {"gap_norm": "fixed"},
     {"d_conv": 1},
     {"d_conv": 6, "fidelity": "reference"},
@@ -147,7 +148,7 @@ def test_construction_leaves_the_features_alone() -> None:
 
 
 def test_an_item_without_pictures_is_scored_by_its_text_alone() -> None:
-    model, batch = make(item_bias=False), make_batch([4, 2])
+    model, batch = make(item_bias=False, missing_modality="mask"), make_batch([4, 2])
     scores = model.full_sort_predict(batch)
     with torch.no_grad():
         model.table.adapters["image"].bias += 1.0
