@@ -1,0 +1,37 @@
+"""The split of a step is measured on real runs, and written whole or not at all."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from recbole_mmm4rec.benchmark import step_costs
+from recbole_mmm4rec.benchmark.clock import Clock
+from tests.conftest import SMALL
+
+PARTS = {"load", "forward", "backward", "optimiser", "evaluate"}
+
+
+@pytest.mark.usefixtures("tiny")
+def test_costs_of_a_small_model(in_tmp: Path) -> None:
+    settings = SMALL | {"train_batch_size": 4, "topk": [1], "valid_metric": "NDCG@1"}
+    costs = step_costs.run("MMM4Rec", "tiny", config_dict=settings, steps=3)
+    assert set(costs.parts) == PARTS
+    assert costs.samples_per_second > 0
+    assert 0 <= costs.padding_share < 1
+    written = json.loads((in_tmp / "bench.json").read_text())
+    assert set(written["parts"]) == PARTS
+    assert "samples/s" in costs.table()
+    assert not list(in_tmp.glob("*.tmp"))
+
+
+def test_a_clock_counts_each_run_of_a_part() -> None:
+    clock = Clock(torch.device("cpu"))
+    for _ in range(3):
+        with clock.part("work"):
+            sum(range(1000))
+    assert len(clock.wall["work"]) == 3
+    assert clock.medians()["work"]["wall_ms"] > 0
+    clock.restart()
+    assert clock.medians() == {}
