@@ -69,6 +69,7 @@ def register() -> None:
             "recbole.trainer": _offering("Trainer", "recbole_mmm4rec.trainer", "MultiModalTrainer"),
             "recbole.trainer.trainer": lambda module: _compat().patch_trainers(module),
             "recbole.model.abstract_recommender": lambda module: _compat().patch_recommender(module),
+            "recbole.model.sequential_recommender.sine": lambda _: _compat().undo_anomaly_mode(),
             "recbole.quick_start.quick_start": replace_loading,
         }
     )

@@ -139,3 +139,12 @@ def test_hyper_tuning_accepts_ours(in_tmp: Path) -> None:
     tuning.run()
     assert len(tuning.params2result) == 2
     assert all("recall@10" in result["test_result"] for result in tuning.params2result.values())
+
+
+def test_importing_sine_does_not_slow_the_process_down() -> None:
+    program = (
+        "import torch, recbole_mmm4rec\n"
+        "import recbole.model.sequential_recommender.sine\n"
+        "assert not torch.is_anomaly_enabled()"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -46,6 +46,11 @@ def save_checkpoint(self: Any, epoch: int, verbose: bool = True, saved_model_fil
         self.logger.info(set_color("Saving current", "blue") + f": {path}")
 
 
+def undo_anomaly_mode() -> None:
+    """Importing RecBole's SINE makes PyTorch check every gradient of the process, at twice the time."""
+    torch.autograd.set_detect_anomaly(False)
+
+
 def with_plain_config(save: Callable[..., None]) -> Callable[..., None]:
     """A trainer's method that sees plain settings and a plain best score while it saves."""
 

@@ -38,8 +38,9 @@ Trained = tuple[dict[str, float], Any, Any]
 @pytest.fixture(scope="module")
 def train(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Trained]]:
     """``train(**changes)``; equal calls share one training."""
-    folder, before = tmp_path_factory.mktemp("shop"), Path.cwd()
+    folder, before = tmp_path_factory.mktemp("shop"), (Path.cwd(), torch.get_num_threads())
     os.chdir(folder)
+    torch.set_num_threads(1)  # the same numbers on any number of cores
     ensure_dataset("demo-shop", folder)
 
     @cache
@@ -59,7 +60,8 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Tr
         return _by_group(folder, dataset, test_data, trainer.last_ranks), model, batch
 
     yield run
-    os.chdir(before)
+    os.chdir(before[0])
+    torch.set_num_threads(before[1])
 
 
 def _by_group(folder: Path, dataset: Any, test_data: Any, ranks: np.ndarray) -> dict[str, float]:
