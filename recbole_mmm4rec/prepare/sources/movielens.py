@@ -16,14 +16,13 @@ from recbole_mmm4rec.prepare.tally import Tally
 
 RATINGS = ["userId", "movieId", "rating", "timestamp"]
 MOVIES = ["movieId", "title", "genres"]
-NO_GENRES = "(no genres listed)"
 _YEAR = re.compile(r"\((\d{4})\)\s*$")
 
 
 def movie(token: str, title: str, genres: str) -> ItemRecord:
-    """Return a movie's fields: title as it is, its year, and the genres as a list in words."""
+    """Return a movie's fields: title, its year, and the genres as a list in words (or that none is listed)."""
     year = _YEAR.search(title)
-    listed = "" if genres == NO_GENRES else ", ".join(genres.split("|"))
+    listed = genres.replace("|", ", ")
     return ItemRecord(token, {"title": title, "year": year[1] if year else "", "genres": listed})
 
 
