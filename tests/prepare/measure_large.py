@@ -21,11 +21,11 @@ from recbole_mmm4rec.prepare.cli import main as prepare
 
 LOGGER = logging.getLogger("measure")
 BLOCK = 1_000_000
-WORDS = "steel rubber compact heavy duty filter adapter kitchen garden outdoor spare part set of black white".split()  # noqa: SIM905
+WORDS = "steel rubber compact heavy duty filter adapter kitchen garden outdoor spare part black".split()  # noqa: SIM905
 
 
 def generate(folder: Path, ratings: int, items: int, seed: int = 7) -> None:
-    """Write ``ratings.csv`` and ``meta.json.gz``; 5 % of the rated items have no metadata, 1 % of rows come twice."""
+    """Write ratings and metadata; 5 % of the rated items have no metadata, 1 % of the rows come twice."""
     rng = np.random.default_rng(seed)
     users = pa.array([f"A{number:013X}" for number in range(ratings // 8)])
     asins = pa.array([f"B{number:09d}" for number in range(items + items // 20)])

@@ -1,6 +1,10 @@
 """Whole runs: pictures by download, vectors, record, real data."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -39,6 +43,31 @@ def test_downloaded_pictures(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     assert record["statistics"]["pictures"] == 3
     assert record["vectors"] == {"image": 3}
     assert str(tmp_path) not in json.dumps(record)
+
+
+def test_ctrl_c_while_pictures_come_and_again(tmp_path: Path) -> None:
+    with serving() as server:
+        entries = [
+            entry | {"imageURL": f"{server.base}/{'drip' if n else 'ok'}/{n}"}
+            for n, entry in enumerate(meta())
+        ]
+        raw = write_amazon(tmp_path / "raw", dense_rows(), entries)
+        options = "{allow_private: true, rate: 0, retries: 9, timeout: 1, concurrency: 2}"
+        flags = [*AMAZON, "--download=True", f"--download_options={options}", f"--output={tmp_path}"]
+        command = [sys.executable, "-m", "recbole_mmm4rec.prepare", "shop", f"--source={raw}", *flags]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        while server.asked.total() < 3 and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=60)[1]
+        assert process.returncode == 130, told
+        assert "Traceback" not in told
+        assert "interrupted" in told
+        assert not (tmp_path / "shop").exists()
+        options = "{allow_private: true, rate: 0, retries: 0, timeout: 0.3}"
+        assert run(raw, tmp_path, *flags[:-2], f"--download_options={options}") == 0
+        assert server.asked["/ok/0"] == 1  # it was there already
+    assert [path.name for path in (tmp_path / "shop" / "images").iterdir()] == ["I0.jpg"]
 
 
 def test_the_released_text_and_the_papers(tmp_path: Path) -> None:

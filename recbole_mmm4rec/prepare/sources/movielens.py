@@ -20,7 +20,7 @@ _YEAR = re.compile(r"\((\d{4})\)\s*$")
 
 
 def movie(token: str, title: str, genres: str) -> ItemRecord:
-    """Return a movie's fields: title, its year, and the genres as a list in words (or that none is listed)."""
+    """Return a movie's fields: title, its year, and the genres in words (or that none is listed)."""
     year = _YEAR.search(title)
     listed = genres.replace("|", ", ")
     return ItemRecord(token, {"title": title, "year": year[1] if year else "", "genres": listed})
