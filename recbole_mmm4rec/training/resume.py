@@ -40,6 +40,8 @@ class ResumableTrainer(Trainer, distributed.UnwrappedTrainer):
     """
 
     def __init__(self, config: Any, model: Any) -> None:
+        # RecBole looks, then makes: of two processes that start together the second would fail
+        os.makedirs(config["checkpoint_dir"], exist_ok=True)
         super().__init__(config, model)
         # RecBole's name holds the second it was made in: two runs can share it, processes of one can differ
         stem, suffix = os.path.splitext(self.saved_model_file)
