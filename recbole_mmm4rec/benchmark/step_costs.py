@@ -15,8 +15,9 @@ from recbole.utils import init_seed
 
 from recbole_mmm4rec.benchmark.clock import Clock, peak_memory
 from recbole_mmm4rec.config import RunConfig
+from recbole_mmm4rec.host.dataset_choice import create_dataset
 from recbole_mmm4rec.host.run_logging import start_logger
-from recbole_mmm4rec.quick_start import build_model, build_trainer, create_dataset
+from recbole_mmm4rec.selection import build_model, build_trainer
 
 WARM_UP = 2
 

@@ -13,7 +13,8 @@ from recbole import data as recbole_data
 
 from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.host.allocator import keep_memory
-from recbole_mmm4rec.quick_start import build_model, create_dataset
+from recbole_mmm4rec.host.dataset_choice import create_dataset
+from recbole_mmm4rec.selection import build_model
 from tests.model import plain_twin
 
 STEPS = 3

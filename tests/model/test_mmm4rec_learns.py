@@ -14,8 +14,9 @@ from recbole.utils import init_seed
 
 from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.host.allocator import keep_memory
+from recbole_mmm4rec.host.dataset_choice import create_dataset
 from recbole_mmm4rec.prepare import ensure_dataset
-from recbole_mmm4rec.quick_start import build_model, build_trainer, create_dataset
+from recbole_mmm4rec.selection import build_model, build_trainer
 
 SMALL = {
     "hidden_size": 64,
