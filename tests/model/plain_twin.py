@@ -1,7 +1,7 @@
 """MMM4Rec as the released code runs it: every position of every history at full length, nothing shared.
 
-Adapters run on every history row, all layers on all positions, both score products apart. It reads the
-weights of a model and says, slowly and obviously, what the model must compute.
+Adapters run on every history row, all layers on all positions (:mod:`tests.model.plain_layers`), both score
+products apart. It reads the weights of a model and says, slowly and obviously, what the model must compute.
 """
 
 from typing import Any
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from recbole_mmm4rec.model.mmm4rec import MMM4Rec
 from recbole_mmm4rec.nn.losses import in_batch_loss
+from tests.model.plain_layers import token_layer
 
 
 def vectors(model: MMM4Rec, name: str, items: Tensor) -> Tensor:
@@ -38,7 +39,7 @@ def users(model: MMM4Rec, batch: Any) -> Tensor:
         scales = None
         if context:
             scales = [scale.transpose(1, 2) for scale in context[number].unbind(1)]
-        text, image = layer(text, image, scales, None)
+        text, image = token_layer(layer, text, image, scales)
     return image[torch.arange(len(image)), lengths - 1]
 
 
