@@ -4,8 +4,9 @@ from typing import Any
 
 from torch import nn
 
+from recbole_mmm4rec.model.settings import mamba_settings
 from recbole_mmm4rec.model.single_table import SingleTableRecommender
-from recbole_mmm4rec.nn.mamba import Mamba, MambaSettings
+from recbole_mmm4rec.nn.mamba import Mamba
 from recbole_mmm4rec.nn.state_space_encoder import StateSpaceEncoder, StateSpaceLayer
 
 
@@ -15,8 +16,8 @@ class Mamba4Rec(SingleTableRecommender):
     def build_encoder(self, config: Any) -> nn.Module:
         """The blocks; a single one has no residual around it, as in the paper."""
         width, dropout, layers = config["hidden_size"], config["dropout_prob"], config["num_layers"]
-        settings = MambaSettings(
-            width, config["d_state"], config["d_conv"], config["expand"], config["keep_step_init"]
-        )
-        stack = [StateSpaceLayer(Mamba(settings), width, dropout, residual=layers > 1) for _ in range(layers)]
+        stack = [
+            StateSpaceLayer(Mamba(mamba_settings(config)), width, dropout, residual=layers > 1)
+            for _ in range(layers)
+        ]
         return StateSpaceEncoder(stack, width, dropout)

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.nn.mamba import MambaSettings
 from recbole_mmm4rec.nn.time_aware import TimeSettings
 from recbole_mmm4rec.nn.tissd import SKIPS, SSDSettings
 
@@ -17,6 +18,13 @@ def chosen(config: Any, key: str, choices: Collection[str]) -> str:
     if config[key] not in choices:
         raise UserError(f"{key}: {config[key]!r} is none of {', '.join(choices)}")
     return config[key]
+
+
+def mamba_settings(config: Any) -> MambaSettings:
+    """Settings of Mamba-1 blocks."""
+    return MambaSettings(
+        config["hidden_size"], config["d_state"], config["d_conv"], config["expand"], config["keep_step_init"]
+    )
 
 
 def ssd_settings(config: Any, **own: Any) -> SSDSettings:

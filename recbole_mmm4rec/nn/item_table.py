@@ -1,6 +1,6 @@
 """From frozen features of all items to one trainable matrix a modality."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from typing import Any
 
@@ -54,14 +54,20 @@ class ModalityTable(nn.Module):
         item_bias: add a trainable row an item and modality, zero at the start (the "ID" of the paper).
         mask_missing: an item without the modality gets no adapter output, so that nothing but its bias row
             speaks for it; else the adapter of a zero vector, the same for all such items.
+        adapter: (D_m, D) -> the adapter of one modality, a linear map where nothing else is given.
     """
 
     def __init__(
-        self, features: Mapping[str, FrozenFeatures], width: int, item_bias: bool, mask_missing: bool
+        self,
+        features: Mapping[str, FrozenFeatures],
+        width: int,
+        item_bias: bool,
+        mask_missing: bool,
+        adapter: Callable[[int, int], nn.Module] = nn.Linear,
     ) -> None:
         super().__init__()
         self.features = nn.ModuleDict(features)
-        self.adapters = nn.ModuleDict({name: nn.Linear(f.width, width) for name, f in features.items()})
+        self.adapters = nn.ModuleDict({name: adapter(f.width, width) for name, f in features.items()})
         self.item_bias = nn.ParameterDict()
         if item_bias:
             for name, f in features.items():

@@ -21,15 +21,40 @@ class SelfTiSSD(TiSSD):
         return super().forward(x, wider.of(x), tail.of(x), scale, tail)
 
 
-class StateSpaceLayer(nn.Module):
-    """``FFN(LN(Drop(block(x)) [+ x]))``.
+class StateSpaceBlock(nn.Module):
+    """``LN(Drop(block(x)) [+ x])``.
 
     Args:
         block: maps (x, scale, tail) to outputs.
         width: D.
+        dropout: after the block.
+        eps: of the norm.
+        residual: around the block; without it a single layer passes on what the block says alone.
+    """
+
+    def __init__(
+        self, block: nn.Module, width: int, dropout: float, eps: float = 1e-12, residual: bool = True
+    ) -> None:
+        super().__init__()
+        self.block, self.residual = block, residual
+        self.layer_norm = nn.LayerNorm(width, eps)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, scale: Tensor | None = None, tail: Tail | None = None) -> Tensor:
+        """(B, L, D) -> (B, L, D), or (B, size, D) with ``tail``."""
+        y = self.dropout(self.block(x, scale, tail))
+        if self.residual:
+            y = y + (x if tail is None else tail.of(x))
+        return self.layer_norm(y)
+
+
+class StateSpaceLayer(StateSpaceBlock):
+    """``FFN(LN(Drop(block(x)) [+ x]))``.
+
+    Args:
+        block, width, residual: see :class:`StateSpaceBlock`.
         dropout: after the block and inside the feed-forward block of width 4 D.
         eps: of the norm after the block; the feed-forward block's is 1e-12 in the released codes.
-        residual: around the block; without it a single layer passes on what the block says alone.
         activation: of the feed-forward block.
     """
 
@@ -42,18 +67,12 @@ class StateSpaceLayer(nn.Module):
         residual: bool = True,
         activation: Callable[[Tensor], Tensor] = F.gelu,
     ) -> None:
-        super().__init__()
-        self.block, self.residual = block, residual
-        self.layer_norm = nn.LayerNorm(width, eps)
-        self.dropout = nn.Dropout(dropout)
+        super().__init__(block, width, dropout, eps, residual)
         self.ffn = FeedForward(width, 4 * width, dropout, activation=activation)
 
     def forward(self, x: Tensor, scale: Tensor | None = None, tail: Tail | None = None) -> Tensor:
         """(B, L, D) -> (B, L, D), or (B, size, D) with ``tail``."""
-        y = self.dropout(self.block(x, scale, tail))
-        if self.residual:
-            y = y + (x if tail is None else tail.of(x))
-        return self.ffn(self.layer_norm(y))
+        return self.ffn(super().forward(x, scale, tail))
 
 
 class StateSpaceEncoder(nn.Module):

@@ -12,13 +12,15 @@ from tests.model import builders
 Convert = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 
 
-def build(model_class: type, golden: Golden, convert: Convert, has_time: bool = False, **changes: Any) -> Any:
+def build(model_class: Any, golden: Golden, convert: Convert, has_time: bool = False, **changes: Any) -> Any:
     """The model of a golden file with its parameters, in evaluation mode."""
     changes = {"MAX_ITEM_LIST_LENGTH": int(golden.meta["max_len"])} | changes
     config = builders.settings(model_class.__name__, "reference", **changes)
-    features = {}
-    if "text_features" in golden.input:
-        features["text"] = builders.feature(golden.input["text_features"])
+    features = {
+        name: builders.feature(golden.input[f"{name}_features"])
+        for name in model_class.modalities
+        if f"{name}_features" in golden.input
+    }
     rows = int(golden.meta["n_items_with_pad"])
     model = model_class(config, builders.dataset(rows, has_time, **features))
     model.load_state_dict(convert(golden.param), strict=True)

@@ -52,6 +52,21 @@ MAMBA4REC = [
     (r"^adapter\.0\.", "table.adapters.text."),
 ]
 
+M3REC = [
+    (r"^LayerNorm\.", "encoder.input_norms.id."),
+    (r"^img_", "image_"),
+    (r"^(text|image)_LayerNorm\.", r"encoder.input_norms.\1."),
+    (r"^(id|text|image)_mamba_ffn\.(\d+)\.", r"encoder.layers.\2.experts.\1."),
+    (r"^(text|image)_trans\.", r"table.adapters.\1."),
+    (r"^(text|image)_(alpha|beta)$", r"scales.\1"),
+    (r"^item_embedding\.", "ids.embedding."),
+    (r"^mamba_block\.(\d+)\.LayerNorm\.", r"encoder.layers.\1.shared.layer_norm."),
+    (r"^mamba_block\.(\d+)\.mamba\.", r"encoder.layers.\1.shared.block."),
+    (r"(experts\.\w+)\.LayerNorm\.", r"\1.layer_norm."),
+    (r"(experts\.\w+)\.w_", r"\1.fc"),
+    *[(pattern, ours) for pattern, ours in MAMBA4REC if pattern.startswith("block")],
+]
+
 _TIME = [
     (r"conv1d4time_1\.", "convs.0."),
     (r"conv1d4time_2\.", "convs.1."),
@@ -86,8 +101,17 @@ def rename(state: Mapping[str, Tensor], renames: Renames) -> dict[str, Tensor]:
 
 
 def mamba4rec(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The released block projects inputs and gates at once."""
-    ours = rename(state, MAMBA4REC)
+    """Mamba4Rec's entries."""
+    return _split_projections(rename(state, MAMBA4REC))
+
+
+def m3rec(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """M3Rec's entries."""
+    return _split_projections(rename(state, M3REC))
+
+
+def _split_projections(ours: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The released Mamba block projects inputs and gates at once."""
     for name in [name for name in ours if name.endswith("block.in_proj.weight")]:
         ours[name], ours[name.replace("in_proj", "gate_proj")] = ours[name].chunk(2)
     return ours

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from recbole_mmm4rec.columns import IMAGE
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import our_models
 from recbole_mmm4rec.training.checkpoint import describe, write_checkpoint
@@ -19,12 +20,14 @@ SMALL: dict[str, dict[str, Any]] = {
     "UniSRec": {"hidden_size": 16, "transductive": True, "n_exps": 2},
     "VQRec": {"hidden_size": 16, "code_dim": 4, "code_cap": 8, "seed": 0},
     "S3RecT": {"hidden_size": 16},
+    "M3Rec": {"hidden_size": 16},
 }
 FRESH = {
     "ZESRec": ["table.item_bias.text"],
     "UniSRec": ["table.ids.embedding.weight"],
     "VQRec": [],
     "S3RecT": ["table.embedding.weight", "table.mask.weight"],
+    "M3Rec": ["ids.embedding.weight"],
 }
 FROZEN = {"UniSRec", "VQRec"}
 
@@ -33,8 +36,10 @@ def build(name: str, items: int, stage: str, width: int = 12, **changes: Any) ->
     torch.manual_seed(items)
     model_class = getattr(importlib.import_module(our_models()[name]), name)
     config = builders.settings(name, stage=stage, MAX_ITEM_LIST_LENGTH=6, **SMALL[name] | changes)
-    text = builders.feature(torch.randn(items, width))
-    return model_class(config, builders.dataset(items, text=text))
+    features = {"text": builders.feature(torch.randn(items, width))}
+    if IMAGE in model_class.modalities:
+        features[IMAGE] = builders.feature(torch.randn(items, 10), torch.arange(items) % 3 == 1)
+    return model_class(config, builders.dataset(items, **features))
 
 
 def tokens(items: int, first: int = 0) -> Any:
@@ -79,7 +84,7 @@ def test_s3rec_moves_its_items_by_token_on_request(tmp_path: Path) -> None:
     assert not report.fresh.keys() - {"table.mask.weight"}
 
 
-@pytest.mark.parametrize("name", ["ZESRec", "UniSRec", "VQRec"])
+@pytest.mark.parametrize("name", ["ZESRec", "UniSRec", "VQRec", "M3Rec"])
 def test_features_of_another_width_are_refused(name: str, tmp_path: Path) -> None:
     source, target = build(name, 40, "pretrain"), build(name, 25, "finetune", width=8)
     path = save(tmp_path / "pre.pth", source, tokens(40))
