@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from recbole_mmm4rec.columns import IMAGE, TEXT
-from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.base import MultiModalRecommender, Table
 from recbole_mmm4rec.model.released import convert_mmm4rec
 from recbole_mmm4rec.model.settings import chosen, ssd_settings, time_settings
+from recbole_mmm4rec.nn.dropout import Dropout
 from recbole_mmm4rec.nn.feed_forward import FeedForward
 from recbole_mmm4rec.nn.fourier import DualChannelFilter
 from recbole_mmm4rec.nn.item_table import FrozenFeatures, ModalityTable
@@ -76,7 +76,7 @@ class TokenLayer(nn.Module):
         self.fuse = TiSSD(settings)
         self.fusion_norm = nn.LayerNorm(width, eps)
         self.fusion_ffn = FeedForward(width, inner, dropout, eps)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.context = settings.d_conv - 1
 
     def forward(
@@ -128,12 +128,7 @@ class MMM4Rec(MultiModalRecommender):
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
-        features = self.frozen_features(dataset)
-        if not features:
-            raise UserError(
-                f"MMM4Rec needs a feature file: {config['data_path']} has neither {config['dataset']}.text"
-                f".parquet nor {config['dataset']}.image.parquet"
-            )
+        features = self.required_features(config, dataset)
         chosen(config, "fidelity", ("paper", "reference"))
         self.use_time = bool(config["use_time"]) and getattr(dataset, "has_time", True)
         self.gap_log, self.gap_mask = config["gap_log"], config["gap_mask"]
@@ -154,7 +149,7 @@ class MMM4Rec(MultiModalRecommender):
             rescale_missing=missing == "rescale",
         )
         self.input_norm = nn.ModuleDict({name: nn.LayerNorm(width, eps) for name in names})
-        self.dropout = nn.Dropout(config["dropout_prob"])
+        self.dropout = Dropout(config["dropout_prob"])
         self.ssd = ssd_settings(
             config,
             edge=config["conv_edge"],

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recbole_mmm4rec.nn.dropout import Dropout
+
 
 class FeedForward(nn.Module):
     """``LN(x + Drop(W2 Drop(f(W1 x))))``.
@@ -31,8 +33,8 @@ class FeedForward(nn.Module):
         self.fc1 = nn.Linear(width, inner)
         self.fc2 = nn.Linear(inner, width)
         self.layer_norm = nn.LayerNorm(width, eps=eps)
-        self.dropout = nn.Dropout(dropout)
-        self.inner_dropout = nn.Dropout(dropout if inner_dropout is None else inner_dropout)
+        self.dropout = Dropout(dropout)
+        self.inner_dropout = Dropout(dropout if inner_dropout is None else inner_dropout)
         self.activation = activation
 
     def forward(self, x: Tensor) -> Tensor:

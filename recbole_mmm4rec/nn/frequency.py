@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from recbole_mmm4rec.nn.dropout import Dropout
 from recbole_mmm4rec.nn.feed_forward import FeedForward
 from recbole_mmm4rec.nn.transformer import (
     PositionalInput,
@@ -57,7 +58,7 @@ class FrequencyFilter(nn.Module):
         super().__init__()
         self.sqrt_beta = nn.Parameter(torch.randn(width))
         self.layer_norm = nn.LayerNorm(width, eps)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.register_buffer("basis", low_frequencies(length, bins), persistent=False)
 
     def forward(self, x: Tensor, rows: Tensor | None = None) -> Tensor:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recbole_mmm4rec.nn.dropout import Dropout
+
 
 class MoEAdaptor(nn.Module):
     """``sum_k g_k (Drop(x) - b_k) W_k`` with ``g = softmax(x W_g + noise (softplus(x W_n) + 0.01))``.
@@ -25,7 +27,7 @@ class MoEAdaptor(nn.Module):
         self.maps = nn.ModuleList(nn.Linear(inputs, width, bias=False) for _ in range(experts))
         self.gate = nn.Parameter(torch.zeros(inputs, experts))
         self.gate_noise = nn.Parameter(torch.zeros(inputs, experts))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
         """Adapt features.

@@ -87,9 +87,7 @@ def ssd_linear(x: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, chunk: in
         return torch.cat(outputs, 1)
 
 
-def _chunk(
-    x: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, state: Tensor
-) -> tuple[Tensor, Tensor]:
+def _chunk(x: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
     """One chunk's outputs (B, L, H, P) and the state (B, H, S, P) that it hands on."""
     x, dt, heads, log_decay = x.float(), dt.float(), x.shape[2], _log_decay(dt, a)
     b = _per_head(b.float().transpose(1, 2), heads)  # (B, H, L, S)

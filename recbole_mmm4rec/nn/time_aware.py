@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recbole_mmm4rec.nn.convolution import CausalConv
+from recbole_mmm4rec.nn.dropout import Dropout
 from recbole_mmm4rec.nn.norm import MaskedLayerNorm
 
 
@@ -90,7 +91,7 @@ class GapNorm(nn.Module):
         super().__init__()
         self.settings, self.per_history = settings, per_history
         self.norm = MaskedLayerNorm(settings.length, eps=settings.eps)
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
 
     def forward(self, gaps: Tensor, valid: Tensor | None) -> Tensor:
         """(B, L) gaps and (B, L) bool (None: no mask) -> (B, H, L)."""
@@ -111,7 +112,7 @@ class TimeScale(nn.Module):
     def __init__(self, settings: TimeSettings) -> None:
         super().__init__()
         self.settings = settings
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         self.fc1 = nn.Linear(settings.length, settings.length)
         self.fc2 = nn.Linear(settings.length, settings.length)
         convolutions = 2 if settings.scale_first else 1
@@ -149,7 +150,7 @@ class TimeGate(nn.Module):
     def __init__(self, settings: TimeSettings) -> None:
         super().__init__()
         self.masked = settings.masked
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         self.gate = nn.Linear(settings.length, settings.length if settings.pointwise_gate else 1)
         self.norm = MaskedLayerNorm(settings.length, eps=settings.eps)
 
