@@ -14,9 +14,10 @@ from recbole.model.abstract_recommender import SequentialRecommender
 from torch import Tensor
 
 from recbole_mmm4rec.columns import PAD
+from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.nn.buckets import in_buckets
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
-from recbole_mmm4rec.nn.losses import full_catalogue_loss, in_batch_loss
+from recbole_mmm4rec.nn.losses import full_catalogue_loss, in_batch_loss, inner_products
 from recbole_mmm4rec.nn.parameters import parameter_groups
 
 Table = Mapping[str, Tensor]
@@ -62,6 +63,20 @@ class MultiModalRecommender(SequentialRecommender):
         """The same as modules."""
         return {n: FrozenFeatures(f.matrix, f.present) for n, f in self.dataset_features(dataset).items()}
 
+    def required_features(self, config: Any, dataset: Any) -> dict[str, FrozenFeatures]:
+        """The same, at least one.
+
+        Raises:
+            UserError: the dataset has none that this model can use.
+        """
+        features = self.frozen_features(dataset)
+        if not features:
+            files = " nor ".join(f"{config['dataset']}.{name}.parquet" for name in self.modalities)
+            raise UserError(
+                f"{type(self).__name__} needs a feature file: {config['data_path']} has neither {files}"
+            )
+        return features
+
     # What a subclass gives -------------------------------------------------------------------------------
 
     @abstractmethod
@@ -74,11 +89,18 @@ class MultiModalRecommender(SequentialRecommender):
 
     @abstractmethod
     def candidates(self, table: Table, items: Tensor | None = None) -> Tensor:
-        """Candidate vectors (n, D) such that a score is their product with a user vector."""
+        """Candidate vectors (n, D) such that a score is their product with a user vector.
+
+        Where it is not, (n, C): what ``scores`` reads, and ``item_matrix`` is None.
+        """
 
     def context(self, interaction: Any) -> list[Tensor]:  # noqa: ARG002
         """Tensors (B, ...) that ``encode`` needs beside the items, computed once a batch at full length."""
         return []
+
+    def scores(self, users: Tensor, candidates: Tensor) -> Tensor:
+        """(..., B, D) user vectors, (..., n, D) candidates -> (..., B, n)."""
+        return inner_products(users, candidates)
 
     # What all models share -------------------------------------------------------------------------------
 
@@ -90,7 +112,7 @@ class MultiModalRecommender(SequentialRecommender):
         table = self._full_table()
         users = self._users(table, interaction[self.ITEM_SEQ], interaction)
         return full_catalogue_loss(
-            users, self.candidates(table), targets, self.pad_is_candidate, self.softmax_chunk
+            users, self.candidates(table), targets, self.pad_is_candidate, self.softmax_chunk, self.scores
         )
 
     def _in_batch_loss(self, interaction: Any, targets: Tensor) -> Tensor:
@@ -99,7 +121,7 @@ class MultiModalRecommender(SequentialRecommender):
         table = self.item_table(items)
         users = self._users(table, item_seq, interaction)
         candidates = self.candidates(table, items)[target_rows]
-        return in_batch_loss(users, candidates, targets, self.mask_equal_items)
+        return in_batch_loss(users, candidates, targets, self.mask_equal_items, score=self.scores)
 
     def batch_items(self, interaction: Any) -> tuple[Tensor, Tensor, Tensor]:
         """The different items of a batch, the pad first, and the batch in terms of them.
@@ -144,13 +166,14 @@ class MultiModalRecommender(SequentialRecommender):
         """(B, N + 1) scores of all items."""
         table = self._full_table()
         users = self._users(table, interaction[self.ITEM_SEQ], interaction)
-        return users @ self.candidates(table).T
+        return self.scores(users, self.candidates(table))
 
     def predict(self, interaction: Any) -> Tensor:
         """(B,) scores of the batch's target items."""
         table = self._full_table()
         users = self._users(table, interaction[self.ITEM_SEQ], interaction)
-        return (users * self.candidates(table)[interaction[self.ITEM_ID]]).sum(-1)
+        candidates = self.candidates(table)[interaction[self.ITEM_ID]]
+        return self.scores(users.unsqueeze(1), candidates.unsqueeze(1)).flatten()
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """Optimiser groups, see :func:`recbole_mmm4rec.nn.parameters.parameter_groups`."""

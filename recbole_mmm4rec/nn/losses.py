@@ -1,23 +1,39 @@
 """Cross-entropy over the catalogue and over the batch, the only two losses of MMM4Rec."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+Score = Callable[[Tensor, Tensor], Tensor]
+"""Scores (..., B, n) of users (..., B, D) and candidates (..., n, C), C whatever the scorer reads."""
+
+
+def inner_products(users: Tensor, candidates: Tensor) -> Tensor:
+    """(..., B, D), (..., n, D) -> (..., B, n)."""
+    return users @ candidates.mT
+
 
 def full_catalogue_loss(
-    users: Tensor, candidates: Tensor, targets: Tensor, pad_is_candidate: bool = False, chunk: int = 0
+    users: Tensor,
+    candidates: Tensor,
+    targets: Tensor,
+    pad_is_candidate: bool = False,
+    chunk: int = 0,
+    score: Score = inner_products,
 ) -> Tensor:
     """Mean cross-entropy of the target among all items (equation (21)).
 
     Args:
         users: (B, D).
-        candidates: (N + 1, D), already divided by the temperature.
+        candidates: (N + 1, C), already divided by the temperature.
         targets: (B,) int64 in 1..N.
         pad_is_candidate: keep row 0, the pad, among the negatives, as the released code does.
         chunk: items a chunk; 0 scores all at once. The value is the same to rounding, the memory is
             B x chunk instead of B x N, at the price of computing the scores twice.
+        score: of users and candidates.
 
     Returns:
         () float32.
@@ -25,15 +41,17 @@ def full_catalogue_loss(
     first = 0 if pad_is_candidate else 1
     candidates, targets = candidates[first:], targets - first
     if chunk <= 0 or chunk >= len(candidates):
-        return F.cross_entropy((users @ candidates.T).float(), targets)
-    target_scores = (users * candidates[targets]).sum(-1).float()
-    parts = [checkpoint(_log_sum, users, part, use_reentrant=False) for part in candidates.split(chunk)]
+        return F.cross_entropy(score(users, candidates).float(), targets)
+    target_scores = score(users.unsqueeze(1), candidates[targets].unsqueeze(1)).flatten().float()
+    parts = [
+        checkpoint(_log_sum, users, part, score, use_reentrant=False) for part in candidates.split(chunk)
+    ]
     return (torch.stack(parts).logsumexp(0) - target_scores).mean()
 
 
-def _log_sum(users: Tensor, candidates: Tensor) -> Tensor:
-    """(B, D), (n, D) -> (B,) float32: log of the summed exponentials of the scores."""
-    return (users @ candidates.T).float().logsumexp(-1)
+def _log_sum(users: Tensor, candidates: Tensor, score: Score) -> Tensor:
+    """(B, D), (n, C) -> (B,) float32: log of the summed exponentials of the scores."""
+    return score(users, candidates).float().logsumexp(-1)
 
 
 def in_batch_loss(
@@ -43,26 +61,37 @@ def in_batch_loss(
     mask_equal: bool = True,
     equal_logit: float = -torch.inf,
     own_negatives: Tensor | None = None,
+    chunk: int = 0,
+    score: Score = inner_products,
 ) -> Tensor:
     """Mean cross-entropy of the target among the batch's own targets (equation (20)).
 
     Args:
         users: (B, D).
-        candidates: (B, D), row b is the target of user b, already divided by the temperature.
+        candidates: (B, C), row b is the target of user b, already divided by the temperature.
         targets: (B,) int64 item numbers.
         mask_equal: two rows with the same target are no negatives of each other.
         equal_logit: score of such a row, as some released codes have it (UniSRec: 0, a weight of 1).
         own_negatives: (B, D), row b is one more negative of user b, divided by the temperature too.
+        chunk: users a chunk; 0: all at once. As in :func:`full_catalogue_loss`.
+        score: of users and candidates.
 
     Returns:
         () float32.
     """
-    scores = (users @ candidates.T).float()
-    labels = torch.arange(len(targets), device=targets.device)
-    if mask_equal:
-        same = targets.unsqueeze(1) == targets
-        same.fill_diagonal_(False)
-        scores = scores.masked_fill(same, equal_logit)
-    if own_negatives is not None:
-        scores = torch.cat([scores, (users * own_negatives).sum(-1, keepdim=True).float()], dim=1)
-    return F.cross_entropy(scores, labels)
+
+    def of_rows(rows: Tensor, users: Tensor, candidates: Tensor) -> Tensor:
+        scores = score(users[rows], candidates).float()
+        if mask_equal:
+            same = (targets[rows].unsqueeze(1) == targets).scatter(1, rows.unsqueeze(1), False)
+            scores = scores.masked_fill(same, equal_logit)
+        if own_negatives is not None:
+            own = (users[rows] * own_negatives[rows]).sum(-1, keepdim=True)
+            scores = torch.cat([scores, own.float()], dim=1)
+        return F.cross_entropy(scores, rows, reduction="none")
+
+    rows = torch.arange(len(targets), device=targets.device)
+    if chunk <= 0 or chunk >= len(rows):
+        return of_rows(rows, users, candidates).mean()
+    parts = [checkpoint(of_rows, part, users, candidates, use_reentrant=False) for part in rows.split(chunk)]
+    return torch.cat(parts).mean()

@@ -6,6 +6,11 @@ import torch
 from torch import Tensor
 
 
+def at_positions(x: Tensor, positions: Tensor) -> Tensor:
+    """(B, L, D) at positions (B, R) int64 -> (B, R, D)."""
+    return x.gather(1, positions.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
+
+
 @dataclass(frozen=True)
 class Tail:
     """The last ``size`` valid positions of every history.
@@ -38,4 +43,4 @@ class Tail:
 
     def of(self, x: Tensor) -> Tensor:
         """(B, L, C) -> (B, size, C)."""
-        return x.gather(1, self.positions.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
+        return at_positions(x, self.positions)

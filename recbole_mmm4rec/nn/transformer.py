@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recbole_mmm4rec.nn.feed_forward import FeedForward
-from recbole_mmm4rec.nn.tail import Tail
+from recbole_mmm4rec.nn.tail import Tail, at_positions
 from recbole_mmm4rec.nn.time_aware import valid_positions
 
 
@@ -26,6 +26,7 @@ class TransformerSettings:
         dropout: of inputs, attention outputs and feed-forward outputs.
         attention_dropout: of attention weights.
         eps: of the layer norms.
+        inner_dropout: between the two maps of a feed-forward block; SASRec has none there.
     """
 
     width: int
@@ -35,6 +36,7 @@ class TransformerSettings:
     dropout: float = 0.0
     attention_dropout: float = 0.0
     eps: float = 1e-12
+    inner_dropout: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse sizes that do not divide."""
@@ -76,13 +78,15 @@ class SelfAttention(nn.Module):
         self.layer_norm = nn.LayerNorm(settings.width, settings.eps)
         self.dropout = nn.Dropout(settings.dropout)
 
-    def forward(self, x: Tensor, mask: Tensor, queries: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None, queries: Tensor | None = None) -> Tensor:
         """Attend to ``x``.
 
         Args:
             x: (B, L, D) keys and values.
-            mask: broadcastable to (B, heads, Q, L): bool (true: look) or numbers to add to the scores.
-            queries: (B, Q, D) rows of ``x`` whose outputs are wanted; None: all.
+            mask: broadcastable to (B, heads, Q, L): bool (true: look) or numbers to add to the scores; None:
+                everyone looks at everything.
+            queries: (B, Q, D) rows of ``x`` whose outputs are wanted; None: all. Rows of another sequence
+                make it cross-attention.
 
         Returns:
             (B, Q, D).
@@ -98,15 +102,15 @@ class SelfAttention(nn.Module):
 
 
 class TransformerLayer(nn.Module):
-    """Self-attention, then a feed-forward block without dropout between its two maps."""
+    """Self-attention, then a feed-forward block."""
 
     def __init__(self, settings: TransformerSettings) -> None:
         super().__init__()
         s = settings
         self.attention = SelfAttention(s)
-        self.ffn = FeedForward(s.width, s.inner, s.dropout, s.eps, F.gelu, inner_dropout=0.0)
+        self.ffn = FeedForward(s.width, s.inner, s.dropout, s.eps, F.gelu, s.inner_dropout)
 
-    def forward(self, x: Tensor, mask: Tensor, queries: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None, queries: Tensor | None = None) -> Tensor:
         """As :meth:`SelfAttention.forward`."""
         return self.ffn(self.attention(x, mask, queries))
 
@@ -118,11 +122,11 @@ class TransformerStack(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(TransformerLayer(settings) for _ in range(settings.layers))
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """All positions, (B, L, D) -> (B, L, D)."""
-        for layer in self.layers:
+    def forward(self, x: Tensor, mask: Tensor | None, read: Tensor | None = None) -> Tensor:
+        """All positions, (B, L, D) -> (B, L, D), or those that are ``read``, (B, R) int64 -> (B, R, D)."""
+        for layer in self.layers[:-1]:
             x = layer(x, mask)
-        return x
+        return self.layers[-1](x, mask, None if read is None else at_positions(x, read))
 
     def last(self, x: Tensor, lengths: Tensor) -> Tensor:
         """The last position of causal attention; the last layer is computed there alone.
