@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recbole_mmm4rec.nn.dropout import Dropout
 from recbole_mmm4rec.nn.feed_forward import FeedForward
 from recbole_mmm4rec.nn.tail import Tail, at_positions
 from recbole_mmm4rec.nn.time_aware import valid_positions
@@ -76,7 +77,7 @@ class SelfAttention(nn.Module):
         self.value = nn.Linear(settings.width, settings.width)
         self.out = nn.Linear(settings.width, settings.width)
         self.layer_norm = nn.LayerNorm(settings.width, settings.eps)
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
 
     def forward(self, x: Tensor, mask: Tensor | None, queries: Tensor | None = None) -> Tensor:
         """Attend to ``x``.
@@ -158,7 +159,7 @@ class PositionalInput(nn.Module):
         super().__init__()
         self.position = nn.Embedding(length, width)
         self.layer_norm = nn.LayerNorm(width, eps)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, vectors: Tensor) -> Tensor:
         """(B, W, D) -> (B, W, D), W <= L."""
