@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 from recbole_mmm4rec.errors import UserError
@@ -13,6 +14,7 @@ INTERRUPTED = 130
 
 DEFAULT_MODEL = "MMM4Rec"
 DEFAULT_STEPS = 10
+GROWTH = "growth"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command line after the program's name; ``sys.argv`` when None.
 
     Returns:
-        Exit code: 0 done, 2 bad input (one line on standard error), 130 interrupted.
+        Exit code: 0 done, 1 a run of a benchmark failed, 2 bad input (one line on standard error), 130
+        interrupted.
     """
     try:
         return _run(parse(sys.argv[1:] if arguments is None else arguments))
@@ -42,14 +45,23 @@ def _run(flags: dict[str, str]) -> int:
         sys.stdout.write(version_text())
     elif "help" in flags:
         sys.stdout.write(help_text(flags.get("model")))
+    elif "benchmark" in flags:
+        return _commands("benchmark").benchmark_command(flags)
+    elif list(flags) == ["report"]:
+        return _commands("benchmark").report_command(flags["report"])
     else:
         _train(flags)
     return 0
 
 
+def _commands(package: str) -> Any:
+    """The commands of a package that only they need."""
+    return import_module(f"recbole_mmm4rec.{package}.command")
+
+
 def _train(flags: dict[str, str]) -> None:
     # imported late: --help and --version need neither torch nor RecBole's trainers
-    from recbole_mmm4rec.benchmark import step_costs
+    from recbole_mmm4rec.benchmark import growth, step_costs
     from recbole_mmm4rec.host.allocator import keep_memory
     from recbole_mmm4rec.host.processes import run_in_processes
 
@@ -58,6 +70,8 @@ def _train(flags: dict[str, str]) -> None:
     call = _call(flags)
     if bench is None:
         run_in_processes(nproc, call)
+    elif bench == GROWTH:
+        growth.run()
     else:
         steps = DEFAULT_STEPS if bench == TRUE else _whole_number("bench", bench)
         step_costs.run(**call, steps=steps)

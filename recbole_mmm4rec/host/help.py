@@ -18,6 +18,9 @@ usage: python run_recbole.py [--model=M] [--dataset=D] [--config_files="a.yaml b
   --config_files=...  YAML files with keys; the last one wins
   --key=value         any key; wins over files. YAML values: --topk=[5,10] --learning_rate=1e-4 --seq_len=~
   --bench[=STEPS]     measure training steps instead of training; writes bench.json
+  --bench=growth      measure how a step grows with every size; writes growth.json and growth.svg
+  --benchmark=B       many runs and their report: a YAML file, one of {ready}, or models: A,B --dataset=d,e
+                      [--seeds=1,2] [--workers=K] [--launcher=ray] [--output=DIR]; --report=DIR writes it anew
   --nproc=N           processes that share the work of one run (default 1)
   --help --model=M    every key of a model, with type and meaning
   --version           versions of what matters
@@ -46,12 +49,16 @@ def help_text(model: str | None = None) -> str:
         UserError: unknown model.
     """
     if model is None:
-        return USAGE.format(ours=", ".join(our_models()) or "none of ours")
+        return USAGE.format(ours=", ".join(our_models()) or "none of ours", ready=", ".join(_ready()))
     known = [*our_models(), *recbole_models()]
     if model not in known:
         raise UserError(f"unknown model '{model}'{near(model, known)}")
     sections = [(f"keys of {model}", _model_files(model)), ("keys of every run", _overall_files())]
     return "\n".join(f"{title}\n{_listing(files)}" for title, files in sections)
+
+
+def _ready() -> list[str]:
+    return sorted(path.stem for path in (properties_path() / "benchmark").glob("*.yaml"))
 
 
 def _model_files(model: str) -> list[Path]:

@@ -1,0 +1,143 @@
+"""How the cost of a training step grows with every size: ``run_recbole.py --bench=growth``.
+
+Forward and backward of MMM4Rec on made-up histories of full length, one size varied at a time, and the two
+forms of state-space duality against each other. Writes ``growth.json`` and the picture ``growth.svg``.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from logging import getLogger
+from math import log
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from recbole_mmm4rec.benchmark.clock import Clock
+from recbole_mmm4rec.benchmark.growth_plot import draw
+from recbole_mmm4rec.benchmark.synthetic import synthetic_batch, synthetic_model
+from recbole_mmm4rec.host.files import write_json
+from recbole_mmm4rec.nn.ssd import ssd_linear, ssd_quadratic
+
+BASE = {"length": 20, "items": 1_000, "batch": 64, "hidden_size": 64}
+SMALL_HEADS = {"head_dim": 16, "d_state": 16}
+CHUNK = 65_536
+
+
+@dataclass
+class Curve:
+    """Cost against one size.
+
+    Attributes:
+        axis: the size that varies.
+        label: what was measured.
+        sizes: its values, ascending.
+        milliseconds: CPU time (GPU: wall time) of forward and backward, the median of the runs.
+    """
+
+    axis: str
+    label: str
+    sizes: list[int] = field(default_factory=list)
+    milliseconds: list[float] = field(default_factory=list)
+
+    @property
+    def exponent(self) -> float:
+        """k of cost ~ size^k between the two largest sizes."""
+        (x0, x1), (y0, y1) = self.sizes[-2:], self.milliseconds[-2:]
+        return log(y1 / y0) / log(x1 / x0)
+
+    def line(self) -> str:
+        """For a person."""
+        points = ", ".join(f"{s:,}: {m:,.1f}" for s, m in zip(self.sizes, self.milliseconds, strict=True))
+        return f"{self.axis:<16}{self.label:<26}{points} ms; grows with the power {self.exponent:.2f}"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One curve to measure: the size that varies, its values, and what else the model is told."""
+
+    axis: str
+    label: str
+    sizes: Sequence[int]
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+SWEEPS = (
+    Sweep("length", "a training step", (10, 20, 50, 100, 200, 400)),
+    Sweep("batch", "a training step", (64, 128, 256, 512, 1024)),
+    Sweep("hidden_size", "a training step", (64, 128, 256, 512)),
+    Sweep("items", "catalogue, in chunks", (1_000, 10_000, 100_000, 1_000_000), {"softmax_chunk": CHUNK}),
+    Sweep("items", "batch (pre-training)", (1_000, 10_000, 100_000, 1_000_000), {"stage": "pretrain"}),
+)
+SCAN_LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
+
+
+def run(folder: Path = Path(), sweeps: Sequence[Sweep] = SWEEPS, runs: int = 3) -> list[Curve]:
+    """Measure all curves and write ``growth.json`` and ``growth.svg`` into ``folder``."""
+    points = sum(len(sweep.sizes) for sweep in sweeps) + 2 * len(SCAN_LENGTHS)
+    with tqdm(total=points, desc="Growth", ncols=100) as bar:
+        curves = [*(measure(sweep, runs, bar) for sweep in sweeps), *scan_forms(runs, bar)]
+    logger = getLogger()
+    for curve in curves:
+        logger.info(curve.line())
+    logger.info(crossing(curves[-2], curves[-1]))
+    records = [asdict(curve) | {"exponent": curve.exponent} for curve in curves]
+    write_json(folder / "growth.json", records)
+    draw(curves, folder / "growth.svg")
+    return curves
+
+
+def measure(sweep: Sweep, runs: int, bar: Any) -> Curve:
+    """One curve of training steps."""
+    curve = Curve(sweep.axis, sweep.label)
+    for size in sweep.sizes:
+        curve.sizes.append(size)
+        curve.milliseconds.append(_step_cost(BASE | {sweep.axis: size}, sweep.values, runs))
+        bar.update()
+    return curve
+
+
+def _step_cost(sizes: dict[str, int], values: dict[str, Any], runs: int) -> float:
+    items, length, width = sizes["items"], sizes["length"], sizes["hidden_size"]
+    settings = SMALL_HEADS | {"hidden_size": width, "inner_size": width, "item_bias": False} | values
+    model = synthetic_model(items, length, **settings)
+    batch = synthetic_batch(model, sizes["batch"], items, length)
+    return _cost(lambda: model.calculate_loss(batch), batch[model.ITEM_SEQ].device, runs)
+
+
+def scan_forms(runs: int, bar: Any) -> Iterator[Curve]:
+    """The quadratic and the linear-time form of the same scan: B 16, H 8, P 64, G 8, S 64."""
+    for label, form in (("quadratic form", ssd_quadratic), ("linear-time form", ssd_linear)):
+        curve = Curve("length", label)
+        for length in SCAN_LENGTHS:
+            inputs = _scan_inputs(length)
+            curve.sizes.append(length)
+            curve.milliseconds.append(_cost(lambda: form(*inputs).sum(), inputs[0].device, runs))  # noqa: B023
+            bar.update()
+        yield curve
+
+
+def _scan_inputs(length: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    x, b, c = (torch.randn(16, length, 8, 64, device=device, requires_grad=True) for _ in range(3))
+    return x, torch.rand(16, length, 8, device=device), -torch.rand(8, device=device), b, c
+
+
+def _cost(loss: Callable[[], Tensor], device: torch.device, runs: int) -> float:
+    """Median milliseconds of forward and backward after one run that warms up."""
+    clock = Clock(device)
+    for number in range(runs + 1):
+        if number == 1:
+            clock.restart()
+        with clock.part("step"):
+            loss().backward()
+    return clock.medians()["step"]["wall_ms" if device.type == "cuda" else "cpu_ms"]
+
+
+def crossing(quadratic: Curve, linear: Curve) -> str:
+    """From which measured length on the linear-time form is the cheaper one."""
+    points = zip(quadratic.sizes, quadratic.milliseconds, linear.milliseconds, strict=True)
+    won = [size for size, slow, fast in points if fast < slow]
+    return f"the linear-time form is cheaper at {won or 'none'} of the lengths {quadratic.sizes}"

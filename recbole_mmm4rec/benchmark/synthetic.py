@@ -1,0 +1,42 @@
+"""Items and histories of any size, made up: for measurements of cost, where no number of a result matters."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from recbole.data.interaction import Interaction
+
+from recbole_mmm4rec.config import RunConfig
+from recbole_mmm4rec.data.features import ModalityFeatures
+from recbole_mmm4rec.selection import build_model
+
+
+def synthetic_model(items: int, length: int, feature_width: int = 64, **values: Any) -> Any:
+    """An MMM4Rec on ``items`` random items with both modalities, stored in half precision.
+
+    Args:
+        items: N.
+        length: L.
+        feature_width: width of both modalities' features.
+        values: further keys of the configuration.
+    """
+    values = {"MAX_ITEM_LIST_LENGTH": length, "state": "WARNING", "dropout_prob": 0.0} | values
+    present = torch.arange(items + 1) > 0
+    features = {
+        name: ModalityFeatures(name, torch.randn(items + 1, feature_width).half() * present[:, None], present)
+        for name in ("text", "image")
+    }
+    dataset = SimpleNamespace(num=lambda _: items + 1, features=features, has_time=True)
+    config = RunConfig("MMM4Rec", "ml-100k", config_dict=values)
+    return build_model(config, dataset).train()
+
+
+def synthetic_batch(model: Any, batch: int, items: int, length: int) -> Any:
+    """Histories of full length, a purchase every day or so, on the model's device."""
+    fields = {
+        model.ITEM_SEQ: torch.randint(1, items + 1, (batch, length)),
+        model.ITEM_SEQ_LEN: torch.full((batch,), length),
+        model.POS_ITEM_ID: torch.randint(1, items + 1, (batch,)),
+        model.TIME_SEQ: 1.5e9 + torch.randint(0, 200_000, (batch, length)).cumsum(1).double(),
+    }
+    return Interaction(fields).to(next(model.parameters()).device)
