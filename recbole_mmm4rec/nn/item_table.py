@@ -18,6 +18,7 @@ class FrozenFeatures(nn.Module):
 
     matrix: Tensor
     present: Tensor
+    distinct: Tensor  # (k,) int64: the pad, whose row is zero, and the items that have the modality
 
     def __init__(self, matrix: Tensor, present: Tensor | None = None) -> None:
         super().__init__()
@@ -25,6 +26,7 @@ class FrozenFeatures(nn.Module):
             present = torch.arange(len(matrix)) > 0
         self.register_buffer("matrix", matrix, persistent=False)
         self.register_buffer("present", present, persistent=False)
+        self.register_buffer("distinct", present.index_fill(0, torch.tensor(0), True).nonzero()[:, 0], False)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "FrozenFeatures":
         """A second module on the same memory: a copy of a model must not copy gigabytes."""
@@ -43,6 +45,17 @@ class FrozenFeatures(nn.Module):
         if items is None:
             return self.matrix, self.present.unsqueeze(-1)
         return self.matrix[items], self.present[items].unsqueeze(-1)
+
+    def through(self, adapter: Callable[[Tensor], Tensor], items: Tensor | None = None) -> Tensor:
+        """``adapter`` of the features of ``items`` (n,) int64, or of all items: (n, D) float32.
+
+        Of all items, those without the modality share one row, so that they cost one product together.
+        """
+        if items is not None:
+            return adapter(self.matrix[items].float())
+        if len(self.distinct) > 0.9 * len(self.matrix):
+            return adapter(self.matrix.float())
+        return adapter(self.matrix[self.distinct].float())[self.present.cumsum(0) * self.present]
 
 
 class ModalityTable(nn.Module):
@@ -88,10 +101,10 @@ class ModalityTable(nn.Module):
         return frozen
 
     def _vectors(self, name: str, items: Tensor | None) -> Tensor:
-        matrix, present = self._frozen(name).rows(items)
-        vectors = self.adapters[name](matrix.float())
+        frozen = self._frozen(name)
+        vectors = frozen.through(self.adapters[name], items)
         if self.mask_missing:
-            vectors = vectors * present
+            vectors = vectors * frozen.rows(items)[1]
         if name in self.item_bias:
             bias = self.item_bias[name]
             vectors = vectors + (bias if items is None else bias[items])

@@ -44,6 +44,19 @@ def test_rows_of_some_items_are_rows_of_all(item_bias: bool) -> None:
         torch.testing.assert_close(rows, module()[name][items])
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.95, 1.0])
+def test_items_without_a_modality_cost_one_product_and_change_nothing(share: float) -> None:
+    torch.manual_seed(0)
+    present = (torch.rand(40) < share) & (torch.arange(40) > 0)
+    frozen = FrozenFeatures(torch.randn(40, 5) * present[:, None], present)
+    adapter = torch.nn.Linear(5, 3)
+    fast, slow = frozen.through(adapter), adapter(frozen.matrix)
+    torch.testing.assert_close(fast, slow)
+    grads = [torch.autograd.grad((y**2).sum(), list(adapter.parameters())) for y in (fast, slow)]
+    for actual, expected in zip(*grads, strict=True):
+        torch.testing.assert_close(actual, expected)
+
+
 def test_missing_modality() -> None:
     masked, constant = table(mask=True), table(mask=False)
     constant.load_state_dict(masked.state_dict())
