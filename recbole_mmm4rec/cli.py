@@ -71,7 +71,7 @@ def _train(flags: dict[str, str]) -> None:
     if bench is None:
         run_in_processes(nproc, call)
     elif bench == GROWTH:
-        growth.run()
+        sys.stdout.write(growth.table(growth.run()))
     else:
         steps = DEFAULT_STEPS if bench == TRUE else _whole_number("bench", bench)
         step_costs.run(**call, steps=steps)

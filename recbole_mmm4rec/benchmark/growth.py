@@ -6,7 +6,6 @@ forms of state-space duality against each other. Writes ``growth.json`` and the 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from logging import getLogger
 from math import log
 from pathlib import Path
 from typing import Any
@@ -79,14 +78,16 @@ def run(folder: Path = Path(), sweeps: Sequence[Sweep] = SWEEPS, runs: int = 3) 
     points = sum(len(sweep.sizes) for sweep in sweeps) + 2 * len(SCAN_LENGTHS)
     with tqdm(total=points, desc="Growth", ncols=100) as bar:
         curves = [*(measure(sweep, runs, bar) for sweep in sweeps), *scan_forms(runs, bar)]
-    logger = getLogger()
-    for curve in curves:
-        logger.info(curve.line())
-    logger.info(crossing(curves[-2], curves[-1]))
     records = [asdict(curve) | {"exponent": curve.exponent} for curve in curves]
     write_json(folder / "growth.json", records)
     draw(curves, folder / "growth.svg")
     return curves
+
+
+def table(curves: Sequence[Curve]) -> str:
+    """Lines for a person; the last two curves are those of :func:`scan_forms`."""
+    lines = [*(curve.line() for curve in curves), crossing(*curves[-2:])]
+    return "\n".join(lines) + "\n"
 
 
 def measure(sweep: Sweep, runs: int, bar: Any) -> Curve:

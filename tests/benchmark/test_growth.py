@@ -21,6 +21,7 @@ def test_curves_are_measured_written_and_drawn(in_tmp: Path, monkeypatch: pytest
     curves = growth.run(in_tmp, SWEEPS, runs=1)
     assert [curve.sizes for curve in curves] == [[2, 4], [30, 60], [2, 3], [2, 3]]
     assert all(milliseconds > 0 for curve in curves for milliseconds in curve.milliseconds)
+    assert growth.table(curves).count("grows with the power") == 4
     written = json.loads((in_tmp / "growth.json").read_text())
     assert [record["label"] for record in written] == [curve.label for curve in curves]
     picture = ElementTree.parse(in_tmp / "growth.svg").getroot()
