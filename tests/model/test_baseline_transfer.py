@@ -21,6 +21,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "VQRec": {"hidden_size": 16, "code_dim": 4, "code_cap": 8, "seed": 0},
     "S3RecT": {"hidden_size": 16},
     "M3Rec": {"hidden_size": 16},
+    "MMSRec": {"hidden_size": 16},
 }
 FRESH = {
     "ZESRec": ["table.item_bias.text"],
@@ -28,6 +29,7 @@ FRESH = {
     "VQRec": [],
     "S3RecT": ["table.embedding.weight", "table.mask.weight"],
     "M3Rec": ["ids.embedding.weight"],
+    "MMSRec": ["encoder.position.weight"],
 }
 FROZEN = {"UniSRec", "VQRec"}
 
@@ -35,7 +37,8 @@ FROZEN = {"UniSRec", "VQRec"}
 def build(name: str, items: int, stage: str, width: int = 12, **changes: Any) -> Any:
     torch.manual_seed(items)
     model_class = getattr(importlib.import_module(our_models()[name]), name)
-    config = builders.settings(name, stage=stage, MAX_ITEM_LIST_LENGTH=6, **SMALL[name] | changes)
+    values = {"MAX_ITEM_LIST_LENGTH": 6} | SMALL[name] | changes
+    config = builders.settings(name, stage=stage, **values)
     features = {"text": builders.feature(torch.randn(items, width))}
     if IMAGE in model_class.modalities:
         features[IMAGE] = builders.feature(torch.randn(items, 10), torch.arange(items) % 3 == 1)
@@ -84,7 +87,7 @@ def test_s3rec_moves_its_items_by_token_on_request(tmp_path: Path) -> None:
     assert not report.fresh.keys() - {"table.mask.weight"}
 
 
-@pytest.mark.parametrize("name", ["ZESRec", "UniSRec", "VQRec", "M3Rec"])
+@pytest.mark.parametrize("name", ["ZESRec", "UniSRec", "VQRec", "M3Rec", "MMSRec"])
 def test_features_of_another_width_are_refused(name: str, tmp_path: Path) -> None:
     source, target = build(name, 40, "pretrain"), build(name, 25, "finetune", width=8)
     path = save(tmp_path / "pre.pth", source, tokens(40))
@@ -98,3 +101,14 @@ def test_an_unfrozen_encoder_learns(tmp_path: Path) -> None:
     report = load_pretrained(target, save(tmp_path / "pre.pth", source, tokens(40)), tokens(25))
     assert not report.frozen
     assert all(p.requires_grad for p in target.parameters())
+
+
+def test_positions_that_stay_behind_free_the_length_of_histories(tmp_path: Path) -> None:
+    source = build("MMSRec", 40, "pretrain")
+    path = save(tmp_path / "pre.pth", source, tokens(40))
+    target = build("MMSRec", 25, "finetune", MAX_ITEM_LIST_LENGTH=9)
+    assert "encoder.position.weight" in load_pretrained(target, path, tokens(25)).fresh
+    with pytest.raises(UserError, match="history_length is 6 in the checkpoint and 9 here"):
+        source = build("MMSRec", 40, "pretrain", move_positions=True)
+        target = build("MMSRec", 25, "finetune", move_positions=True, MAX_ITEM_LIST_LENGTH=9)
+        load_pretrained(target, save(tmp_path / "moving.pth", source, tokens(40)), tokens(25))

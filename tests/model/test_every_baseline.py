@@ -21,12 +21,13 @@ SMALL = {
     "code_dim": 4,
     "code_cap": 8,
     "d_state": 8,
+    "mask_ratio": 0.0,  # MMSRec guesses the target alone
     "seed": 0,
 }
 BASELINES = [
     *("BSARec", "FDSAT", "Mamba4Rec", "Mamba4RecT", "S3RecT", "SASRecT", "TiM4Rec", "TiM4RecT"),
     *("UniSRec", "VQRec", "ZESRec"),
-    "M3Rec",
+    *("M3Rec", "MMSRec"),
 ]
 
 
