@@ -64,17 +64,26 @@ class MultiModalDataset(AtomicDataset):
         super()._filter_by_inter_num()
 
     def _keep_full_modality_items(self) -> None:
-        """Drop items that lack a modality; for a model without modalities, of any feature file there is."""
-        files = self._feature_files
-        if not usable_modalities(self._model_class):
-            files = feature_files(Path(self.dataset_path), self.dataset_name, self._separators[0])
-        if not files:
-            raise UserError(f"full_modality_only: {self.dataset_path} has no feature file to go by")
-        for path in files.values():
+        """Drop items that lack a feature file's vector."""
+        for path in self._files_to_go_by().values():
             tokens = tokens_with_features(path, self._separators)
             self.inter_feat = self.inter_feat[self.inter_feat[self.iid_field].isin(tokens)]
             if self.item_feat is not None:
                 self.item_feat = self.item_feat[self.item_feat[self.iid_field].isin(tokens)].copy()
+
+    def _files_to_go_by(self) -> dict[str, Path]:
+        """Those that ``full_modality_only`` names, else the model's; of a model without, all there are."""
+        named = self.config["full_modality_only"]
+        if named is True and usable_modalities(self._model_class):
+            files = self._feature_files
+        else:
+            files = feature_files(Path(self.dataset_path), self.dataset_name, self._separators[0])
+        chosen = list(files) if named is True else [named] if isinstance(named, str) else list(named)
+        lacking = [name for name in chosen if name not in files]
+        if lacking or not files:
+            wanted = f"no {lacking[0]} file" if lacking else "no feature file"
+            raise UserError(f"full_modality_only: {self.dataset_path} has {wanted} to go by")
+        return {name: files[name] for name in chosen}
 
     def _normalize(self) -> None:
         """Keep the exact times before RecBole scales, buckets or rounds them to float32."""

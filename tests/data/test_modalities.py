@@ -99,11 +99,13 @@ def prepare(write_inter: Writer) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("model", "wanted", "kept"),
+    ("model", "wanted", "only", "kept"),
     [
-        (Trimming, None, ["b", "c"]),
-        (Trimming, ["text"], ["a", "b", "c"]),
-        ("SASRec", None, ["b", "c"]),
+        (Trimming, None, True, ["b", "c"]),
+        (Trimming, ["text"], True, ["a", "b", "c"]),
+        ("SASRec", None, True, ["b", "c"]),
+        (Trimming, ["text"], ["text", "image"], ["b", "c"]),
+        ("SASRec", None, "text", ["a", "b", "c"]),
     ],
 )
 def test_only_items_with_every_modality(
@@ -111,10 +113,11 @@ def test_only_items_with_every_modality(
     write_inter: Writer,
     model: Any,
     wanted: Any,
+    only: Any,
     kept: list[str],
 ) -> None:
     prepare(write_inter)
-    dataset = MultiModalDataset(make_config(model=model, modalities=wanted, full_modality_only=True))
+    dataset = MultiModalDataset(make_config(model=model, modalities=wanted, full_modality_only=only))
     assert sorted(dataset.field2id_token["item_id"][1:]) == kept
     assert all(feature.present[1:].all() for feature in dataset.features.values())
     assert dataset.inter_num == 3 * len(kept)
@@ -130,5 +133,11 @@ def test_full_modality_comes_before_the_core(make_config: MakeConfig, write_inte
 
 def test_full_modality_without_files(make_config: MakeConfig, write_inter: Writer) -> None:
     write_inter([("u", "a", 1), ("u", "b", 2)])
-    with pytest.raises(UserError, match="full_modality_only"):
+    with pytest.raises(UserError, match=r"full_modality_only: .* has no feature file"):
         MultiModalDataset(make_config(full_modality_only=True))
+
+
+def test_full_modality_by_a_file_that_is_not_there(make_config: MakeConfig, write_inter: Writer) -> None:
+    prepare(write_inter)
+    with pytest.raises(UserError, match=r"full_modality_only: .* has no audio file"):
+        MultiModalDataset(make_config(modalities=["text"], full_modality_only=["audio"]))
