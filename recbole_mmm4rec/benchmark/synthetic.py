@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from recbole.data.interaction import Interaction
+from torch import Tensor
 
 from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.data.features import ModalityFeatures
@@ -23,12 +24,19 @@ def synthetic_model(items: int, length: int, feature_width: int = 64, **values: 
     values = {"MAX_ITEM_LIST_LENGTH": length, "state": "WARNING", "dropout_prob": 0.0} | values
     present = torch.arange(items + 1) > 0
     features = {
-        name: ModalityFeatures(name, torch.randn(items + 1, feature_width).half() * present[:, None], present)
+        name: ModalityFeatures(name, _half_precision(present, feature_width), present)
         for name in ("text", "image")
     }
     dataset = SimpleNamespace(num=lambda _: items + 1, features=features, has_time=True)
     config = RunConfig("MMM4Rec", "ml-100k", config_dict=values)
     return build_model(config, dataset).train()
+
+
+def _half_precision(present: Tensor, width: int) -> Tensor:
+    """(N + 1, width) float16 without a larger temporary."""
+    matrix = torch.empty(len(present), width, dtype=torch.float16).normal_()
+    matrix[~present] = 0
+    return matrix
 
 
 def synthetic_batch(model: Any, batch: int, items: int, length: int) -> Any:
