@@ -20,7 +20,7 @@ def run(folder: Path = Path(), items: int = ITEMS, batch: int = BATCH, steps: in
 
     Args:
         items: N.
-        batch: histories a step, each of full length.
+        batch: histories a step, of all lengths from 1 to 20.
         steps: measured steps, after one that warms up.
     """
     model = synthetic_model(items, LENGTH, FEATURE_WIDTH, stage="pretrain", item_bias=False)
@@ -29,7 +29,7 @@ def run(folder: Path = Path(), items: int = ITEMS, batch: int = BATCH, steps: in
     for number in range(steps + 1):
         if number == 1:
             clock.restart()
-        interaction = synthetic_batch(model, batch, items, LENGTH)
+        interaction = synthetic_batch(model, batch, items, LENGTH, prefixes=True)
         with clock.part("step"):
             model.calculate_loss(interaction).backward()
             optimiser.step()
@@ -39,5 +39,5 @@ def run(folder: Path = Path(), items: int = ITEMS, batch: int = BATCH, steps: in
     write_json(folder / "pretraining.json", facts)
     return (
         f"{items:,} items x {FEATURE_WIDTH} x 2: {1e3 * batch / cost['wall_ms']:,.0f} samples/s of length "
-        f"{LENGTH}, peak {facts['peak_bytes'] / 2**20:,.0f} MiB\n"
+        f"1 to {LENGTH}, peak {facts['peak_bytes'] / 2**20:,.0f} MiB\n"
     )

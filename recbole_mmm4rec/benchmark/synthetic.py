@@ -39,12 +39,23 @@ def _half_precision(present: Tensor, width: int) -> Tensor:
     return matrix
 
 
-def synthetic_batch(model: Any, batch: int, items: int, length: int) -> Any:
-    """Histories of full length, a purchase every day or so, on the model's device."""
+def synthetic_batch(model: Any, batch: int, items: int, length: int, prefixes: bool = False) -> Any:
+    """Histories with a purchase every day or so, on the model's device.
+
+    Args:
+        model: made by :func:`synthetic_model`.
+        batch: B.
+        items: N.
+        length: L.
+        prefixes: lengths from 1 to L, as the prefixes of a long history have; else all L.
+    """
+    lengths = torch.randint(1, length + 1, (batch,)) if prefixes else torch.full((batch,), length)
+    valid = torch.arange(length) < lengths.unsqueeze(1)
+    times = 1.5e9 + torch.randint(0, 200_000, (batch, length)).cumsum(1).double()
     fields = {
-        model.ITEM_SEQ: torch.randint(1, items + 1, (batch, length)),
-        model.ITEM_SEQ_LEN: torch.full((batch,), length),
+        model.ITEM_SEQ: torch.randint(1, items + 1, (batch, length)) * valid,
+        model.ITEM_SEQ_LEN: lengths,
         model.POS_ITEM_ID: torch.randint(1, items + 1, (batch,)),
-        model.TIME_SEQ: 1.5e9 + torch.randint(0, 200_000, (batch, length)).cumsum(1).double(),
+        model.TIME_SEQ: times * valid,
     }
     return Interaction(fields).to(next(model.parameters()).device)
