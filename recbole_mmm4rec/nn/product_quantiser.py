@@ -7,6 +7,8 @@ A rotation makes the sub-spaces carry alike, k-means in each of them makes the c
 import torch
 from torch import Tensor, nn
 
+from recbole_mmm4rec.nn.k_means import first_centroids, move_centroids, nearest
+
 POINTS_PER_CENTROID = 256
 """More training points than this a centroid do not move the centroids noticeably."""
 
@@ -83,11 +85,8 @@ class ProductQuantiser(nn.Module):
         return self.centroids[parts, codes].flatten(1)
 
     def _first_centroids(self, points: Tensor, generator: torch.Generator) -> None:
-        """Points drawn at random; where there are fewer than centroids, the rest lie out of reach."""
         for part, values in enumerate(self._parts(points)):
-            chosen = torch.randperm(len(values), generator=generator)[: self.centroids.shape[1]]
-            self.centroids[part].fill_(1e4)
-            self.centroids[part, : len(chosen)] = values[chosen.to(values.device)]
+            self.centroids[part] = first_centroids(values, self.centroids.shape[1], generator)
 
     def _kmeans(self, points: Tensor, iterations: int, generator: torch.Generator) -> Tensor:
         """Move the centroids; returns the codes (n, M) of the points."""
@@ -95,25 +94,10 @@ class ProductQuantiser(nn.Module):
         for _ in range(iterations):
             codes = self._nearest(parts)
             for part, values in enumerate(parts):
-                self._move_centroids(part, values, codes[:, part], generator)
+                move_centroids(values, codes[:, part], self.centroids[part], generator)
         return self._nearest(parts)
-
-    def _move_centroids(self, part: int, values: Tensor, codes: Tensor, generator: torch.Generator) -> None:
-        """Mean of a centroid's points; one without points jumps to a random point, if there are enough."""
-        centroids = self.centroids[part]
-        counts = torch.bincount(codes, minlength=len(centroids))
-        sums = torch.zeros_like(centroids).index_add_(0, codes, values)
-        used = counts > 0
-        centroids[used] = sums[used] / counts[used].unsqueeze(1)
-        empty = torch.nonzero(~used).squeeze(1)
-        if len(values) > len(centroids) and len(empty):
-            draws = torch.randint(len(values), (len(empty),), generator=generator)
-            centroids[empty] = values[draws.to(values.device)]
 
     def _nearest(self, parts: Tensor) -> Tensor:
         """(M, n, d) -> (n, M) int64."""
-        nearest = []
-        for centroids, values in zip(self.centroids, parts, strict=True):
-            half_norms = centroids.square().sum(1) / 2
-            nearest.append((values @ centroids.T - half_norms).argmax(1))
-        return torch.stack(nearest, 1)
+        pairs = zip(parts, self.centroids, strict=True)
+        return torch.stack([nearest(values, centroids) for values, centroids in pairs], 1)
