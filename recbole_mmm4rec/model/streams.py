@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from recbole_mmm4rec.columns import IMAGE, TEXT
-from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.base import MultiModalRecommender, Table
 from recbole_mmm4rec.model.single_table import masks_missing
 from recbole_mmm4rec.nn.id_table import IdTable
@@ -38,11 +37,7 @@ class StreamRecommender(MultiModalRecommender):
         ids: bool = True,
     ) -> None:
         super().__init__(config, dataset)
-        features = self.frozen_features(dataset)
-        if not features:
-            files = " nor ".join(f"{config['dataset']}.{name}.parquet" for name in self.modalities)
-            name = type(self).__name__
-            raise UserError(f"{name} needs a feature file: {config['data_path']} has neither {files}")
+        features = self.required_features(config, dataset)
         self.hidden_size: int = config["hidden_size"]
         self.ids = IdTable(self.n_items, self.hidden_size) if ids else None
         self.table = ModalityTable(features, self.hidden_size, False, masks_missing(config), adapter)

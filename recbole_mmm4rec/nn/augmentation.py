@@ -1,4 +1,4 @@
-"""Second views of a history, for contrastive pre-training (UniSRec)."""
+"""Second views of a history, for contrastive losses (UniSRec, HM4SR)."""
 
 import torch
 from torch import Tensor
@@ -20,6 +20,23 @@ def keep_mask(lengths: Tensor, width: int, drop: float) -> Tensor:
     keep = torch.rand(len(lengths), width, device=lengths.device) >= drop
     keep[:, 0] = True
     return keep | ~valid_positions(lengths, width)
+
+
+def some_positions(lengths: Tensor, width: int, share: float) -> Tensor:
+    """Which positions a view replaces: of every history ``share`` of its items, rounded down.
+
+    Args:
+        lengths: (B,) int64.
+        width: W.
+        share: of the items.
+
+    Returns:
+        (B, W) bool; False at pads.
+    """
+    draws = torch.rand(len(lengths), width, device=lengths.device)
+    ranks = draws.masked_fill(~valid_positions(lengths, width), torch.inf).argsort(1).argsort(1)
+    wanted = (share * lengths + 1e-6).long()  # 0.3 of 10 are three, whatever the rounding
+    return ranks < wanted.unsqueeze(1)
 
 
 def drop_items(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recbole_mmm4rec.nn.dropout import Dropout
 from recbole_mmm4rec.nn.feed_forward import FeedForward
 from recbole_mmm4rec.nn.state_space_encoder import StateSpaceBlock
 from recbole_mmm4rec.nn.tail import Tail
@@ -66,7 +67,7 @@ class ModalityExpertEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.input_norms = nn.ModuleDict({name: nn.LayerNorm(width, eps) for name in streams})
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(layers)
 
     def forward(self, streams: Mapping[str, Tensor], lengths: Tensor) -> dict[str, Tensor]:

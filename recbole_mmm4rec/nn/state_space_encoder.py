@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recbole_mmm4rec.nn.dropout import Dropout
 from recbole_mmm4rec.nn.feed_forward import FeedForward
 from recbole_mmm4rec.nn.tail import Tail
 from recbole_mmm4rec.nn.tissd import TiSSD
@@ -38,7 +39,7 @@ class StateSpaceBlock(nn.Module):
         super().__init__()
         self.block, self.residual = block, residual
         self.layer_norm = nn.LayerNorm(width, eps)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, scale: Tensor | None = None, tail: Tail | None = None) -> Tensor:
         """(B, L, D) -> (B, L, D), or (B, size, D) with ``tail``."""
@@ -90,7 +91,7 @@ class StateSpaceEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.input_norm = nn.LayerNorm(width, eps)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(layers)
 
     def forward(self, vectors: Tensor, lengths: Tensor, scales: Sequence[Tensor] = ()) -> Tensor:

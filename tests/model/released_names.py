@@ -177,6 +177,28 @@ S3REC = [
 ]
 
 
+HM4SR = [
+    (r"^img_", "image_"),
+    (r"^txt_", "text_"),
+    (r"^item_(ln|seq)", r"id_\1"),
+    (r"(gate|placeholder)_img\.", r"\1_image."),
+    (r"(gate|placeholder)_txt\.", r"\1_text."),
+    (r"^(id|text|image)_seq\.layer\.", r"encoder.encoders.\1.stack.layers."),
+    (r"^(id|text|image)_ln\.", r"encoder.encoders.\1.layer_norm."),
+    (r"^(text|image)_projection\.", r"table.adapters.\1."),
+    (r"^placeholder_", "encoder.placeholders."),
+    (r"^start_moe\.gate_", "encoder.interaction.gates."),
+    (r"^start_moe\.weight", "encoder.interaction.weight"),
+    (r"^time_moe\.gate\.", "encoder.temporal.gate."),
+    (r"^time_moe\.time_embedding\.", "encoder.moments.gap."),
+    (r"^time_moe\.absolute_w\.", "encoder.moments.moment."),
+    (r"^position_embedding\.", "encoder.position."),
+    (r"^item_embedding\.", "ids.embedding."),
+    (r"^cat_linear\.", "categories.linear."),
+    *TRANSFORMER,
+]
+
+
 def unisrec(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The released experts hold their shifts one by one."""
     ours = rename(state, UNISREC)
@@ -192,4 +214,18 @@ def s3rec(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if "table.embedding.weight" in ours:
         table = ours["table.embedding.weight"]
         ours["table.embedding.weight"], ours["table.mask.weight"] = table[:-1], table[-1:]
+    return ours
+
+
+def hm4sr(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The released experts stand one by one; one of its maps is never used."""
+    ours = rename({n: v for n, v in state.items() if "absolute_m" not in n}, HM4SR)
+    stacks = {
+        "encoder.interaction.experts.weight": r"start_moe\.expert\.\d+\.weight",
+        "encoder.interaction.experts.bias": r"start_moe\.expert\.\d+\.bias",
+        "encoder.temporal.experts": r"time_moe\.expert\.\d+",
+    }
+    for name, pattern in stacks.items():
+        parts = [ours.pop(part) for part in sorted(ours) if re.fullmatch(pattern, part)]
+        ours[name] = torch.cat(parts)
     return ours

@@ -21,6 +21,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "VQRec": {"hidden_size": 16, "code_dim": 4, "code_cap": 8, "seed": 0},
     "S3RecT": {"hidden_size": 16},
     "M3Rec": {"hidden_size": 16},
+    "HM4SR": {"hidden_size": 16},
     "MMSRec": {"hidden_size": 16},
 }
 FRESH = {
@@ -29,6 +30,7 @@ FRESH = {
     "VQRec": [],
     "S3RecT": ["table.embedding.weight", "table.mask.weight"],
     "M3Rec": ["ids.embedding.weight"],
+    "HM4SR": ["ids.embedding.weight"],
     "MMSRec": ["encoder.position.weight"],
 }
 FROZEN = {"UniSRec", "VQRec"}
@@ -58,7 +60,8 @@ def save(path: Path, model: Any, names: Any) -> str:
 
 def batch() -> Any:
     item_seq, lengths = torch.tensor([[3, 4, 0], [5, 6, 7]]), torch.tensor([2, 3])
-    return builders.batch(item_seq, lengths, torch.tensor([9, 10]))
+    times = torch.tensor([[1.0e9, 1.1e9, 0, 0, 0, 0], [1.0e9, 1.2e9, 1.3e9, 0, 0, 0]])
+    return builders.batch(item_seq, lengths, torch.tensor([9, 10]), times)
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from recbole_mmm4rec.nn.augmentation import drop_items, keep_mask
+from recbole_mmm4rec.nn.augmentation import drop_items, keep_mask, some_positions
 
 
 def plain(row: list[int], keep: list[bool], later_wins: bool) -> list[int]:
@@ -42,3 +42,17 @@ def test_about_as_many_are_dropped_as_asked() -> None:
     torch.manual_seed(0)
     keep = keep_mask(torch.full((4000,), 5), 5, 0.2)
     assert abs(keep[:, 1:].float().mean().item() - 0.8) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0.3, [0, 0, 1, 2, 3]), (0.0, [0] * 5), (1.0, [1, 2, 4, 7, 10])]
+)
+def test_a_share_of_every_history_is_drawn(share: float, expected: list[int]) -> None:
+    lengths, ever = torch.tensor([1, 2, 4, 7, 10]), torch.zeros(5, 12, dtype=torch.bool)
+    for seed in range(40):
+        torch.manual_seed(seed)
+        drawn = some_positions(lengths, 12, share)
+        assert drawn.sum(1).tolist() == expected
+        ever |= drawn
+    valid = torch.arange(12) < lengths.unsqueeze(1)
+    assert torch.equal(ever, valid & (torch.tensor(expected) > 0).unsqueeze(1))
