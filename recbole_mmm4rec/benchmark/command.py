@@ -1,0 +1,119 @@
+"""``--benchmark`` and ``--report``: flags to runs and a report."""
+
+import logging
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import yaml
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from recbole_mmm4rec.benchmark.expansion import Expansion
+from recbole_mmm4rec.benchmark.launchers import make_launcher
+from recbole_mmm4rec.benchmark.plan import RunPlan
+from recbole_mmm4rec.benchmark.results import RUNS, Results, locked
+from recbole_mmm4rec.benchmark.schedule import Schedule
+from recbole_mmm4rec.benchmark.spec import Benchmark, find_benchmark
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.files import write_text
+from recbole_mmm4rec.host.property_files import read_properties
+
+OUTPUT = "benchmark_results"
+PLAN = "plan.yaml"
+LOGGER = logging.getLogger("recbole_mmm4rec")
+
+
+def benchmark_command(flags: dict[str, str]) -> int:
+    """Do what ``--benchmark`` asks, write the report, return 0; 1 when a run failed.
+
+    Args:
+        flags: raw values by key; what is no flag of a benchmark goes to every run.
+
+    Raises:
+        UserError: bad input, before the first run starts.
+    """
+    _log_to_console()
+    left = dict(flags)
+    wanted = find_benchmark(left.pop("benchmark"))
+    wanted = wanted.narrowed(_names(left.pop("dataset", "")), _seeds(left))
+    workers, launcher = _count("workers", left.pop("workers", "1")), left.pop("launcher", "process")
+    folder = Path(left.pop("output", f"{OUTPUT}/{wanted.name}")).resolve()
+    _refuse_flags(left)
+    wanted.common.update(_from_files(left.pop("config_files", "")))
+    expansion = Expansion(wanted, left)
+    plans = expansion.plans()
+    for line in expansion.skipped:
+        LOGGER.warning(line)
+    with locked(folder), logging_redirect_tqdm():
+        describe(folder, wanted, plans)
+        failed = Schedule(plans, Results(folder), make_launcher(launcher, folder, workers), workers).work()
+    report_command(str(folder))
+    return 1 if failed else 0
+
+
+def report_command(folder: str) -> int:
+    """Write the report of a folder of results, and say where it lies.
+
+    Raises:
+        UserError: no results in the folder.
+    """
+    place = Path(folder)
+    if not (place / RUNS).is_file():
+        raise UserError(f"--report: {place / RUNS} does not exist")
+    page = import_module("recbole_mmm4rec.benchmark.report").write_report(place)
+    sys.stdout.write(f"report: {page}\n")
+    return 0
+
+
+def describe(folder: Path, wanted: Benchmark, plans: list[RunPlan]) -> None:
+    """Write ``plan.yaml``: what is run, and what the report is told."""
+    planned = {plan.setting for plan in plans}
+    content = {
+        "datasets": list(dict.fromkeys(plan.dataset for plan in plans)),
+        "settings": [name for name in dict.fromkeys(s.name for s in wanted.settings) if name in planned],
+        "seeds": list(wanted.seeds),
+        "report": {"title": wanted.title, **wanted.report},
+    }
+    write_text(folder / PLAN, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+
+
+def _log_to_console() -> None:
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    LOGGER.setLevel(logging.INFO)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.strip("[] ").split(",") if name.strip()]
+
+
+def _seeds(left: dict[str, str]) -> list[int]:
+    """``--seeds=2020,2021``; a single ``--seed`` means the same."""
+    given = ",".join(filter(None, (left.pop("seeds", ""), left.pop("seed", ""))))
+    return [_count("seeds", seed) for seed in _names(given)]
+
+
+def _count(flag: str, text: str) -> int:
+    if not text.isdigit():
+        raise UserError(f"--{flag} expects whole numbers, got '{text}'")
+    return int(text)
+
+
+def _refuse_flags(flags: dict[str, str]) -> None:
+    reasons = {
+        "model": "name the models in --benchmark",
+        "nproc": "each run is one process; --workers=K does K runs at a time",
+        "resume": "the same command goes on where it stopped",
+        "checkpoint_dir": "--output names the folder",
+    }
+    for key, reason in reasons.items():
+        if key in flags:
+            raise UserError(f"--{key} and --benchmark do not go together: {reason}")
+
+
+def _from_files(text: str) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for name in text.split():
+        if not Path(name).is_file():
+            raise UserError(f"config file '{name}' does not exist")
+        values |= read_properties(Path(name))
+    return values

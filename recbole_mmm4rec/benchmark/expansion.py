@@ -1,0 +1,184 @@
+"""A benchmark to its runs: every configuration made and checked before the first of them starts."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from recbole_mmm4rec.benchmark.plan import RunPlan
+from recbole_mmm4rec.benchmark.presence import how_to_make, is_there, missing_features, shared_modalities
+from recbole_mmm4rec.benchmark.spec import SAME, Benchmark, Pretraining, Setting
+from recbole_mmm4rec.config import RunConfig
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.catalogue import find_model, near
+from recbole_mmm4rec.host.command_line import typed_values
+from recbole_mmm4rec.host.config_checks import documented_keys, known_keys
+from recbole_mmm4rec.host.plain import plain_config
+from recbole_mmm4rec.host.run_key import run_key, settings_of
+
+PRETRAIN = "pretrain."
+_NOT_INHERITED = frozenset({"pretrained", "load_item_tables", "stage", "hold_out", "epochs"})
+"""Keys of a setting that mean its fine-tuning, not the pre-training before it."""
+
+
+@dataclass
+class Expansion:
+    """The runs of a benchmark.
+
+    Args:
+        benchmark: what is asked for.
+        flags: raw values by key for every run whose model knows the key, where a setting's own values win;
+            with ``pretrain.`` before the key for every pre-training.
+
+    Attributes:
+        skipped: one line for every setting that cannot run on a dataset, with what to do.
+    """
+
+    benchmark: Benchmark
+    flags: dict[str, str] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+
+    def plans(self) -> list[RunPlan]:
+        """Every run, its pre-training in it.
+
+        Raises:
+            UserError: a key that no model knows, a value that a model refuses, or nothing to run.
+        """
+        self._refuse_unknown()
+        found: dict[str, RunPlan] = {}
+        for plan in (plan for dataset in self.benchmark.datasets for plan in self._on(dataset)):
+            first = found.setdefault(plan.key, plan)
+            if first is not plan:
+                self.skipped.append(f"skipped: '{plan}' is the same run as '{first}'")
+        if not found:
+            raise UserError("; ".join([f"{self.benchmark.origin}: nothing to run", *self.skipped]))
+        return list(found.values())
+
+    def _on(self, dataset: str) -> Iterator[RunPlan]:
+        if not is_there(self._data_path, dataset):
+            self.skipped.append(f"skipped: {how_to_make(self._data_path, dataset)}")
+            return
+        for setting in self.benchmark.settings:
+            if setting.runs_on(dataset):
+                yield from self._of(setting, dataset)
+
+    def _of(self, setting: Setting, dataset: str) -> Iterator[RunPlan]:
+        """Runs of a setting on a dataset, none and a line in ``skipped`` where something is missing."""
+        values = self._shared(setting.model, dataset) | setting.values
+        config = self._config(setting, setting.model, dataset, values)
+        why_not = missing_features(config)
+        before = None
+        if why_not is None and setting.pretrain is not None:
+            before, why_not = self._pretraining(setting, setting.pretrain, dataset)
+        if why_not is not None:
+            self.skipped.append(f"skipped: '{setting.name}' on {dataset}: {why_not}")
+            return
+        for seed in self.benchmark.seeds:
+            source = _plan(before, f"{setting.model}, pre-training", seed) if before else None
+            yield _plan(_Made(config, values), setting.name, seed, source)
+
+    def _pretraining(
+        self, setting: Setting, pretrain: Pretraining, target: str
+    ) -> tuple["_Made | None", str | None]:
+        """The configuration of a setting's pre-training, or why there is none."""
+        wanted = [target if name == SAME else name for name in pretrain.datasets]
+        usable = [name for name in wanted if name != target or SAME in pretrain.datasets]
+        there = [name for name in usable if is_there(self._data_path, name)]
+        if not there:
+            return None, f"nothing to pre-train on, of {', '.join(wanted)} only itself is there"
+        source = there[0]
+        inherited = {key: value for key, value in setting.values.items() if key not in _NOT_INHERITED}
+        values = self._shared(setting.model, source) | inherited | {"stage": "pretrain"} | pretrain.values
+        values |= self._typed(self.pretrain_flags, setting.model, source)
+        if "modalities" not in values:
+            folders = [Path(self._data_path) / name for name in (source, target)]
+            chosen = shared_modalities(find_model(setting.model), folders)
+            values |= {} if chosen is None else {"modalities": chosen}
+            if chosen == []:
+                return None, f"no feature file of {source} is from the same encoder"
+        self._hold_out(setting, values, source == target)
+        config = self._config(setting, setting.model, source, values)
+        return _Made(config, values), missing_features(config)
+
+    def _hold_out(self, setting: Setting, values: dict[str, Any], same: bool) -> None:
+        """What will be tested must not be pre-trained on."""
+        if same and values.setdefault("hold_out", True) is not True:
+            place = f"{self.benchmark.origin}: pretrain of '{setting.name}'"
+            raise UserError(f"{place}: on the dataset it is tested on, hold_out must be True")
+
+    def _config(self, setting: Setting, model: str, dataset: str, values: Mapping[str, Any]) -> RunConfig:
+        origin = f"{self.benchmark.origin}, setting '{setting.name}'"
+        return RunConfig(model, dataset, config_dict=dict(values), origin=origin)
+
+    def _shared(self, model: str, dataset: str) -> dict[str, Any]:
+        """Values for all, flags over the file's, as far as a model knows their keys."""
+        known = _known(model, dataset)
+        common = {key: value for key, value in self.benchmark.common.items() if key in known}
+        return common | self._typed(self.run_flags, model, dataset)
+
+    def _typed(self, flags: Mapping[str, str], model: str, dataset: str) -> dict[str, Any]:
+        known = _known(model, dataset)
+        return typed_values({key: raw for key, raw in flags.items() if key in known}, model, dataset)
+
+    def _refuse_unknown(self) -> None:
+        """Refuse keys for all that not one of the models knows."""
+        models = sorted({setting.model for setting in self.benchmark.settings})
+        known = set().union(*(_known(model, name) for model in models for name in self.benchmark.datasets))
+        flags = [*self.run_flags, *self.pretrain_flags]
+        for origin, keys in ((self.benchmark.origin, [*self.benchmark.common]), ("command line", flags)):
+            for key in keys:
+                if key not in known:
+                    hint = near(key, sorted(known))
+                    raise UserError(f"{origin}: unknown key '{key}' for {', '.join(models)}{hint}")
+
+    @cached_property
+    def run_flags(self) -> dict[str, str]:
+        """Flags for every run."""
+        return {key: raw for key, raw in self.flags.items() if not key.startswith(PRETRAIN)}
+
+    @cached_property
+    def pretrain_flags(self) -> dict[str, str]:
+        """Flags for every pre-training: ``--pretrain.epochs=3``; they win over the file."""
+        named = {key: raw for key, raw in self.flags.items() if key.startswith(PRETRAIN)}
+        return {key.removeprefix(PRETRAIN): raw for key, raw in named.items()}
+
+    @cached_property
+    def _data_path(self) -> str:
+        model = self.benchmark.settings[0].model
+        path = self._shared(model, "").get("data_path")
+        return str(path or documented_keys(model, "")["data_path"].default)
+
+
+@dataclass
+class _Made:
+    """A checked configuration and the values it was given."""
+
+    config: RunConfig
+    values: dict[str, Any]
+
+
+def _plan(made: _Made, label: str, seed: int, before: RunPlan | None = None) -> RunPlan:
+    config, values = made.config, dict(made.values)
+    config["seed"] = values["seed"] = values.get("seed", seed)
+    model, dataset = config["model"], config["dataset"]
+    final, usual = settings_of(config), _defaults(model, dataset, values.get("data_path"))
+    changes = {key: final[key] for key in values if key in final and final[key] != usual.get(key)}
+    changes.pop("seed", None)
+    plain = plain_config(config.final_config_dict)
+    plain.pop("checkpoint_dir", None)
+    key = run_key(config, before.key if before else None)
+    return RunPlan(
+        key, model, dataset, label, values["seed"], config["stage"], values, changes, plain, before
+    )
+
+
+@lru_cache(maxsize=256)
+def _known(model: str, dataset: str) -> frozenset[str]:
+    return frozenset(known_keys(find_model(model), documented_keys(model, dataset)))
+
+
+@lru_cache(maxsize=256)
+def _defaults(model: str, dataset: str, data_path: str | None) -> dict[str, Any]:
+    given = {"data_path": data_path} if data_path else {}
+    return settings_of(RunConfig(model, dataset, config_dict=given))

@@ -1,0 +1,195 @@
+"""Where runs happen: in processes of their own, on Ray, or here.
+
+A process a run makes its peak memory its own, and what a model does to its process harms no other run.
+"""
+
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import wait as wait_for
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from recbole_mmm4rec.benchmark.plan import RunPlan
+from recbole_mmm4rec.benchmark.single_run import LOG, do_run, run_folder
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.allocator import keep_memory
+
+Run = Callable[[RunPlan, Path], Any]
+
+PRELOADED = [__name__, "torch._dynamo"]
+"""Modules of the server; the second takes seconds, and the first optimiser of a process imports it."""
+
+
+class Launcher(Protocol):
+    """Starts runs and says which are over."""
+
+    def start(self, plan: RunPlan) -> None:
+        """Begin a run."""
+        ...
+
+    def wait(self) -> list[tuple[RunPlan, str]]:
+        """Runs that are over since the last call, at least one, and how their processes ended."""
+        ...
+
+    def stop(self) -> None:
+        """End every run that is still going; its rolling state remains."""
+        ...
+
+
+class HereLauncher:
+    """Runs in this process, one after the other: for debugging."""
+
+    def __init__(self, folder: Path, run: Run = do_run) -> None:
+        self.folder, self.run = folder, run
+        self._done: list[RunPlan] = []
+
+    def start(self, plan: RunPlan) -> None:
+        """Do the whole run."""
+        self.run(plan, self.folder)
+        self._done.append(plan)
+
+    def wait(self) -> list[tuple[RunPlan, str]]:
+        """The run that was just done."""
+        done, self._done = self._done, []
+        return [(plan, "") for plan in done]
+
+    def stop(self) -> None:
+        """Nothing runs on."""
+
+
+class ProcessLauncher:
+    """Every run in a process of its own on this machine.
+
+    Processes are forked from a small server that has loaded the package and nothing else: starting one takes
+    no time, and none inherits what this process holds. A process ends when this one does.
+    """
+
+    def __init__(self, folder: Path, workers: int, run: Run = do_run) -> None:
+        self.folder, self.run = folder, run
+        self.threads = max(1, (os.cpu_count() or 1) // workers)
+        methods = multiprocessing.get_all_start_methods()
+        method = "forkserver" if "forkserver" in methods else "spawn"
+        self.context: Any = multiprocessing.get_context(method)
+        if method == "forkserver":
+            self.context.set_forkserver_preload(PRELOADED)
+        self._running: dict[Any, tuple[Any, RunPlan]] = {}
+
+    def start(self, plan: RunPlan) -> None:
+        """Begin a run."""
+        arguments = (self.run, plan.to_dict(), str(self.folder), self.threads)
+        process = self.context.Process(target=_work, args=arguments)
+        process.start()
+        self._running[process.sentinel] = process, plan
+
+    def wait(self) -> list[tuple[RunPlan, str]]:
+        """Wait until at least one process is over."""
+        over = []
+        for sentinel in wait_for(list(self._running)):
+            process, plan = self._running.pop(sentinel)
+            process.join()
+            over.append((plan, _ending(process.exitcode)))
+        return over
+
+    def stop(self) -> None:
+        """End the processes that are still going."""
+        for process, _ in self._running.values():
+            process.terminate()
+        for process, _ in self._running.values():
+            process.join()
+        self._running.clear()
+
+
+class RayLauncher:
+    """Every run as a Ray task in a worker of its own; the folder must be one that all machines see."""
+
+    def __init__(self, folder: Path, workers: int, run: Run = do_run) -> None:
+        import ray
+
+        self.ray, self.folder, self.run = ray, folder, run
+        if not ray.is_initialized():
+            ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False)
+        self.task = ray.remote(num_cpus=1, max_calls=1)(_work)
+        self._running: dict[Any, RunPlan] = {}
+
+    def start(self, plan: RunPlan) -> None:
+        """Begin a run."""
+        reference = self.task.remote(self.run, plan.to_dict(), str(self.folder), 1)
+        self._running[reference] = plan
+
+    def wait(self) -> list[tuple[RunPlan, str]]:
+        """Wait until at least one task is over."""
+        done, _ = self.ray.wait(list(self._running))
+        return [(self._running.pop(reference), self._error(reference)) for reference in done]
+
+    def _error(self, reference: Any) -> str:
+        try:
+            self.ray.get(reference)
+        except self.ray.exceptions.RayError as error:
+            return f"its Ray worker ended: {str(error).splitlines()[0]}"
+        return ""
+
+    def stop(self) -> None:
+        """End the tasks that are still going."""
+        for reference in self._running:
+            self.ray.cancel(reference, force=True)
+        self.ray.shutdown()
+
+
+def make_launcher(kind: str, folder: Path, workers: int) -> Launcher:
+    """A launcher by name: ``process`` or ``ray``; no workers means here.
+
+    Raises:
+        UserError: another name.
+    """
+    if workers == 0:
+        return HereLauncher(folder)
+    if kind == "ray":
+        return RayLauncher(folder, workers)
+    if kind != "process":
+        raise UserError(f"--launcher: '{kind}' is not one of process, ray")
+    return ProcessLauncher(folder, workers)
+
+
+def _work(run: Run, plan: dict[str, Any], folder: str, threads: int) -> None:
+    """One process. Unpickling this function imports the package, which registers it with RecBole."""
+    _end_with_parent()
+    planned, place = RunPlan.from_dict(plan), Path(folder)
+    _write_output_to(run_folder(place, planned.key) / LOG)
+    keep_memory()
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(threads)
+    run(planned, place)
+
+
+def _end_with_parent() -> None:
+    """A run must not go on beside the one that continues it after its benchmark was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_exit_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _exit_after(sentinel: int) -> None:
+    wait_for([sentinel])
+    os._exit(1)
+
+
+def _write_output_to(path: Path) -> None:
+    """What a model or a library prints goes to the run's log too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a", encoding="utf-8") as stream:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for descriptor in (1, 2):
+            os.dup2(stream.fileno(), descriptor)
+
+
+def _ending(code: int | None) -> str:
+    """How a process ended, where it did not end well."""
+    if not code:
+        return ""
+    return f"its process was ended by signal {-code}" if code < 0 else f"its process ended with code {code}"

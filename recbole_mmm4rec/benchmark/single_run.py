@@ -1,0 +1,155 @@
+"""One run of a benchmark in this process: chosen by validation, then tested, then written down."""
+
+import json
+import logging
+import os
+import shutil
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import time
+from typing import Any
+
+import numpy as np
+from recbole import data as recbole_data
+from recbole.utils import init_seed
+from recbole.utils.logger import RemoveColorFilter
+
+from recbole_mmm4rec.benchmark.clock import peak_memory
+from recbole_mmm4rec.benchmark.plan import RunPlan
+from recbole_mmm4rec.benchmark.record import failed_record, finished_record
+from recbole_mmm4rec.benchmark.user_rows import user_rows, write_rows
+from recbole_mmm4rec.config import RunConfig
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.dataset_choice import create_dataset
+from recbole_mmm4rec.host.files import write_json
+from recbole_mmm4rec.quick_start import check_topk
+from recbole_mmm4rec.selection import Selection, select
+
+LOG, RECORD, USERS, WEIGHTS = "log.txt", "record.json", "users.npz", "model.pth"
+CHECKPOINTS, TENSORBOARD = "saved", "log_tensorboard"
+
+
+def do_run(plan: RunPlan, folder: Path) -> dict[str, Any]:
+    """Do a run and write ``runs/<key>/record.json``; continue it where an earlier process was killed.
+
+    Args:
+        plan: the run; the weights of its pre-training are in the folder already.
+        folder: the benchmark's folder, absolute.
+
+    Returns:
+        The record; a run that failed has status ``failed`` and a line that says why.
+    """
+    place = run_folder(folder, plan.key)
+    place.mkdir(parents=True, exist_ok=True)
+    here = Path.cwd()
+    with _working_in(place), _logging_to(place / LOG):
+        try:
+            record = _train_and_test(plan, folder, here)
+        except Exception as error:  # whatever a model does, the other runs go on
+            logging.getLogger().error(traceback.format_exc())
+            kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+            record = failed_record(plan, f"{kind}{error}")
+        write_json(place / RECORD, record)
+    return record
+
+
+def run_folder(folder: Path, key: str) -> Path:
+    """Where a run keeps its log and its files."""
+    return folder / "runs" / key
+
+
+def finished_run(folder: Path, key: str) -> dict[str, Any] | None:
+    """The record of a run that ended, finished or failed; None where there is none."""
+    try:
+        return json.loads((run_folder(folder, key) / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _train_and_test(plan: RunPlan, folder: Path, here: Path) -> dict[str, Any]:
+    started = time()
+    config = _configuration(plan, folder, here)
+    logging.getLogger().info(config)
+    train_data, valid_data, test_data = _load(config)
+    selection = _select(config, train_data, valid_data)
+    test = selection.trainer.evaluate(test_data)  # the only use of the test data, after everything is chosen
+    ranks = getattr(selection.trainer, "last_ranks", None)
+    peak = peak_memory(selection.trainer.device)
+    record = finished_record(plan, selection, test, time() - started, peak)
+    if test and ranks is not None:
+        write_rows(Path(USERS), user_rows(config, train_data, test_data, np.asarray(ranks)))
+        record["users"] = f"runs/{plan.key}/{USERS}"
+    _keep_weights(selection, plan.stage)
+    logging.getLogger().info(f"valid {record['valid']} test {record['test']}")
+    return record
+
+
+def _configuration(plan: RunPlan, folder: Path, here: Path) -> RunConfig:
+    """The planned configuration; this process works in the run's own folder, so paths become absolute."""
+    values = {"show_progress": False} | plan.values
+    values |= {"checkpoint_dir": CHECKPOINTS, "data_path": str(here / plan.config["data_path"])}
+    if plan.pretrain:
+        values["pretrained"] = str(run_folder(folder, plan.pretrain.key) / WEIGHTS)
+    elif values.get("pretrained"):
+        values["pretrained"] = str(here / values["pretrained"])
+    return RunConfig(plan.model, plan.dataset, config_dict=values, origin=f"setting '{plan.setting}'")
+
+
+def _load(config: RunConfig) -> tuple[Any, ...]:
+    init_seed(config["seed"], config["reproducibility"])
+    data = create_dataset(config)
+    logging.getLogger().info(data)
+    check_topk(config, data)
+    return recbole_data.data_preparation(config, data)
+
+
+def _select(config: RunConfig, train_data: Any, valid_data: Any) -> Selection:
+    """Train and choose, from the rolling state of a killed process where there is one that can be read."""
+    states = sorted(Path(CHECKPOINTS).glob("*.last.pth"), key=lambda path: path.stat().st_mtime)
+    if states:
+        config["resume"] = str(states[-1])
+        try:
+            return select(config, train_data, valid_data, ours=True)
+        except UserError as error:
+            logging.getLogger().warning(f"starting over: {error}")
+            config["resume"] = None
+    return select(config, train_data, valid_data, ours=True)
+
+
+def _keep_weights(selection: Selection, stage: str) -> None:
+    """Of a pre-training the weights remain, of any other run no checkpoint."""
+    if stage == "pretrain":
+        os.replace(selection.trainer.saved_model_file, WEIGHTS)
+    for leftover in (CHECKPOINTS, TENSORBOARD):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+@contextmanager
+def _working_in(folder: Path) -> Iterator[None]:
+    """RecBole writes beside the place it is started in; here that is the run's own folder."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """One log a run: every message of this process goes to a file, after those of an earlier attempt."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.addFilter(RemoveColorFilter())
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        handler.close()
+        root.handlers[:] = handlers
+        root.setLevel(level)

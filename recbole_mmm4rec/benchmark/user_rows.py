@@ -1,0 +1,82 @@
+"""What is known of every test row beside its rank: for tests per user and results by group."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from recbole_mmm4rec.data.features import tokens_with_features
+from recbole_mmm4rec.data.modalities import feature_files
+from recbole_mmm4rec.data.windows import Windows
+
+
+def user_rows(config: Any, train_data: Any, test_data: Any, ranks: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns of equal length n, a row for every test row, in the order of the data.
+
+    Args:
+        config: the run's configuration.
+        train_data: RecBole's training loader.
+        test_data: RecBole's test loader, of a sequential model.
+        ranks: (n,) ranks of the targets from 0, :attr:`MultiModalTrainer.last_ranks`.
+
+    Returns:
+        ``user`` and ``item`` (the target) int64 numbers, ``rank`` int32, ``history_length`` int32
+        (interactions before the target, however many of them the model reads), ``item_count`` int32 (training
+        interactions of the target), and ``has_<modality>`` bool for every feature file of the dataset.
+    """
+    dataset = test_data._dataset
+    rows = dataset.inter_feat
+    items = rows[dataset.iid_field].numpy()
+    columns = {
+        "user": rows[dataset.uid_field].numpy().astype(np.int64),
+        "rank": ranks.astype(np.int32),
+        "history_length": history_lengths(rows, dataset.item_list_length_field),
+        "item": items.astype(np.int64),
+        "item_count": training_counts(train_data._dataset)[items].astype(np.int32),
+    }
+    return columns | modality_columns(config, dataset, items)
+
+
+def history_lengths(rows: Any, length_field: str) -> np.ndarray:
+    """(n,) int32 interactions of the user before each row; of RecBole's own copies the length they kept."""
+    if not isinstance(rows, Windows):
+        return rows[length_field].numpy().astype(np.int32)
+    users = rows.flat.users[:-1].numpy()
+    opens = np.flatnonzero(np.r_[True, users[1:] != users[:-1]])
+    first = opens[np.searchsorted(opens, rows.target, side="right") - 1]
+    return (rows.target - first).astype(np.int32)
+
+
+def training_counts(dataset: Any) -> np.ndarray:
+    """(N + 1,) training interactions of each item: the targets, and each user's first, which is none."""
+    rows = dataset.inter_feat
+    targets = rows[dataset.iid_field]
+    openings = rows[torch.nonzero(rows[dataset.item_list_length_field] == 1).squeeze(1)]
+    histories: Tensor = openings.interaction[dataset.iid_field + dataset.config["LIST_SUFFIX"]]
+    firsts = histories[:, 0] if len(histories) else targets[:0]
+    return np.bincount(torch.cat([targets, firsts]).numpy(), minlength=dataset.item_num)
+
+
+def modality_columns(config: Any, dataset: Any, items: np.ndarray) -> dict[str, np.ndarray]:
+    """``has_<modality>`` (n,) bool: whether the row's target has a vector, whatever the model reads."""
+    separators = config["field_separator"], config["seq_separator"]
+    tokens = pd.Index(dataset.field2id_token[dataset.iid_field])
+    columns = {}
+    for name, path in feature_files(Path(dataset.dataset_path), dataset.dataset_name, separators[0]).items():
+        present = tokens.isin(tokens_with_features(path, separators))
+        columns[f"has_{name}"] = present[items]
+    return columns
+
+
+def write_rows(path: Path, columns: dict[str, np.ndarray]) -> None:
+    """An ``.npz`` that appears whole or not at all."""
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
+    try:
+        np.savez_compressed(temporary, **columns)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
