@@ -1,0 +1,114 @@
+"""Settings side by side: which runs there are, their means, the best, and who is compared with whom."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import fmean
+
+from recbole_mmm4rec.benchmark.report.metrics import smaller_is_better
+from recbole_mmm4rec.benchmark.report.run import Run
+from recbole_mmm4rec.benchmark.report.statistics import Summary, summarise
+
+DIGITS = 4
+"""Decimals of a metric in the tables: what is equal there shares a rank."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Finished runs of some settings.
+
+    Attributes:
+        runs: all of them, of any dataset.
+        settings: labels in the order of the tables' columns.
+        groups: the upper heading of each label.
+        metrics: lower-case names.
+        reference: the setting whose improvement over the best other one counts; None for a single setting.
+    """
+
+    runs: list[Run]
+    settings: list[str]
+    groups: dict[str, str]
+    metrics: list[str]
+    reference: str | None
+
+    @property
+    def datasets(self) -> list[str]:
+        """Datasets in the order of the runs."""
+        return list(dict.fromkeys(run.dataset for run in self.runs))
+
+    @property
+    def others(self) -> list[str]:
+        """All settings but the reference."""
+        return [label for label in self.settings if label != self.reference]
+
+    def of(self, dataset: str, setting: str) -> list[Run]:
+        """Runs of a setting on a dataset, one or more a seed."""
+        return [run for run in self.runs if run.dataset == dataset and run.setting == setting]
+
+    def by_seed(self, dataset: str, setting: str) -> dict[int | None, list[Run]]:
+        """The same by seed."""
+        runs = self.of(dataset, setting)
+        return {seed: [r for r in runs if r.seed == seed] for seed in dict.fromkeys(r.seed for r in runs)}
+
+    def summary(self, dataset: str, setting: str, metric: str) -> Summary | None:
+        """Mean and deviation of a test metric over a setting's runs."""
+        return self.summarise(dataset, setting, lambda run: run.test.get(metric))
+
+    def summarise(self, dataset: str, setting: str, measure: Callable[[Run], float | None]) -> Summary | None:
+        """Mean and deviation of any measure over a setting's runs that have it."""
+        values = (measure(run) for run in self.of(dataset, setting))
+        return summarise([value for value in values if value is not None])
+
+    def means(self, dataset: str, metric: str) -> dict[str, float]:
+        """Mean test metric of every setting that has one, in the order of the columns."""
+        found = {label: self.summary(dataset, label, metric) for label in self.settings}
+        return {label: summary.mean for label, summary in found.items() if summary}
+
+    def best_other(self, dataset: str, metric: str) -> str | None:
+        """The best setting but the reference; the first one of equals."""
+        means = {
+            label: mean for label, mean in self.means(dataset, metric).items() if label != self.reference
+        }
+        return best(means, metric)
+
+    def improvement(self, dataset: str, metric: str) -> float | None:
+        """(reference - best other) / best other, positive where the reference is better."""
+        means, other = self.means(dataset, metric), self.best_other(dataset, metric)
+        if other is None or self.reference not in means or not means[other]:
+            return None
+        change = (means[self.reference] - means[other]) / abs(means[other])
+        return -change if smaller_is_better(metric) else change
+
+
+def best(values: dict[str, float], metric: str) -> str | None:
+    """The label of the best value; the first one of equals, None where there are none."""
+    if not values:
+        return None
+    return (min if smaller_is_better(metric) else max)(values, key=lambda label: values[label])
+
+
+def ranks(values: dict[str, float], metric: str) -> dict[str, int]:
+    """0 for the best and 1 for the second, as far as printed digits tell; the others are left out.
+
+    Equals share a rank. A single value has none.
+    """
+    printed = {label: round(value, DIGITS) for label, value in values.items()}
+    order = sorted(set(printed.values()), reverse=not smaller_is_better(metric))[:2]
+    return {
+        label: order.index(value) for label, value in printed.items() if value in order and len(values) > 1
+    }
+
+
+def best_validated(runs: list[Run], settings: list[str]) -> str | None:
+    """The setting with the best mean rank on validation over the datasets; test results have no say in it."""
+    places: dict[str, list[int]] = {}
+    for dataset in dict.fromkeys(run.dataset for run in runs):
+        here = [run for run in runs if run.dataset == dataset and run.valid_metric in run.valid]
+        scores: dict[str, list[float]] = {}
+        for run in here:
+            scores.setdefault(run.setting, []).append(run.valid[run.valid_metric])
+        metric = here[0].valid_metric if here else ""
+        order = sorted(scores, key=lambda label: fmean(scores[label]), reverse=not smaller_is_better(metric))
+        for place, label in enumerate(order):
+            places.setdefault(label, []).append(place)
+    known = [label for label in settings if label in places]
+    return min(known, key=lambda label: fmean(places[label]), default=settings[0] if settings else None)

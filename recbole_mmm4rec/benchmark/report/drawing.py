@@ -1,0 +1,151 @@
+"""Drawings: one look for all figures, in colours that everybody can tell apart, on paper too."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from io import StringIO
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+PANEL = (4.4, 3.1)
+SWATCH = (0.42, 0.16)
+INK, GRID = "#333333", "#d9d9d9"
+# Okabe and Ito's palette without yellow, which is too light for lines on white
+COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+OUR_COLOUR = "#D55E00"
+MARKERS = ("s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
+DASHES = ("--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
+_SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "recbole_mmm4rec",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "Helvetica"],
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "axes.unicode_minus": True,
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a setting is drawn everywhere: colour, marker, dash and width of its line in points."""
+
+    colour: str
+    marker: str
+    dash: Any
+    width: float
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """Arguments of a line with markers."""
+        return {"marker": self.marker, "markersize": 4.5, **self.bare_line}
+
+    @property
+    def bare_line(self) -> dict[str, Any]:
+        """Arguments of a line without markers."""
+        return {"color": self.colour, "linestyle": self.dash, "linewidth": self.width}
+
+    @property
+    def point(self) -> dict[str, Any]:
+        """Arguments of a lone marker."""
+        return {"color": self.colour, "marker": self.marker, "markersize": 6.5, "linestyle": "none"}
+
+
+def make_styles(labels: list[str], ours: str | None) -> dict[str, Style]:
+    """A style for each label: ours full and strong, the others by turns, told apart without colour too."""
+    styles = {}
+    for number, label in enumerate(label for label in labels if label != ours):
+        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+        styles[label] = Style(colour, marker, DASHES[number % len(DASHES)], width=1.4)
+    if ours is not None:
+        styles[ours] = Style(OUR_COLOUR, "o", "-", 2.2)
+    return styles
+
+
+def draw(name: str, label: str, paint: Callable[[Any], None], size: tuple[float, float] = PANEL) -> str:
+    """Draw on fresh axes.
+
+    Args:
+        name: prefix of the drawing's ids, its own in the page.
+        label: what the drawing shows, for those who cannot see it.
+        paint: gets matplotlib's axes.
+        size: inches.
+
+    Returns:
+        An ``<svg>`` element whose fonts are text and which names nothing outside itself.
+    """
+    with _settings():
+        figure = Figure(figsize=size, layout="constrained")
+        paint(figure.subplots())
+        return _to_svg(figure, name, label)
+
+
+def draw_swatch(name: str, style: Style) -> str:
+    """A short piece of a setting's line, for legends."""
+    with _settings():
+        figure = Figure(figsize=SWATCH)
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set_axis_off()
+        axes.plot([0, 1, 2], [0, 0, 0], **style.line, markevery=[1])
+        return _to_svg(figure, name, "")
+
+
+def legend(name: str, styles: dict[str, Style], labels: list[str]) -> list[tuple[str, str]]:
+    """A swatch for each label."""
+    return [(draw_swatch(f"{name}-key{number}", styles[label]), label) for number, label in enumerate(labels)]
+
+
+def scale(axis: Any, values: list[float]) -> None:
+    """Plain numbers on an axis, logarithmic where the largest value is many times the smallest."""
+    if values and min(values) > 0 and max(values) > 5 * min(values):
+        axis._set_axes_scale("log")
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+
+
+def short(value: float) -> str:
+    """A number in few characters: 250, 1.5k, 12M."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g}{letter}"
+    return f"{value:.3g}"
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    with mpl.rc_context(_SETTINGS):
+        yield
+
+
+def _to_svg(figure: Figure, name: str, label: str) -> str:
+    picture = StringIO()
+    figure.savefig(picture, format="svg", transparent=True, metadata={"Date": None})
+    return embeddable(picture.getvalue(), name, label)
+
+
+def embeddable(document: str, name: str, label: str) -> str:
+    """An SVG document as an element of a page: no prologue, no metadata, no name spaces, ids of its own."""
+    element = document[document.index("<svg") :]
+    element = re.sub(r"<metadata>.*?</metadata>\s*", "", element, flags=re.DOTALL)
+    element = re.sub(r'\s(xmlns(:\w+)?)="[^"]*"', "", element)
+    element = re.sub(r'(\sid=")', rf"\1{name}-", element)
+    element = re.sub(r'(url\(#|href="#)', rf"\1{name}-", element)
+    role = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
+    return element.replace("<svg", f"<svg {role}", 1).strip()

@@ -1,0 +1,69 @@
+"""Numbers as the tables write them: the same text in HTML, Markdown and LaTeX."""
+
+import re
+
+DASH = "–"
+MINUS = "−"
+FIXED_SPACE = "\N{NO-BREAK SPACE}"
+
+
+def value(number: float | None) -> str:
+    """A metric: four decimals."""
+    return DASH if number is None else f"{number:.4f}".replace("-", MINUS)
+
+
+def signed(number: float | None) -> str:
+    """A difference of metrics: four decimals and a sign."""
+    return DASH if number is None else f"{number:+.4f}".replace("-", MINUS)
+
+
+def deviation(number: float | None) -> str:
+    """What follows a mean; nothing where there is one value."""
+    return "" if number is None else f"±{number:.4f}"
+
+
+def percent(share: float | None) -> str:
+    """A relative change with its sign, one decimal."""
+    return DASH if share is None else f"{100 * share:+.1f}{FIXED_SPACE}%".replace("-", MINUS)
+
+
+def ratio(number: float | None) -> str:
+    """How many times."""
+    return DASH if number is None else f"{number:.2f}×"
+
+
+def count(number: float | None) -> str:
+    """A whole number with thousands separated."""
+    return DASH if number is None else f"{number:,.0f}"
+
+
+def amount(number: float | None) -> str:
+    """A quantity in at least three figures: 1,234 or 56.7 or 8.90."""
+    if number is None:
+        return DASH
+    decimals = 0 if abs(number) >= 100 else 1 if abs(number) >= 10 else 2
+    return f"{number:,.{decimals}f}".replace("-", MINUS)
+
+
+def effect(number: float | None) -> str:
+    """An effect size, with its sign."""
+    if number is None:
+        return DASH
+    return (f"{number:+.3f}" if abs(number) < 10 else f"{number:+.1f}").replace("-", MINUS)
+
+
+def interval(low: float, high: float) -> str:
+    """A confidence interval of a difference."""
+    return f"{signed(low)} to {signed(high)}"
+
+
+def probability(p: float | None) -> str:
+    """A p-value: three decimals, and no false exactness below."""
+    if p is None:
+        return DASH
+    return "<" + FIXED_SPACE + "0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def slug(text: str) -> str:
+    """A text as part of a file's name or an element's id."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -1,0 +1,66 @@
+"""Metrics: how they are written, which way is better, and their value for one test row from its rank."""
+
+import numpy as np
+from recbole.evaluator.register import smaller_metrics
+
+_NAMES = {
+    "recall": "Recall",
+    "ndcg": "NDCG",
+    "mrr": "MRR",
+    "hit": "Hit",
+    "map": "MAP",
+    "precision": "Precision",
+}
+_SHOWN_FIRST = ("recall", "ndcg")
+
+
+def written(metric: str) -> str:
+    """``ndcg@10`` as ``NDCG@10``."""
+    kind, at, cutoff = metric.partition("@")
+    return _NAMES.get(kind, kind) + at + cutoff
+
+
+def smaller_is_better(metric: str) -> bool:
+    """Whether a smaller value is the better one, as RecBole says."""
+    return metric.partition("@")[0] in smaller_metrics
+
+
+def default_metrics(available: list[str]) -> list[str]:
+    """Recall and NDCG at the smallest and the largest cut-off; the first four where neither was measured."""
+    chosen = []
+    for kind in _SHOWN_FIRST:
+        cutoffs = sorted(cutoff for cutoff in map(_cutoff, available) if f"{kind}@{cutoff}" in available)
+        chosen += [f"{kind}@{cutoff}" for cutoff in dict.fromkeys([*cutoffs[:1], *cutoffs[-1:]])]
+    return chosen or available[:4]
+
+
+def row_values(metric: str, rank: np.ndarray) -> np.ndarray | None:
+    """Value of a metric for each row with one right item, whose average is RecBole's value.
+
+    Args:
+        metric: lower-case name with its cut-off.
+        rank: (n,) ranks of the right items, counted from 0.
+
+    Returns:
+        (n,) float64, or None where ranks do not give the metric.
+    """
+    kind, cutoff = metric.partition("@")[0], _cutoff(metric)
+    if not cutoff:
+        return None
+    hit = rank < cutoff
+    places = np.where(hit, rank, 0).astype(np.float64)
+    values = {
+        "recall": np.ones_like(places),
+        "hit": np.ones_like(places),
+        "ndcg": 1 / np.log2(places + 2),
+        "mrr": 1 / (places + 1),
+        "map": 1 / (places + 1),
+        "precision": np.full_like(places, 1 / cutoff),
+    }
+    return values[kind] * hit if kind in values else None
+
+
+def _cutoff(metric: str) -> int:
+    """The k of ``recall@k``; 0 for a metric without one."""
+    cutoff = metric.partition("@")[2]
+    return int(cutoff) if cutoff.isdigit() else 0

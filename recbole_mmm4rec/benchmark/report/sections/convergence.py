@@ -1,0 +1,93 @@
+"""How fast settings learn, as the paper's Fig. 4: by epochs, optimiser steps and wall time."""
+
+from typing import Any
+
+from recbole_mmm4rec.benchmark.report import formatting
+from recbole_mmm4rec.benchmark.report.comparison import Comparison
+from recbole_mmm4rec.benchmark.report.convergence_curves import AXES, label_axes, paint_lines, run_line
+from recbole_mmm4rec.benchmark.report.drawing import draw, legend
+from recbole_mmm4rec.benchmark.report.metrics import written
+from recbole_mmm4rec.benchmark.report.run import Run
+from recbole_mmm4rec.benchmark.report.section import Figures, Panel, Section
+from recbole_mmm4rec.benchmark.report.statistics import Summary
+from recbole_mmm4rec.benchmark.report.study import Study
+from recbole_mmm4rec.benchmark.report.table import Cell, Column, Row, Table
+
+NOTE = (
+    "Thin lines: single seeds; thick lines: their mean, as far as every seed goes; large marker: mean best "
+    "epoch. For models of RecBole's own trainer, wall time holds validation too."
+)
+TITLES = {"epochs": "epochs", "steps": "optimiser steps", "seconds": "wall time"}
+MEASURES = (
+    (Column("Epochs to best"), lambda run: run.best_epoch, formatting.amount),
+    (Column("Steps to best"), lambda run: run.steps_to_best, formatting.count),
+    (Column("Seconds to best"), lambda run: run.seconds_to_best, formatting.amount),
+    (Column("Seconds per epoch"), lambda run: run.seconds_per_epoch, formatting.amount),
+    (Column("Best validation"), lambda run: run.valid.get(run.valid_metric), formatting.value),
+)
+
+
+def convergence(study: Study) -> Section | None:
+    """Curves, and a table of what the best epoch took."""
+    if not any(run.curve for run in study.comparison.runs):
+        return None
+    key = legend("convergence", study.styles, study.comparison.settings)
+    figures = Figures("convergence", "Validation during training.", _panels(study), key, [NOTE])
+    return Section("Convergence", [], [figures, _table(study.comparison)])
+
+
+def _panels(study: Study) -> list[Panel]:
+    panels = []
+    for dataset in study.comparison.datasets:
+        for kind in AXES:
+            lines = _lines(study, dataset, kind)
+            if lines:
+                name = formatting.slug(f"convergence-{dataset}-{kind}")
+                heading = f"{dataset}: {TITLES[kind]}"
+                svg = draw(name, f"Validation result on {heading}", _painter(study, kind, lines))
+                panels.append(Panel(heading, svg))
+    return panels
+
+
+def _lines(study: Study, dataset: str, kind: str) -> dict[str, list[Any]]:
+    found = {}
+    for label in study.comparison.settings:
+        runs = study.comparison.of(dataset, label)
+        lines = [run_line(run, AXES[kind][1], run.valid_metric) for run in runs]
+        found[label] = [line for line in lines if line]
+    return {label: lines for label, lines in found.items() if lines}
+
+
+def _painter(study: Study, kind: str, lines: dict[str, list[Any]]) -> Any:
+    def paint(axes: Any) -> None:
+        for label, curves in lines.items():
+            paint_lines(axes, curves, study.styles[label])
+        label_axes(axes, kind, written(_metric(study.comparison.runs)))
+
+    return paint
+
+
+def _metric(runs: list[Run]) -> str:
+    """The one metric that chose epochs, or a word for several."""
+    names = {run.valid_metric for run in runs}
+    return names.pop() if len(names) == 1 else "metric"
+
+
+def _table(comparison: Comparison) -> Table:
+    rows = [
+        Row(label, [_cell(comparison, dataset, label, *measure[1:]) for measure in MEASURES], dataset)
+        for dataset in comparison.datasets
+        for label in comparison.settings
+        if comparison.of(dataset, label)
+    ]
+    notes = ["Means over seeds, with the standard deviation."]
+    return Table(
+        "convergence-table", "What the best epoch took.", "Setting", [m[0] for m in MEASURES], rows, notes
+    )
+
+
+def _cell(comparison: Comparison, dataset: str, label: str, measure: Any, text: Any) -> Cell:
+    found: Summary | None = comparison.summarise(dataset, label, measure)
+    if found is None:
+        return Cell(formatting.DASH)
+    return Cell(text(found.mean), "" if found.deviation is None else f"±{text(found.deviation)}")
