@@ -12,10 +12,10 @@ from recbole_mmm4rec.benchmark.plan import RunPlan
 from recbole_mmm4rec.benchmark.spec import Benchmark, read_benchmark
 from tests.conftest import SMALL
 
-SIZES = ("inner_size", "head_dim", "d_state", "n_groups")
+SIZES = ("hidden_size", "inner_size", "head_dim", "d_state", "n_groups")
 COMMON = {key: value for key, value in SMALL.items() if key not in SIZES} | {"epochs": 3, "topk": [5, 10]}
 OURS = {"model": "MMM4Rec"} | {key: SMALL[key] for key in SIZES}
-SASREC = {"model": "SASRec"}
+SASREC = {"model": "SASRec", "hidden_size": 16}
 
 MakePlans = Callable[..., list[RunPlan]]
 
