@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from recbole_mmm4rec.nn.chunks import in_chunks
 from recbole_mmm4rec.nn.dropout import Dropout
-from recbole_mmm4rec.nn.transformer import TransformerSettings, TransformerStack, key_mask
+from recbole_mmm4rec.nn.transformer import TransformerSettings, TransformerStack, key_mask_or_all
 
 ABSENT = -1e4
 """What a modality that is not there has to say in the maximum over modalities."""
@@ -68,7 +68,7 @@ class JointEncoder(nn.Module):
         names, slots = list(tokens), next(iter(tokens.values())).shape[1]
         place = self.position(positions)
         x = torch.cat([tokens[name] + (place + self.types[name].weight) for name in names], dim=1)
-        mask = None if present is None else _keys([present[name] for name in names])
+        mask = None if present is None else key_mask_or_all(torch.cat([present[n] for n in names], dim=1))
         rows = None if read is None else torch.cat([read + slots * at for at in range(len(names))], dim=1)
         states = self.final_norm(self.stack(self.dropout(self.layer_norm(x)), mask, rows))
         parts = states.chunk(len(names), dim=1)
@@ -114,9 +114,3 @@ class JointEncoder(nn.Module):
             return self(slots, None, first)[:, 0]
 
         return in_chunks(encode, list(tokens.values()), chunk)
-
-
-def _keys(present: list[Tensor]) -> Tensor:
-    """(B, S) bool a modality -> (B, 1, 1, M S) bool; where there is nothing to look at, no softmax fails."""
-    keys = torch.cat(present, dim=1)
-    return key_mask(keys | ~keys.any(1, keepdim=True))

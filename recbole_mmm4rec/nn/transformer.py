@@ -58,6 +58,11 @@ def key_mask(valid: Tensor) -> Tensor:
     return valid[:, None, None]
 
 
+def key_mask_or_all(valid: Tensor) -> Tensor:
+    """The same, but where no key is valid all are looked at, so that no softmax is over nothing."""
+    return key_mask(valid | ~valid.any(1, keepdim=True))
+
+
 def additive(mask: Tensor, penalty: float = -1e4) -> Tensor:
     """A bool mask as numbers added to the scores.
 

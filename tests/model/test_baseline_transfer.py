@@ -23,6 +23,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "M3Rec": {"hidden_size": 16},
     "HM4SR": {"hidden_size": 16},
     "MMSRec": {"hidden_size": 16},
+    "MISSRec": {"hidden_size": 16, "seed": 0},
 }
 FRESH = {
     "ZESRec": ["table.item_bias.text"],
@@ -32,8 +33,9 @@ FRESH = {
     "M3Rec": ["ids.embedding.weight"],
     "HM4SR": ["ids.embedding.weight"],
     "MMSRec": ["encoder.position.weight"],
+    "MISSRec": ["interests.centroids", "interests.clusters", "interests.fitted"],
 }
-FROZEN = {"UniSRec", "VQRec"}
+FROZEN = {"UniSRec": "encoder.stack.", "VQRec": "encoder.stack.", "MISSRec": "encoder.transformer."}
 
 
 def build(name: str, items: int, stage: str, width: int = 12, **changes: Any) -> Any:
@@ -75,7 +77,7 @@ def test_pre_trained_weights_move_to_another_dataset(name: str, tmp_path: Path) 
     learning = {n for n, p in target.named_parameters() if p.requires_grad}
     frozen = {n for n, p in target.named_parameters() if not p.requires_grad}
     assert bool(frozen) is (name in FROZEN)
-    assert all(n.startswith(("encoder.stack.", "encoder.input.position.")) for n in frozen)
+    assert all(n.startswith((FROZEN[name], "encoder.input.position.")) for n in frozen)
     target.calculate_loss(batch()).backward()
     without = {n for n, p in target.named_parameters() if n in learning and p.grad is None}
     assert without <= {"table.mask.weight"}
@@ -90,7 +92,7 @@ def test_s3rec_moves_its_items_by_token_on_request(tmp_path: Path) -> None:
     assert not report.fresh.keys() - {"table.mask.weight"}
 
 
-@pytest.mark.parametrize("name", ["ZESRec", "UniSRec", "VQRec", "M3Rec", "MMSRec"])
+@pytest.mark.parametrize("name", ["ZESRec", "UniSRec", "VQRec", "M3Rec", "MMSRec", "MISSRec"])
 def test_features_of_another_width_are_refused(name: str, tmp_path: Path) -> None:
     source, target = build(name, 40, "pretrain"), build(name, 25, "finetune", width=8)
     path = save(tmp_path / "pre.pth", source, tokens(40))

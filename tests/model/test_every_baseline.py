@@ -22,12 +22,14 @@ SMALL = {
     "code_cap": 8,
     "d_state": 8,
     "mask_ratio": 0.0,  # MMSRec guesses the target alone
+    "item_mm_fusion": "static",  # MISSRec's scores are products
+    "regulariser_weight": 0.0,
     "seed": 0,
 }
 BASELINES = [
     *("BSARec", "FDSAT", "Mamba4Rec", "Mamba4RecT", "S3RecT", "SASRecT", "TiM4Rec", "TiM4RecT"),
     *("UniSRec", "VQRec", "ZESRec"),
-    *("M3Rec", "MMSRec", "HM4SR"),
+    *("M3Rec", "MMSRec", "MISSRec", "HM4SR"),
 ]
 CROSS_ENTROPY_ALONE = {"idcl_weight": 0.0, "pcl_weight": 0.0}  # HM4SR has losses beside it, with draws
 
@@ -143,7 +145,10 @@ def test_every_trainable_parameter_learns_and_is_optimised_once(name: str) -> No
         ("BSARec", "padding"),
         ("VQRec", "code_index"),
         ("S3RecT", "pretrain_padding"),
-        *((name, "missing_modality") for name in ("SASRecT", "FDSAT", "UniSRec", "M3Rec", "HM4SR")),
+        *(
+            (name, "missing_modality")
+            for name in ("SASRecT", "FDSAT", "UniSRec", "M3Rec", "MISSRec", "HM4SR")
+        ),
         ("HM4SR", "category_index"),
     ],
 )
