@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from time import time
 from typing import Any
 
@@ -112,16 +113,13 @@ class MultiModalTrainer(ResumableTrainer):
         self._enter_epoch(train_data, epoch_idx)
         started, losses = time(), LossSum(epoch_idx)
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.enable_scaler)
-        waiting = 0  # batches whose gradients wait for a step
-        for interaction in self._batches(train_data, epoch_idx, show_progress):
-            with self._autocast():
-                loss = (loss_func or self.model.calculate_loss)(interaction.to(self.device))
-            scaler.scale(losses.add(loss)).backward()
-            waiting += 1
-            if waiting == self.accumulation_steps:
-                self._step(scaler)
-                waiting = 0
-        if waiting:
+        batches = self._batches(train_data, epoch_idx, show_progress)
+        while group := list(islice(batches, self.accumulation_steps)):
+            with self._shared_item_table() if len(group) > 1 else nullcontext():
+                for interaction in group:
+                    with self._autocast():
+                        loss = (loss_func or self.model.calculate_loss)(interaction.to(self.device))
+                    scaler.scale(losses.add(loss)).backward()
             self._step(scaler)
         total = losses.total()
         self.record.end_epoch(time() - started, sum(total))

@@ -19,6 +19,7 @@ from recbole_mmm4rec.nn.buckets import in_buckets
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
 from recbole_mmm4rec.nn.losses import full_catalogue_loss, in_batch_loss, inner_products
 from recbole_mmm4rec.nn.parameters import parameter_groups
+from recbole_mmm4rec.nn.shared_table import SharedTable
 
 Table = Mapping[str, Tensor]
 """Item vectors by name, each (n, D): of all N + 1 items, or of the ``items`` of a step."""
@@ -48,7 +49,7 @@ class MultiModalRecommender(SequentialRecommender):
         self.pad_is_candidate = bool(config["pad_is_candidate"])
         self.mask_equal_items = bool(config["mask_equal_items"])
         self.decay_everything = bool(config["decay_everything"])
-        self._shared_table: Table | None = None
+        self._shared_table: SharedTable | None = None
         self.feature_facts = {
             name: {"dimension": f.matrix.shape[1], "encoder": f.metadata.get("encoder")}
             for name, f in self.dataset_features(dataset).items()
@@ -144,15 +145,16 @@ class MultiModalRecommender(SequentialRecommender):
 
     @contextmanager
     def shared_item_table(self) -> Iterator[None]:
-        """Within it the table of all items is made once: weights must not change (an evaluation)."""
-        self._shared_table = self.item_table()
+        """Within it the table of all items is made once: for an evaluation, or the batches of one step."""
+        self._shared_table = shared = SharedTable(self.item_table)
         try:
             yield
         finally:
             self._shared_table = None
+        shared.backward()
 
     def _full_table(self) -> Table:
-        return self.item_table() if self._shared_table is None else self._shared_table
+        return self.item_table() if self._shared_table is None else self._shared_table()
 
     def user_vectors(self, interaction: Any) -> Tensor:
         """(B, D) user vectors of a batch."""

@@ -93,6 +93,19 @@ def test_equals_the_plain_twin_in_value_and_gradient(switches: dict[str, Any], l
         assert (actual - expected).abs().max() <= 1e-4 * largest, name
 
 
+@pytest.mark.parametrize("stage", ["finetune", "pretrain"])
+def test_the_batches_of_a_step_share_one_item_table_and_its_gradient(stage: str) -> None:
+    model, batches = make(stage=stage), [make_batch([3, LENGTH], 0), make_batch([1, 2, 5], 1)]
+    torch.stack([model.calculate_loss(batch) for batch in batches]).sum().backward()
+    apart = [parameter.grad for parameter in model.parameters()]
+    model.zero_grad()
+    with model.shared_item_table():
+        for batch in batches:
+            model.calculate_loss(batch).backward()
+    for parameter, expected in zip(model.parameters(), apart, strict=True):
+        torch.testing.assert_close(parameter.grad, expected, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("fidelity", ["paper", "reference"])
 def test_pads_and_buckets_never_change_a_user(fidelity: str) -> None:
     model, batch = make(fidelity), make_batch([3, 1, LENGTH, 5])
