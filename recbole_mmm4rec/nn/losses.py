@@ -61,7 +61,6 @@ def in_batch_loss(
     mask_equal: bool = True,
     equal_logit: float = -torch.inf,
     own_negatives: Tensor | None = None,
-    chunk: int = 0,
     score: Score = inner_products,
 ) -> Tensor:
     """Mean cross-entropy of the target among the batch's own targets (equation (20)).
@@ -73,25 +72,17 @@ def in_batch_loss(
         mask_equal: two rows with the same target are no negatives of each other.
         equal_logit: score of such a row, as some released codes have it (UniSRec: 0, a weight of 1).
         own_negatives: (B, D), row b is one more negative of user b, divided by the temperature too.
-        chunk: users a chunk; 0: all at once. As in :func:`full_catalogue_loss`.
         score: of users and candidates.
 
     Returns:
         () float32.
     """
-
-    def of_rows(rows: Tensor, users: Tensor, candidates: Tensor) -> Tensor:
-        scores = score(users[rows], candidates).float()
-        if mask_equal:
-            same = (targets[rows].unsqueeze(1) == targets).scatter(1, rows.unsqueeze(1), False)
-            scores = scores.masked_fill(same, equal_logit)
-        if own_negatives is not None:
-            own = (users[rows] * own_negatives[rows]).sum(-1, keepdim=True)
-            scores = torch.cat([scores, own.float()], dim=1)
-        return F.cross_entropy(scores, rows, reduction="none")
-
-    rows = torch.arange(len(targets), device=targets.device)
-    if chunk <= 0 or chunk >= len(rows):
-        return of_rows(rows, users, candidates).mean()
-    parts = [checkpoint(of_rows, part, users, candidates, use_reentrant=False) for part in rows.split(chunk)]
-    return torch.cat(parts).mean()
+    scores = score(users, candidates).float()
+    labels = torch.arange(len(targets), device=targets.device)
+    if mask_equal:
+        same = targets.unsqueeze(1) == targets
+        same.fill_diagonal_(False)
+        scores = scores.masked_fill(same, equal_logit)
+    if own_negatives is not None:
+        scores = torch.cat([scores, (users * own_negatives).sum(-1, keepdim=True).float()], dim=1)
+    return F.cross_entropy(scores, labels)

@@ -5,8 +5,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
-from recbole_mmm4rec.nn.losses import in_batch_loss
+_EQUAL = -1e30
+"""Score of the same item elsewhere; not infinite, so that a block of nothing else has gradients."""
 
 Kind = tuple[str, ...]
 """Modalities that a view sees."""
@@ -36,7 +38,7 @@ def modality_contrasts(
         items: (n,) int64.
         temperature: divides the cosines.
         mask_equal: the same item elsewhere is no negative.
-        chunk: items a chunk, see :func:`~recbole_mmm4rec.nn.losses.in_batch_loss`.
+        chunk: see :func:`symmetric_contrast`.
 
     Returns:
         () float32 by the names of the views; a term that no item has both sides of is left out.
@@ -48,12 +50,41 @@ def modality_contrasts(
         kept = _seen(present, names, one) & _seen(present, names, other)
         if kept.any():
             a, b = (F.normalize(vectors[kept], dim=-1) for vectors in (kinds[one][0], kinds[other][1]))
-            ways = [
-                in_batch_loss(x, y / temperature, items[kept], mask_equal, chunk=chunk)
-                for x, y in ((a, b), (b, a))
-            ]
-            terms[f"{'+'.join(one)} {'+'.join(other)}"] = torch.stack(ways).sum()
+            loss = symmetric_contrast(a, b / temperature, items[kept], mask_equal, chunk)
+            terms[f"{'+'.join(one)} {'+'.join(other)}"] = loss
     return terms
+
+
+def symmetric_contrast(
+    a: Tensor, b: Tensor, items: Tensor, mask_equal: bool = True, chunk: int = 0
+) -> Tensor:
+    """Cross-entropy of b among all b's for every a, plus that of a among all a's for every b.
+
+    Args:
+        a, b: (n, D), row by row pairs; one of them divided by the temperature.
+        items: (n,) int64.
+        mask_equal: the same item in another row is no negative.
+        chunk: rows whose scores lie in memory, computed again in the backward pass; 0: all.
+
+    Returns:
+        () float32.
+    """
+
+    def block(rows: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        scores = (a[rows] @ b.T).float()
+        if mask_equal:
+            same = (items[rows].unsqueeze(1) == items).scatter(1, rows.unsqueeze(1), False)
+            scores = scores.masked_fill(same, _EQUAL)
+        return scores.logsumexp(1), scores.logsumexp(0)
+
+    rows = torch.arange(len(items), device=items.device)
+    if chunk <= 0 or chunk >= len(rows):
+        blocks = [block(rows, a, b)]
+    else:
+        blocks = [checkpoint(block, part, a, b, use_reentrant=False) for part in rows.split(chunk)]
+    of_a, of_b = zip(*blocks, strict=True)
+    right = (a * b).sum(1).float()
+    return (torch.cat(of_a) + torch.stack(of_b).logsumexp(0) - 2 * right).mean()
 
 
 def _seen(present: Tensor, names: Kind, kind: Kind) -> Tensor:
