@@ -44,7 +44,7 @@ def build(name: str, items: int, stage: str, width: int = 12, **changes: Any) ->
     values = {"MAX_ITEM_LIST_LENGTH": 6} | SMALL[name] | changes
     config = builders.settings(name, stage=stage, **values)
     features = {"text": builders.feature(torch.randn(items, width))}
-    if IMAGE in model_class.modalities:
+    if IMAGE in (config["modalities"] or model_class.modalities):
         features[IMAGE] = builders.feature(torch.randn(items, 10), torch.arange(items) % 3 == 1)
     return model_class(config, builders.dataset(items, **features))
 
@@ -117,3 +117,30 @@ def test_positions_that_stay_behind_free_the_length_of_histories(tmp_path: Path)
         source = build("MMSRec", 40, "pretrain", move_positions=True)
         target = build("MMSRec", 25, "finetune", move_positions=True, MAX_ITEM_LIST_LENGTH=9)
         load_pretrained(target, save(tmp_path / "moving.pth", source, tokens(40)), tokens(25))
+
+
+def test_m3rec_pre_trained_on_texts_alone_starts_its_pictures_fresh(tmp_path: Path) -> None:
+    source, target = build("M3Rec", 40, "pretrain", modalities=["text"]), build("M3Rec", 25, "finetune")
+    report = load_pretrained(target, save(tmp_path / "pre.pth", source, tokens(40)), tokens(25))
+    pictures = [name for name in target.state_dict() if ".image." in name or name == "scales.image"]
+    assert sorted(report.fresh) == sorted(["ids.embedding.weight", *pictures])
+    assert report.left.keys() == {"ids.embedding.weight"}
+    assert {"encoder.layers.0.shared.block.in_proj.weight", "table.adapters.text.0.weight"} <= set(
+        report.moved
+    )
+
+
+def test_hm4sr_refuses_experts_of_other_streams(tmp_path: Path) -> None:
+    source, target = build("HM4SR", 40, "pretrain", modalities=["text"]), build("HM4SR", 25, "finetune")
+    path = save(tmp_path / "pre.pth", source, tokens(40))
+    with pytest.raises(
+        UserError, match=r"shape of encoder\.interaction\.\S+ is .* in the checkpoint and .* here"
+    ):
+        load_pretrained(target, path, tokens(25))
+
+
+def test_hm4sr_pre_trained_with_times_moves_to_data_without_any(tmp_path: Path) -> None:
+    source, target = build("HM4SR", 40, "pretrain"), build("HM4SR", 25, "finetune", use_time=False)
+    report = load_pretrained(target, save(tmp_path / "pre.pth", source, tokens(40)), tokens(25))
+    assert {name.split(".")[1] for name in report.left} == {"embedding", "moments", "temporal"}
+    assert list(report.fresh) == ["ids.embedding.weight"]
