@@ -11,7 +11,7 @@ from recbole_mmm4rec.host.property_files import properties_path, read_properties
 
 FILE_KEYS = ("title", "datasets", "seeds", "common", "models", "settings", "report")
 SETTING_KEYS = ("name", "model", "datasets", "pretrain")
-REPORT_KEYS = ("title", "ours", "baselines", "metrics", "sections")
+REPORT_KEYS = ("ours", "baselines", "metrics", "sections")
 OWN_KEYS = frozenset({"resume", "nproc", "bench", "checkpoint_dir", "model", "dataset", "config_files"})
 """Keys of a run that the benchmark itself decides."""
 

@@ -108,10 +108,11 @@ def test_models_by_name_in_processes(in_tmp: Path, reports: list[Path], capsys: 
         ("BPR", 1, "finished"),
     }
     assert yaml.safe_load((folder / "plan.yaml").read_text()) == {
+        "title": "Pop, BPR",
         "datasets": ["tiny"],
         "settings": ["Pop", "BPR"],
         "seeds": [1],
-        "report": {"title": "Pop, BPR"},
+        "report": {},
     }
     assert f"report: {folder / 'report.html'}" in capsys.readouterr().out
     assert reports == [folder]
