@@ -1,11 +1,14 @@
 """How the cost of a training step grows with every size: ``run_recbole.py --bench=growth``.
 
-Forward and backward of MMM4Rec on made-up histories of full length, one size varied at a time, and the two
-forms of state-space duality against each other. Writes ``growth.json`` and the picture ``growth.svg``.
+Forward and backward of MMM4Rec on made-up histories of full length, one size varied at a time, and the forms
+of state-space duality against each other, on a GPU that of mamba-ssm too. Writes ``growth.json`` and the
+picture ``growth.svg``.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from math import log
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,9 @@ from recbole_mmm4rec.nn.ssd import ssd_linear, ssd_quadratic
 BASE = {"length": 20, "items": 1_000, "batch": 64, "hidden_size": 64}
 SMALL_HEADS = {"head_dim": 16, "d_state": 16}
 CHUNK = 65_536
+
+Scan = Callable[..., Tensor]
+"""(B, L, H, P) inputs, steps, decay rates, input and output maps -> (B, L, H, P), as ``nn.ssd.ssd``."""
 
 
 @dataclass
@@ -70,12 +76,12 @@ SWEEPS = (
     Sweep("items", "catalogue, in chunks", (1_000, 10_000, 100_000, 1_000_000), {"softmax_chunk": CHUNK}),
     Sweep("items", "batch (pre-training)", (1_000, 10_000, 100_000, 1_000_000), {"stage": "pretrain"}),
 )
-SCAN_LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
+SCAN_LENGTHS = (20, 50, 100, 200, 500, 1000)
 
 
 def run(folder: Path = Path(), sweeps: Sequence[Sweep] = SWEEPS, runs: int = 3) -> list[Curve]:
     """Measure all curves and write ``growth.json`` and ``growth.svg`` into ``folder``."""
-    points = sum(len(sweep.sizes) for sweep in sweeps) + 2 * len(SCAN_LENGTHS)
+    points = sum(len(sweep.sizes) for sweep in sweeps) + len(scans()) * len(SCAN_LENGTHS)
     with tqdm(total=points, desc="Growth", ncols=100) as bar:
         curves = [*(measure(sweep, runs, bar) for sweep in sweeps), *scan_forms(runs, bar)]
     records = [asdict(curve) | {"exponent": curve.exponent} for curve in curves]
@@ -85,9 +91,21 @@ def run(folder: Path = Path(), sweeps: Sequence[Sweep] = SWEEPS, runs: int = 3) 
 
 
 def table(curves: Sequence[Curve]) -> str:
-    """Lines for a person; the last two curves are those of :func:`scan_forms`."""
-    lines = [*(curve.line() for curve in curves), crossing(*curves[-2:])]
+    """Lines for a person; the last curves are those of :func:`scans`."""
+    quadratic, linear = curves[-len(scans()) :][:2]
+    lines = [*(curve.line() for curve in curves), crossing(quadratic, linear)]
     return "\n".join(lines) + "\n"
+
+
+def scans() -> dict[str, Scan]:
+    """The forms of the scan that can run here, the two of this package first."""
+    forms = {"quadratic form": ssd_quadratic, "linear-time form": ssd_linear}
+    if torch.cuda.is_available():
+        with suppress(ImportError):
+            from mamba_ssm.ops.triton.ssd_combined import mamba_chunk_scan_combined
+
+            forms["mamba-ssm kernel"] = partial(mamba_chunk_scan_combined, chunk_size=256)
+    return forms
 
 
 def measure(sweep: Sweep, runs: int, bar: Any) -> Curve:
@@ -109,8 +127,8 @@ def _step_cost(sizes: dict[str, int], values: dict[str, Any], runs: int) -> floa
 
 
 def scan_forms(runs: int, bar: Any) -> Iterator[Curve]:
-    """The quadratic and the linear-time form of the same scan: B 16, H 8, P 64, G 8, S 64."""
-    for label, form in (("quadratic form", ssd_quadratic), ("linear-time form", ssd_linear)):
+    """Each form of the same scan: B 16, H 8, P 64, G 8, S 64."""
+    for label, form in scans().items():
         curve = Curve("length", label)
         for length in SCAN_LENGTHS:
             inputs = _scan_inputs(length)
