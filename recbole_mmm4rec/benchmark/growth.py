@@ -99,7 +99,7 @@ def table(curves: Sequence[Curve]) -> str:
 
 def scans() -> dict[str, Scan]:
     """The forms of the scan that can run here, the two of this package first."""
-    forms = {"quadratic form": ssd_quadratic, "linear-time form": ssd_linear}
+    forms: dict[str, Scan] = {"quadratic form": ssd_quadratic, "linear-time form": ssd_linear}
     if torch.cuda.is_available():
         with suppress(ImportError):
             from mamba_ssm.ops.triton.ssd_combined import mamba_chunk_scan_combined
