@@ -2,16 +2,14 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pyarrow as pa
 
-from recbole_mmm4rec.prepare.settings import Settings
 from recbole_mmm4rec.prepare.sources.base import ItemRecord
 from recbole_mmm4rec.prepare.sources.batches import interaction_batch
 from recbole_mmm4rec.prepare.sources.columns import as_text
-from recbole_mmm4rec.prepare.sources.files import find_file
 from recbole_mmm4rec.prepare.sources.tables import read_table
+from recbole_mmm4rec.prepare.sources.two_files import TwoFiles
 from recbole_mmm4rec.prepare.tally import Tally
 
 RATINGS = ["userId", "movieId", "rating", "timestamp"]
@@ -26,27 +24,20 @@ def movie(token: str, title: str, genres: str) -> ItemRecord:
     return ItemRecord(token, {"title": title, "year": year[1] if year else "", "genres": listed})
 
 
-class MovieLensCsv:
+class MovieLensCsv(TwoFiles):
     """``ratings.csv`` and ``movies.csv``."""
-
-    has_time = True
-    has_rating = True
-
-    def __init__(self, settings: Settings, folder: Path) -> None:
-        self.ratings_path = find_file(folder, settings.interactions, "ratings")
-        self.movies_path = find_file(folder, settings.items, "movies")
 
     def items(self, tally: Tally) -> Iterator[ItemRecord]:
         """Yield title, year and genres of every movie."""
-        for batch in read_table(self.movies_path, MOVIES, tally):
+        for batch in read_table(self.items_path, MOVIES, tally):
             for token, title, genres in zip(*(as_text(column).to_pylist() for column in batch), strict=True):
                 if token and title is not None:
                     yield movie(token, title, genres or "")
                 else:
-                    tally.add("rows skipped: no movieId, or a title that is not UTF-8", self.movies_path.name)
+                    tally.add("rows skipped: no movieId, or a title that is not UTF-8", self.items_path.name)
 
     def interactions(self, tally: Tally) -> Iterator[pa.RecordBatch]:
         """Yield the ratings in file order."""
-        for batch in read_table(self.ratings_path, RATINGS, tally):
+        for batch in read_table(self.interactions_path, RATINGS, tally):
             user, item, rating, time = batch.columns
             yield interaction_batch(user, item, rating, time, "s")

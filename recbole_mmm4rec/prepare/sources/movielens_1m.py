@@ -5,32 +5,25 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from recbole_mmm4rec.prepare.settings import Settings
 from recbole_mmm4rec.prepare.sources.base import ItemRecord
 from recbole_mmm4rec.prepare.sources.batches import batched_rows
-from recbole_mmm4rec.prepare.sources.files import find_file, read_lines
+from recbole_mmm4rec.prepare.sources.files import read_lines
 from recbole_mmm4rec.prepare.sources.movielens import movie
+from recbole_mmm4rec.prepare.sources.two_files import TwoFiles
 from recbole_mmm4rec.prepare.tally import Tally
 
 
-class MovieLens1M:
+class MovieLens1M(TwoFiles):
     """``ratings.dat`` (user::movie::rating::time) and ``movies.dat`` (movie::title::genres)."""
-
-    has_time = True
-    has_rating = True
-
-    def __init__(self, settings: Settings, folder: Path) -> None:
-        self.ratings_path = find_file(folder, settings.interactions, "ratings")
-        self.movies_path = find_file(folder, settings.items, "movies")
 
     def items(self, tally: Tally) -> Iterator[ItemRecord]:
         """Yield title, year and genres of every movie."""
-        for token, title, genres in _rows(self.movies_path, 3, tally):
+        for token, title, genres in _rows(self.items_path, 3, tally):
             yield movie(token, title, genres)
 
     def interactions(self, tally: Tally) -> Iterator[pa.RecordBatch]:
         """Yield the ratings in file order."""
-        rows = _rows(self.ratings_path, 4, tally)
+        rows = _rows(self.interactions_path, 4, tally)
         yield from batched_rows(((user, item, rating, time) for user, item, rating, time in rows), "s")
 
 
