@@ -1,9 +1,9 @@
 """Drawings: one look for all figures, in colours that everybody can tell apart, on paper too."""
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 from io import StringIO
 from typing import Any
@@ -78,37 +78,36 @@ def make_styles(labels: list[str], ours: str | None) -> dict[str, Style]:
     return styles
 
 
-def draw(name: str, label: str, paint: Callable[[Any], None], size: tuple[float, float] = PANEL) -> str:
+def draw(label: str, paint: Callable[[Any], None]) -> str:
     """Draw on fresh axes.
 
     Args:
-        name: prefix of the drawing's ids, its own in the page.
         label: what the drawing shows, for those who cannot see it.
         paint: gets matplotlib's axes.
-        size: inches.
 
     Returns:
         An ``<svg>`` element whose fonts are text and which names nothing outside itself.
     """
-    with _settings():
-        figure = Figure(figsize=size, layout="constrained")
+    with mpl.rc_context(_SETTINGS):
+        figure = Figure(figsize=PANEL, layout="constrained")
         paint(figure.subplots())
-        return _to_svg(figure, name, label)
+        return _to_svg(figure, label)
 
 
-def draw_swatch(name: str, style: Style) -> str:
+@lru_cache(maxsize=256)
+def draw_swatch(style: Style) -> str:
     """A short piece of a setting's line, for legends."""
-    with _settings():
+    with mpl.rc_context(_SETTINGS):
         figure = Figure(figsize=SWATCH)
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
         axes.plot([0, 1, 2], [0, 0, 0], **style.line, markevery=[1])
-        return _to_svg(figure, name, "")
+        return _to_svg(figure, "")
 
 
-def legend(name: str, styles: dict[str, Style], labels: list[str]) -> list[tuple[str, str]]:
+def legend(styles: dict[str, Style], labels: list[str]) -> list[tuple[str, str]]:
     """A swatch for each label."""
-    return [(draw_swatch(f"{name}-key{number}", styles[label]), label) for number, label in enumerate(labels)]
+    return [(draw_swatch(styles[label]), label) for label in labels]
 
 
 def scale(axis: Any, values: list[float]) -> None:
@@ -121,31 +120,29 @@ def scale(axis: Any, values: list[float]) -> None:
 
 
 def short(value: float) -> str:
-    """A number in few characters: 250, 1.5k, 12M."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
+    """A number in few characters: 250, 1,500, 15k, 12M."""
+    for start, size, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if abs(value) >= start:
             return f"{value / size:.3g}{letter}"
-    return f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-@contextmanager
-def _settings() -> Iterator[None]:
-    with mpl.rc_context(_SETTINGS):
-        yield
-
-
-def _to_svg(figure: Figure, name: str, label: str) -> str:
+def _to_svg(figure: Figure, label: str) -> str:
     picture = StringIO()
     figure.savefig(picture, format="svg", transparent=True, metadata={"Date": None})
-    return embeddable(picture.getvalue(), name, label)
+    return embeddable(picture.getvalue(), label)
 
 
-def embeddable(document: str, name: str, label: str) -> str:
-    """An SVG document as an element of a page: no prologue, no metadata, no name spaces, ids of its own."""
+def embeddable(document: str, label: str) -> str:
+    """An SVG document as an element of a page: no prologue, no metadata, no name spaces."""
     element = document[document.index("<svg") :]
     element = re.sub(r"<metadata>.*?</metadata>\s*", "", element, flags=re.DOTALL)
     element = re.sub(r'\s(xmlns(:\w+)?)="[^"]*"', "", element)
-    element = re.sub(r'(\sid=")', rf"\1{name}-", element)
-    element = re.sub(r'(url\(#|href="#)', rf"\1{name}-", element)
     role = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
     return element.replace("<svg", f"<svg {role}", 1).strip()
+
+
+def with_own_ids(element: str, prefix: str) -> str:
+    """The element with ids that no other drawing of the page has."""
+    element = re.sub(r'(\sid=")', rf"\1{prefix}-", element)
+    return re.sub(r'(url\(#|href="#)', rf"\1{prefix}-", element)

@@ -2,6 +2,7 @@
 
 from html import escape
 
+from recbole_mmm4rec.benchmark.report.drawing import with_own_ids
 from recbole_mmm4rec.benchmark.report.section import Figures, Folded, Section
 from recbole_mmm4rec.benchmark.report.style import STYLE
 from recbole_mmm4rec.benchmark.report.table import Table
@@ -45,8 +46,14 @@ def _block(block: Table | Figures | Folded) -> str:
 
 
 def _figures(figures: Figures) -> str:
-    keys = "".join(f"<li>{swatch}<span>{escape(label)}</span></li>" for swatch, label in figures.legend)
-    panels = "".join(f"<div><h3>{escape(panel.title)}</h3>{panel.svg}</div>\n" for panel in figures.panels)
+    keys = "".join(
+        f"<li>{with_own_ids(swatch, f'{figures.name}-key{number}')}<span>{escape(label)}</span></li>"
+        for number, (swatch, label) in enumerate(figures.legend)
+    )
+    panels = "".join(
+        f"<div><h3>{escape(panel.title)}</h3>{with_own_ids(panel.svg, f'{figures.name}-{number}')}</div>\n"
+        for number, panel in enumerate(figures.panels)
+    )
     notes = "".join(f"<p>{escape(note)}</p>" for note in figures.notes)
     return (
         f'<figure id="figure-{escape(figures.name)}"><figcaption>{escape(figures.caption)}</figcaption>'

@@ -12,6 +12,7 @@ from recbole_mmm4rec.benchmark.report.run import Run
 from recbole_mmm4rec.benchmark.report.statistics import LEVEL, PairedTest, holm, paired_test
 from recbole_mmm4rec.benchmark.report.users import UserFiles, match_users
 
+NOT_SHOWN = "no difference shown"
 _Pairs = tuple[int, np.ndarray, np.ndarray]
 """Number of seeds, and the paired values of the reference and the other setting, each (n,)."""
 
@@ -37,7 +38,7 @@ class Contrast:
     def verdict(self) -> str:
         """What may be said of the reference."""
         if self.t_test is None or self.t_test >= LEVEL:
-            return "not shown"
+            return NOT_SHOWN
         gained = (self.test.difference > 0) != smaller_is_better(self.metric)
         return "better" if gained else "worse"
 

@@ -18,6 +18,7 @@ class ReportPlan:
     """Choices of the user; what is None or empty follows from the runs.
 
     Attributes:
+        origin: what messages call the plan.
         title: heading of the page.
         settings: labels in the order of the tables; runs under other labels are left out.
         keys: the runs that belong to the report; others in the folder are left out.
@@ -27,6 +28,7 @@ class ReportPlan:
         sections: names of sections, in the order of the page.
     """
 
+    origin: str = "report"
     title: str = "Benchmark"
     settings: tuple[str, ...] = ()
     keys: frozenset[str] = frozenset()
@@ -63,6 +65,7 @@ def _plan(plan: dict[str, Any], path: Path) -> ReportPlan:
                 "%s: report: '%s' is no key of a report; there are %s", path, key, ", ".join(KEYS)
             )
     return ReportPlan(
+        origin=f"{path}: report",
         title=_text("title", plan.get("title")) or ReportPlan.title,
         settings=tuple(_names("settings", plan.get("settings"))),
         keys=frozenset(_names("keys", plan.get("keys"))),

@@ -67,9 +67,8 @@ def paired_test(first: np.ndarray, second: np.ndarray) -> PairedTest | None:
 
 
 def _wilcoxon(differences: np.ndarray) -> float | None:
-    if np.count_nonzero(differences) < FEWEST_RANKED:
-        return None
-    return float(stats.wilcoxon(differences).pvalue)
+    ranked = differences[differences != 0]
+    return float(stats.wilcoxon(ranked).pvalue) if len(ranked) >= FEWEST_RANKED else None
 
 
 def _constant(mean: float, pairs: int) -> PairedTest:

@@ -41,9 +41,14 @@ class Study:
         return [run for run in self.runs if run.finished and run.stage == "pretrain"]
 
     @cached_property
+    def subset_only(self) -> bool:
+        """Whether all runs left items without every modality out."""
+        return all(run.full_modality for run in self._tested)
+
+    @cached_property
     def results(self) -> list[Run]:
-        """Finished runs with test results, on the whole dataset."""
-        return [run for run in self._tested if not run.full_modality]
+        """Finished runs with test results: those on whole datasets, as far as there are any."""
+        return [run for run in self._tested if self.subset_only or not run.full_modality]
 
     @cached_property
     def settings(self) -> list[str]:
@@ -64,7 +69,8 @@ class Study:
         available = list(dict.fromkeys(metric for run in self._tested for metric in run.test))
         for metric in self.plan.metrics:
             if available and metric not in available:
-                raise UserError(f"report: metric '{metric}' is in no run; there are {', '.join(available)}")
+                known = ", ".join(available)
+                raise UserError(f"{self.plan.origin}: metric '{metric}' is in no run; there are {known}")
         return list(self.plan.metrics) or default_metrics(available)
 
     @cached_property
@@ -78,9 +84,7 @@ class Study:
         """The setting that the report is about: the plan's, or our model with the fewest changes."""
         if self.plan.ours in self.settings:
             return self.plan.ours
-        mine = [run for run in self.results if run.model == OUR_MODEL]
-        plainest = min(mine, key=lambda run: (bool(run.pretrain_key), len(run.changes)), default=None)
-        return plainest.setting if plainest else None
+        return _plainest([run for run in self.results if run.model == OUR_MODEL])
 
     @cached_property
     def model_of(self) -> dict[str, str]:
@@ -89,7 +93,7 @@ class Study:
 
     @cached_property
     def comparison(self) -> Comparison:
-        """Ours against the baselines, on whole datasets."""
+        """Ours against the baselines."""
         return self._compare(self.results)
 
     @cached_property
@@ -124,25 +128,35 @@ class Study:
 
     def _compare(self, runs: list[Run]) -> Comparison:
         here = {run.setting for run in runs}
-        groups = {
-            label: group for group, labels in self.plan.baselines.items() for label in labels if label in here
-        }
-        if not groups:
-            groups = dict.fromkeys(self._default_baselines(here), "")
-        if self.ours in here and self.ours is not None:
-            groups.setdefault(self.ours, "" if not any(groups.values()) else "ours")
+        ours = self._ours_among(runs)
+        named = {label: group for group, labels in self.plan.baselines.items() for label in labels}
+        groups = {label: group for label, group in named.items() if label in here}
+        groups = groups or dict.fromkeys(self._default_baselines(here, ours), "")
+        if ours is not None:
+            groups.setdefault(ours, "")
         labels = list(groups)
         chosen = [run for run in runs if run.setting in groups]
-        reference = self.ours if self.ours in here else best_validated(chosen, labels)
+        reference = ours or best_validated(chosen, labels)
         return Comparison(chosen, labels, groups, self.metrics, reference if len(labels) > 1 else None)
 
-    def _default_baselines(self, here: set[str]) -> list[str]:
-        """Settings of other models; all settings where there is no other model. Ours comes last."""
-        labels = [label for label in self.settings if label in here and label not in self.shortened]
-        labels = labels or [label for label in self.settings if label in here]
-        mine = self.model_of.get(self.ours or "")
-        others = [label for label in labels if self.model_of[label] != mine]
-        return others or [label for label in labels if label != self.ours]
+    def _ours_among(self, runs: list[Run]) -> str | None:
+        """Ours, or the plainest setting of its model where ours did not run."""
+        if self.ours is None or any(run.setting == self.ours for run in runs):
+            return self.ours
+        return _plainest([run for run in runs if run.model == self.model_of[self.ours]])
+
+    def _default_baselines(self, here: set[str], ours: str | None) -> list[str]:
+        """Settings of other models; of the same model where there is no other."""
+        labels = [label for label in self.settings if label in here and label != ours]
+        labels = [label for label in labels if label not in self.shortened] or labels
+        others = [label for label in labels if self.model_of[label] != self.model_of.get(ours or "")]
+        return others or labels
+
+
+def _plainest(runs: list[Run]) -> str | None:
+    """The setting with the fewest changes, from scratch if possible."""
+    plainest = min(runs, key=lambda run: (bool(run.pretrain_key), len(run.changes)), default=None)
+    return plainest.setting if plainest else None
 
 
 def without_length(run: Run) -> str:

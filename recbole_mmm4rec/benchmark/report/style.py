@@ -24,7 +24,8 @@ figcaption{font-weight:600;max-width:85ch;margin-bottom:.45rem}
 table{border-collapse:separate;border-spacing:0;font-size:.875rem;line-height:1.35;
  font-variant-numeric:tabular-nums lining-nums}
 th,td{padding:.28rem .65rem;text-align:right;white-space:nowrap;font-weight:400}
-thead th{font-weight:600;vertical-align:bottom;border-bottom:1px solid var(--ink);white-space:normal}
+thead th{font-weight:600;min-width:4rem;vertical-align:bottom;white-space:normal;
+ border-bottom:1px solid var(--ink)}
 thead tr:first-child:not(:last-child) th{text-align:center;border-bottom:0}
 thead th.group{box-shadow:inset .4rem 0 #fff,inset -.4rem 0 #fff,inset 0 -1px var(--soft)}
 th[scope=row],th.text,td.text{text-align:left}

@@ -15,8 +15,8 @@ def table_html(table: Table) -> str:
         f'{box}<table><thead>{_head(table)}</thead>{bodies}</table></div><div class="notes">{notes}</div>'
     )
     if table.folded:
-        return f'<details id="{escape(table.name)}"><summary>{caption}</summary>{content}</details>\n'
-    return f'<figure id="{escape(table.name)}"><figcaption>{caption}</figcaption>{content}</figure>\n'
+        return f'<details id="table-{escape(table.name)}"><summary>{caption}</summary>{content}</details>\n'
+    return f'<figure id="table-{escape(table.name)}"><figcaption>{caption}</figcaption>{content}</figure>\n'
 
 
 def _head(table: Table) -> str:

@@ -48,7 +48,7 @@ def make_sections(study: Study) -> dict[str, Section]:
     wanted = study.plan.sections or tuple(SECTIONS)
     unknown = [name for name in wanted if name not in SECTIONS]
     if unknown:
-        raise UserError(f"report: no section is called '{unknown[0]}'; there are {', '.join(SECTIONS)}")
+        raise UserError(f"{study.plan.origin}: no section '{unknown[0]}'; there are {', '.join(SECTIONS)}")
     made = {name: SECTIONS[name](study) for name in wanted}
     return {name: section for name, section in made.items() if section is not None}
 

@@ -70,11 +70,10 @@ def known(rows: list[UserRows], fact: str) -> np.ndarray:
 def _figures(study: Study, grouping: Grouping, results: dict[str, list[GroupResult]]) -> Figures:
     panels = []
     for dataset, found in results.items():
-        name = formatting.slug(f"{grouping.name}-{dataset}")
-        svg = draw(name, f"{grouping.title} on {dataset}", _painter(study, grouping, found))
+        svg = draw(f"{grouping.title} on {dataset}", _painter(study, grouping, found))
         panels.append(Panel(dataset, svg))
     caption = f"Test {written(study.main_metric)} {grouping.inside}."
-    key = legend(grouping.name, study.styles, study.comparison.settings)
+    key = legend(study.styles, study.comparison.settings)
     return Figures(grouping.name, caption, panels, key, ["Bars: standard deviation over seeds."])
 
 

@@ -3,7 +3,7 @@
 from recbole_mmm4rec.benchmark.report import formatting
 from recbole_mmm4rec.benchmark.report.comparison import Comparison, ranks
 from recbole_mmm4rec.benchmark.report.metrics import written
-from recbole_mmm4rec.benchmark.report.pairing import Contrast
+from recbole_mmm4rec.benchmark.report.pairing import NOT_SHOWN, Contrast
 from recbole_mmm4rec.benchmark.report.section import Section
 from recbole_mmm4rec.benchmark.report.statistics import LEVEL, Summary
 from recbole_mmm4rec.benchmark.report.study import Study
@@ -15,7 +15,7 @@ STAR = "*"
 
 def comparison(study: Study) -> Section | None:
     """The main comparison, on whole datasets."""
-    if not study.comparison.runs:
+    if not study.comparison.runs or study.subset_only:
         return None
     caption = "Test results of all settings."
     table = comparison_table(study.comparison, study.user_contrasts, "comparison", caption)
@@ -67,7 +67,7 @@ def _differs(comparison: Comparison, contrasts: list[Contrast], dataset: str, me
     found = [
         contrast for contrast in contrasts if (contrast.dataset, contrast.metric, contrast.other) == case
     ]
-    return any(contrast.verdict != "not shown" for contrast in found)
+    return any(contrast.verdict != NOT_SHOWN for contrast in found)
 
 
 def _notes(comparison: Comparison, contrasts: list[Contrast]) -> list[str]:

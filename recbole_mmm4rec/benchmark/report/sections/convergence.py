@@ -31,7 +31,7 @@ def convergence(study: Study) -> Section | None:
     """Curves, and a table of what the best epoch took."""
     if not any(run.curve for run in study.comparison.runs):
         return None
-    key = legend("convergence", study.styles, study.comparison.settings)
+    key = legend(study.styles, study.comparison.settings)
     figures = Figures("convergence", "Validation during training.", _panels(study), key, [NOTE])
     return Section("Convergence", [], [figures, _table(study.comparison)])
 
@@ -42,9 +42,8 @@ def _panels(study: Study) -> list[Panel]:
         for kind in AXES:
             lines = _lines(study, dataset, kind)
             if lines:
-                name = formatting.slug(f"convergence-{dataset}-{kind}")
                 heading = f"{dataset}: {TITLES[kind]}"
-                svg = draw(name, f"Validation result on {heading}", _painter(study, kind, lines))
+                svg = draw(f"Validation result on {heading}", _painter(study, kind, lines))
                 panels.append(Panel(heading, svg))
     return panels
 

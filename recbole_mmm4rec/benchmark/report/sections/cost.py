@@ -32,7 +32,7 @@ def cost(study: Study) -> Section | None:
     ]
     caption = f"Test {written(study.main_metric)} against cost."
     notes = ["Bars: standard deviation over seeds."]
-    key = legend("cost", study.styles, study.comparison.settings)
+    key = legend(study.styles, study.comparison.settings)
     figures = Figures("cost", caption, panels, key, notes)
     return Section("Quality against cost", [], [figures, _table(study, measures)])
 
@@ -43,7 +43,6 @@ def _panel(study: Study, dataset: str, kind: str) -> Panel | None:
     if not found:
         return None
     title = f"{dataset}: {TITLES[kind]}"
-    name = formatting.slug(f"cost-{dataset}-{kind}")
 
     def paint(axes: Any) -> None:
         for label, (price, quality) in found.items():
@@ -57,7 +56,7 @@ def _panel(study: Study, dataset: str, kind: str) -> Panel | None:
         axes.set_ylabel(f"Test {written(study.main_metric)}")
         scale(axes.xaxis, [price.mean for price, _ in found.values()])
 
-    return Panel(title, draw(name, f"Test result against cost on {title}", paint))
+    return Panel(title, draw(f"Test result against cost on {title}", paint))
 
 
 def _point(study: Study, dataset: str, label: str, kind: str) -> tuple[Summary, Summary] | None:

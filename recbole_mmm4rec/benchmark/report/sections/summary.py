@@ -21,7 +21,6 @@ NOTE = (
     "verdicts are given at 0.05."
 )
 CHOICE = "{} is the one compared because it validated best on average over the datasets."
-VERDICTS = {"not shown": "no difference shown"}
 
 
 def summary(study: Study) -> Section:
@@ -44,7 +43,8 @@ def _extent(study: Study) -> str:
     hours = sum(run.seconds or 0 for run in study.runs) / 3600
     return (
         f"Runs: {done} finished{failed}. Datasets: {', '.join(datasets)}. "
-        f"Seeds: {', '.join(map(str, seeds))}. Wall time of all runs: {formatting.amount(hours)} hours. Epochs were chosen by validation alone."
+        f"Seeds: {', '.join(map(str, seeds))}. "
+        f"Wall time of all runs: {formatting.amount(hours)} hours. Epochs were chosen by validation alone."
     )
 
 
@@ -52,7 +52,6 @@ def _cells(study: Study, reference: str, dataset: str) -> list[Cell]:
     comparison, metric = study.comparison, study.main_metric
     means, other = comparison.means(dataset, metric), comparison.best_other(dataset, metric)
     contrast = _contrast(study, dataset, other)
-    verdict = contrast.verdict if contrast else formatting.DASH
     mark = BEST if best(means, metric) == reference else ""
     return [
         Cell(formatting.value(means.get(reference)), mark=mark),
@@ -60,7 +59,7 @@ def _cells(study: Study, reference: str, dataset: str) -> list[Cell]:
         Cell(formatting.value(means.get(other or ""))),
         Cell(formatting.percent(comparison.improvement(dataset, metric))),
         Cell(formatting.probability(contrast.t_test if contrast else None)),
-        Cell(VERDICTS.get(verdict, verdict)),
+        Cell(contrast.verdict if contrast else formatting.DASH),
         Cell(formatting.count(len(comparison.by_seed(dataset, reference)) or None)),
     ]
 

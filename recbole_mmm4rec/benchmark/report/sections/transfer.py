@@ -87,7 +87,7 @@ def _mean(values: list[float | None]) -> float | None:
 def _figures(study: Study, pairs: Pairs) -> Figures:
     panels = [_panel(study, dataset, label, found) for (dataset, label), found in pairs.items()]
     runs = [run for found in pairs.values() for pair in found for run in (pair.scratch, pair.pretrained)]
-    key = legend("transfer", study.styles, list(dict.fromkeys(run.setting for run in runs)))
+    key = legend(study.styles, list(dict.fromkeys(run.setting for run in runs)))
     notes = [
         "Horizontal line: the best of the run from scratch, mean over seeds. Lines as under convergence."
     ]
@@ -105,5 +105,4 @@ def _panel(study: Study, dataset: str, label: str, pairs: list[TransferPair]) ->
         axes.axhline(goal, color=study.styles[pairs[0].scratch.setting].colour, linewidth=0.8, linestyle=":")
         label_axes(axes, "epochs", written(metric))
 
-    name = formatting.slug(f"transfer-{dataset}-{label}")
-    return Panel(f"{dataset}: {label}", draw(name, f"Validation by epoch on {dataset}, {label}", paint))
+    return Panel(f"{dataset}: {label}", draw(f"Validation by epoch on {dataset}, {label}", paint))

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from recbole_mmm4rec.benchmark.report import formatting
 from recbole_mmm4rec.benchmark.report.drawing import draw, legend, make_styles, scale
 from recbole_mmm4rec.benchmark.report.metrics import written
 from recbole_mmm4rec.benchmark.report.run import Run
@@ -29,7 +28,7 @@ def truncation(study: Study) -> Section | None:
         for dataset, found in sweeps.items()
         for metric in study.metrics
     ]
-    key, notes = legend("truncation", styles, labels), ["Bars: standard deviation over seeds."]
+    key, notes = legend(styles, labels), ["Bars: standard deviation over seeds."]
     figures = Figures("truncation", f"{CAPTION[:-1]} ({LENGTH}).", panels, key, notes)
     return Section("Truncated histories", [], [figures, _table(sweeps, study.metrics)])
 
@@ -74,7 +73,7 @@ def _panel(dataset: str, sweeps: dict[str, Sweep], metric: str, styles: dict[str
 
     return Panel(
         title,
-        draw(formatting.slug(f"truncation-{title}"), f"Test result by history length on {title}", paint),
+        draw(f"Test result by history length on {title}", paint),
     )
 
 

@@ -1,0 +1,146 @@
+"""Which runs a report compares with which."""
+
+from pathlib import Path
+from typing import Any
+
+from recbole_mmm4rec.benchmark.report.plan import ReportPlan
+from recbole_mmm4rec.benchmark.report.run import Run
+from recbole_mmm4rec.benchmark.report.study import Study
+from recbole_mmm4rec.benchmark.report.study_reading import read_study
+from recbole_mmm4rec.benchmark.report.transfer_pairs import transfer_pairs
+from recbole_mmm4rec.benchmark.report.users import UserFiles
+from tests.benchmark.report.folder import make_run, write_runs
+
+TEST = {"recall@10": 0.2, "ndcg@10": 0.1}
+
+
+def ran(setting: str, model: str = "MMM4Rec", seed: int = 1, **values: Any) -> Run:
+    return make_run(setting, seed, model=model, **({"test": TEST} | values))
+
+
+def study(*runs: Run, **plan: Any) -> Study:
+    return Study(list(runs), ReportPlan(**plan), UserFiles(Path()))
+
+
+def length(count: int, named: bool = True) -> dict[str, Any]:
+    key = "MAX_ITEM_LIST_LENGTH"
+    return {"config": {key: count}, "changes": {key: count} if named else {}}
+
+
+def test_ours_is_our_model_with_the_fewest_changes() -> None:
+    runs = ran("w/o time", changes={"use_time": False}), ran("MMM4Rec"), ran("SASRec", "SASRec")
+    found = study(*runs)
+    assert found.ours == "MMM4Rec"
+    assert found.comparison.settings == ["SASRec", "MMM4Rec"]
+    assert found.comparison.reference == "MMM4Rec"
+
+
+def test_the_plan_names_ours_the_baselines_and_their_groups() -> None:
+    runs = ran("MMM4Rec"), ran("w/o time"), ran("SASRec", "SASRec"), ran("FDSA", "FDSA")
+    found = study(*runs, ours="w/o time", baselines={"T+ID": ["FDSA", "not yet run"], "ID": ["SASRec"]})
+    assert found.comparison.settings == ["FDSA", "SASRec", "w/o time"]
+    assert found.comparison.groups == {"FDSA": "T+ID", "SASRec": "ID", "w/o time": ""}
+    assert found.comparison.reference == "w/o time"
+
+
+def test_settings_of_one_model_are_compared_where_there_is_no_other() -> None:
+    found = study(ran("MMM4Rec"), ran("w/o time", changes={"use_time": False}))
+    assert found.comparison.settings == ["w/o time", "MMM4Rec"]
+
+
+def test_one_setting_has_nothing_to_be_compared_with() -> None:
+    assert study(ran("MMM4Rec")).comparison.reference is None
+
+
+def test_lengths_are_no_baselines_but_where_there_is_nothing_else() -> None:
+    usual, short = ran("SASRec", "SASRec", **length(20, named=False)), ran("L = 5", "SASRec", **length(5))
+    assert study(ran("MMM4Rec"), usual, short).comparison.settings == ["SASRec", "MMM4Rec"]
+    only = study(ran("L = 5", "SASRec", **length(5)), ran("L = 9", "SASRec", **length(9)))
+    assert only.comparison.settings == ["L = 5", "L = 9"]
+    common = study(ran("GRU4Rec", "GRU4Rec", **length(50)), ran("SASRec", "SASRec", **length(50)))
+    assert common.shortened == set()
+
+
+def test_the_full_modality_subset_stays_apart() -> None:
+    full = {"config": {"full_modality_only": True}}
+    runs = ran("MMM4Rec"), ran("SASRec", "SASRec"), ran("MMM4Rec, full", **full), ran("FDSA", "FDSA", **full)
+    found = study(*runs)
+    assert found.comparison.settings == ["SASRec", "MMM4Rec"]
+    assert found.full_modality.settings == ["FDSA", "MMM4Rec, full"]
+    assert found.full_modality.reference == "MMM4Rec, full"
+    assert study(*runs[2:]).comparison.settings == ["FDSA", "MMM4Rec, full"]
+
+
+def test_failed_runs_and_pre_training_have_no_results() -> None:
+    runs = (
+        ran("MMM4Rec"),
+        ran("A", "A", status="failed"),
+        ran("B", "B", stage="pretrain"),
+        ran("C", "C", test={}),
+    )
+    found = study(*runs)
+    assert found.comparison.settings == ["MMM4Rec"]
+    assert [run.setting for run in found.failed] == ["A"]
+    assert [run.setting for run in found.pretraining] == ["B"]
+
+
+def test_a_label_of_several_models_names_the_model(tmp_path: Path) -> None:
+    entries = [
+        {
+            "key": model,
+            "model": model,
+            "dataset": "shop",
+            "setting": "default",
+            "status": "finished",
+            "test": TEST,
+        }
+        for model in ("SASRec", "MMM4Rec")
+    ]
+    write_runs(tmp_path, entries)
+    assert read_study(tmp_path).comparison.settings == ["SASRec default", "MMM4Rec default"]
+
+
+def test_only_the_plans_runs_and_what_they_start_from(tmp_path: Path) -> None:
+    base = {"model": "MMM4Rec", "dataset": "shop", "status": "finished", "test": TEST}
+    entries = [
+        base | {"key": "pre", "setting": "pre-training", "stage": "pretrain"},
+        base | {"key": "new", "setting": "MMM4Rec", "pretrain_key": "pre"},
+        base | {"key": "new", "setting": "an old label"},
+        base | {"key": "old", "setting": "MMM4Rec"},
+    ]
+    write_runs(tmp_path, entries)
+    (tmp_path / "benchmark.json").write_text('{"title": "Mine", "keys": ["new"], "settings": ["MMM4Rec"]}')
+    found = read_study(tmp_path)
+    assert [(run.key, run.setting) for run in found.runs] == [("pre", "pre-training"), ("new", "MMM4Rec")]
+    assert found.plan.title == "Mine"
+
+
+def course(*values: float) -> dict[str, Any]:
+    curve = [
+        {
+            "epoch": number,
+            "steps": 10 * (number + 1),
+            "seconds": 2.0 * (number + 1),
+            "valid": {"ndcg@10": value},
+        }
+        for number, value in enumerate(values)
+    ]
+    return {"curve": curve, "best_epoch": max(range(len(values)), key=lambda number: values[number])}
+
+
+def test_transfer_reaches_the_best_from_scratch() -> None:
+    scratch = ran("MMM4Rec", **course(0.1, 0.2, 0.3, 0.25))
+    other = ran("w/o time", changes={"use_time": False}, **course(0.5))
+    moved = ran("pre-trained", pretrain_key="p", changes={"pretrained": "x"}, **course(0.2, 0.3, 0.4))
+    (pair,) = transfer_pairs(study(other, scratch, moved))[("shop", "pre-trained")]
+    assert (pair.scratch.setting, pair.scratch_best.number) == ("MMM4Rec", 3)
+    assert pair.reached is not None
+    assert (pair.reached.number, pair.reached.steps, pair.reached.seconds) == (2, 20, 4.0)
+
+
+def test_transfer_that_never_gets_there_and_one_without_a_partner() -> None:
+    moved = ran("pre-trained", pretrain_key="p", **course(0.2, 0.25))
+    (pair,) = transfer_pairs(study(ran("MMM4Rec", **course(0.3)), moved))[("shop", "pre-trained")]
+    assert pair.reached is None
+    assert transfer_pairs(study(moved)) == {}
+    assert transfer_pairs(study(ran("MMM4Rec", seed=2, **course(0.3)), moved)) == {}
