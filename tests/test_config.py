@@ -22,7 +22,9 @@ from recbole_mmm4rec.host.property_files import (
     read_properties,
 )
 
-PROPERTY_FILES = sorted(properties_path().rglob("*.yaml"))
+BENCHMARKS = properties_path() / "benchmark"
+"""Files that list runs; they hold values of keys that are explained elsewhere."""
+PROPERTY_FILES = sorted(path for path in properties_path().rglob("*.yaml") if path.parent != BENCHMARKS)
 
 
 def config_of(model: str = "SASRec", **values: Any) -> RunConfig:

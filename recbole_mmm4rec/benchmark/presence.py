@@ -6,8 +6,8 @@ from typing import Any
 from recbole_mmm4rec.columns import FEATURE_SUFFIX, TEXT
 from recbole_mmm4rec.data.feature_files import open_features
 from recbole_mmm4rec.data.modalities import choose_feature_files, feature_files, usable_modalities
+from recbole_mmm4rec.data.validation import existing_datasets
 from recbole_mmm4rec.host.catalogue import near
-from recbole_mmm4rec.host.datasets import existing_datasets
 from recbole_mmm4rec.prepare import SHIPPED
 from recbole_mmm4rec.prepare.settings import known_datasets
 

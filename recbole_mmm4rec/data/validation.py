@@ -18,17 +18,16 @@ from recbole_mmm4rec.errors import UserError
 SUFFIX = ".inter"
 
 
-def known_datasets(root: Path) -> list[str]:
-    """Names of the folders under ``root`` with an interaction file, and ml-100k, which RecBole brings."""
-    folders = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
-    own = [name for name in folders if any((root / name).glob("*" + SUFFIX))]
-    return sorted({*own, "ml-100k"})
+def existing_datasets(data_path: str | Path) -> list[str]:
+    """Names of the folders under ``data_path`` that hold interactions."""
+    folders = sorted(Path(data_path).iterdir()) if Path(data_path).is_dir() else []
+    return [folder.name for folder in folders if list(folder.glob(f"{folder.name}.*inter"))]
 
 
 def check_folder(folder: Path, dataset: str) -> None:
     """Refuse a dataset that does not exist; nothing is ever downloaded."""
     if not folder.is_dir():
-        names = ", ".join(known_datasets(folder.parent))
+        names = ", ".join(existing_datasets(folder.parent)) or "none"
         raise UserError(f'dataset "{dataset}" does not exist: no folder {folder}; data_path has: {names}')
 
 

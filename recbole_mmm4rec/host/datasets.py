@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 
+from recbole_mmm4rec.data.validation import existing_datasets
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import near
 from recbole_mmm4rec.host.property_files import recbole_properties_path
@@ -28,12 +29,6 @@ def dataset_folder(data_path: str, name: str) -> str:
     if not list(Path(folder).glob(f"{name}.*inter")) and not ensure_dataset(name, data_path):
         raise UserError(f"no dataset '{name}' in '{data_path}': {_choices(data_path, name)}")
     return folder
-
-
-def existing_datasets(data_path: str) -> list[str]:
-    """Names of the folders under ``data_path`` that hold interactions."""
-    folders = sorted(Path(data_path).iterdir()) if Path(data_path).is_dir() else []
-    return [folder.name for folder in folders if list(folder.glob(f"{folder.name}.*inter"))]
 
 
 def _choices(data_path: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""What the years of Amazon Reviews have in common: JSON lines of items, and of reviews or a CSV of ratings."""
+"""What the years of Amazon Reviews share: JSON lines of items, and of reviews or a CSV of ratings."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
