@@ -49,6 +49,8 @@ def _run(flags: dict[str, str]) -> int:
         return _commands("benchmark").benchmark_command(flags)
     elif list(flags) == ["report"]:
         return _commands("benchmark").report_command(flags["report"])
+    elif "tune" in flags:
+        return _commands("tuning").tune_command(flags)
     else:
         _train(flags)
     return 0

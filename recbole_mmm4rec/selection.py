@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from logging import getLogger
+from pathlib import Path
 from time import time
 from typing import Any
 
@@ -119,6 +120,24 @@ def select(
         options["callback_fn"] = note
     selection.score, selection.valid = fit(train_data, valid_data, **options)
     return selection
+
+
+def select_or_continue(
+    config: Any, train_data: Any, valid_data: Any, watch: Callable[[int, float], None] | None = None
+) -> Selection:
+    """:func:`select` with our trainer, from where a killed process left off.
+
+    It is found in ``checkpoint_dir``, which belongs to this run alone. What cannot be resumed starts over.
+    """
+    states = sorted(Path(config["checkpoint_dir"]).glob("*.last.pth"), key=lambda path: path.stat().st_mtime)
+    if states:
+        config["resume"] = str(states[-1])
+        try:
+            return select(config, train_data, valid_data, ours=True, watch=watch)
+        except UserError as error:
+            getLogger().warning(f"starting over: {error}")
+            config["resume"] = None
+    return select(config, train_data, valid_data, ours=True, watch=watch)
 
 
 def best_epoch(selection: Selection, bigger: bool) -> int | None:

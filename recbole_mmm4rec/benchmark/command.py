@@ -11,12 +11,12 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from recbole_mmm4rec.benchmark.expansion import Expansion
 from recbole_mmm4rec.benchmark.launchers import make_launcher
 from recbole_mmm4rec.benchmark.plan import RunPlan
-from recbole_mmm4rec.benchmark.results import RUNS, Results, locked
+from recbole_mmm4rec.benchmark.results import RUNS, Results
 from recbole_mmm4rec.benchmark.schedule import Schedule
 from recbole_mmm4rec.benchmark.spec import Benchmark, find_benchmark
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.host.files import write_text
-from recbole_mmm4rec.host.property_files import read_properties
+from recbole_mmm4rec.host.files import locked, write_text
+from recbole_mmm4rec.host.property_files import read_config_files
 
 OUTPUT = "benchmark_results"
 PLAN = "plan.yaml"
@@ -39,7 +39,7 @@ def benchmark_command(flags: dict[str, str]) -> int:
     workers, launcher = _count("workers", left.pop("workers", "1")), left.pop("launcher", "process")
     folder = Path(left.pop("output", f"{OUTPUT}/{wanted.name}")).resolve()
     _refuse_flags(left)
-    wanted.common.update(_from_files(left.pop("config_files", "")))
+    wanted.common.update(read_config_files(left.pop("config_files", "").split()))
     expansion = Expansion(wanted, left)
     plans = expansion.plans()
     for line in expansion.skipped:
@@ -109,12 +109,3 @@ def _refuse_flags(flags: dict[str, str]) -> None:
     for key, reason in reasons.items():
         if key in flags:
             raise UserError(f"--{key} and --benchmark do not go together: {reason}")
-
-
-def _from_files(text: str) -> dict[str, object]:
-    values: dict[str, object] = {}
-    for name in text.split():
-        if not Path(name).is_file():
-            raise UserError(f"config file '{name}' does not exist")
-        values |= read_properties(Path(name))
-    return values

@@ -18,6 +18,7 @@ from recbole_mmm4rec.benchmark.plan import RunPlan
 from recbole_mmm4rec.benchmark.single_run import LOG, do_run, run_folder
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.allocator import keep_memory
+from recbole_mmm4rec.host.ray_session import start_ray
 
 Run = Callable[[RunPlan, Path], Any]
 
@@ -108,12 +109,8 @@ class RayLauncher:
     """Every run as a Ray task in a worker of its own; the folder must be one that all machines see."""
 
     def __init__(self, folder: Path, workers: int, run: Run = do_run) -> None:
-        import ray
-
-        self.ray, self.folder, self.run = ray, folder, run
-        if not ray.is_initialized():
-            ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False)
-        self.task = ray.remote(num_cpus=1, max_calls=1)(_work)
+        self.ray, self.folder, self.run = start_ray(workers), folder, run
+        self.task = self.ray.remote(num_cpus=1, max_calls=1)(_work)
         self._running: dict[Any, RunPlan] = {}
 
     def start(self, plan: RunPlan) -> None:

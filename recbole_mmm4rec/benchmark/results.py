@@ -1,23 +1,16 @@
 """The folder of a benchmark: ``runs.jsonl`` and what lies beside it."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from recbole_mmm4rec.benchmark.plan import RunPlan
 from recbole_mmm4rec.benchmark.record import FINISHED
 from recbole_mmm4rec.benchmark.single_run import WEIGHTS, finished_run, run_folder
-from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.files import read_json_lines, write_json_lines
 from recbole_mmm4rec.host.run_key import short_hash
 
-try:
-    import fcntl
-except ImportError:  # a system without it goes unlocked
-    fcntl = None  # type: ignore[assignment]
-
-RUNS, LOCK = "runs.jsonl", ".lock"
+RUNS = "runs.jsonl"
 
 
 class Results:
@@ -73,20 +66,3 @@ class Results:
 def _identity(setting: str, dataset: str, config: dict[str, Any]) -> str:
     """What runs share that differ by seed alone."""
     return short_hash([setting, dataset, {key: value for key, value in config.items() if key != "seed"}])
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """While this holds, no other process works on the folder; a killed process leaves it free.
-
-    Raises:
-        UserError: another process does.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / LOCK, "w") as stream:
-        try:
-            if fcntl is not None:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(f"{folder}: another benchmark is at work there") from None
-        yield

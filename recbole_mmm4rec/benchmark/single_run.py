@@ -23,9 +23,9 @@ from recbole_mmm4rec.benchmark.user_rows import user_rows, write_rows
 from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.dataset_choice import create_dataset
-from recbole_mmm4rec.host.files import write_json
+from recbole_mmm4rec.host.files import working_in, write_json
 from recbole_mmm4rec.quick_start import check_topk
-from recbole_mmm4rec.selection import Selection, select
+from recbole_mmm4rec.selection import Selection, select_or_continue
 
 LOG, RECORD, USERS, WEIGHTS = "log.txt", "record.json", "users.npz", "model.pth"
 CHECKPOINTS, TENSORBOARD = "saved", "log_tensorboard"
@@ -42,9 +42,8 @@ def do_run(plan: RunPlan, folder: Path) -> dict[str, Any]:
         The record; a run that failed has status ``failed`` and a line that says why.
     """
     place = run_folder(folder, plan.key)
-    place.mkdir(parents=True, exist_ok=True)
     here = Path.cwd()
-    with _working_in(place), _logging_to(place / LOG):
+    with working_in(place), _logging_to(place / LOG):
         try:
             record = _train_and_test(plan, folder, here)
         except Exception as error:  # whatever a model does, the other runs go on
@@ -73,7 +72,7 @@ def _train_and_test(plan: RunPlan, folder: Path, here: Path) -> dict[str, Any]:
     config = _configuration(plan, folder, here)
     logging.getLogger().info(config)
     train_data, valid_data, test_data = _load(config)
-    selection = _select(config, train_data, valid_data)
+    selection = select_or_continue(config, train_data, valid_data)
     test = selection.trainer.evaluate(test_data)  # the only use of the test data, after everything is chosen
     ranks = getattr(selection.trainer, "last_ranks", None)
     peak = peak_memory(selection.trainer.device)
@@ -105,36 +104,12 @@ def _load(config: RunConfig) -> tuple[Any, ...]:
     return recbole_data.data_preparation(config, data)
 
 
-def _select(config: RunConfig, train_data: Any, valid_data: Any) -> Selection:
-    """Train and choose, from the rolling state of a killed process where there is one that can be read."""
-    states = sorted(Path(CHECKPOINTS).glob("*.last.pth"), key=lambda path: path.stat().st_mtime)
-    if states:
-        config["resume"] = str(states[-1])
-        try:
-            return select(config, train_data, valid_data, ours=True)
-        except UserError as error:
-            logging.getLogger().warning(f"starting over: {error}")
-            config["resume"] = None
-    return select(config, train_data, valid_data, ours=True)
-
-
 def _keep_weights(selection: Selection, stage: str) -> None:
     """Of a pre-training the weights remain, of any other run no checkpoint."""
     if stage == "pretrain":
         os.replace(selection.trainer.saved_model_file, WEIGHTS)
     for leftover in (CHECKPOINTS, TENSORBOARD):
         shutil.rmtree(leftover, ignore_errors=True)
-
-
-@contextmanager
-def _working_in(folder: Path) -> Iterator[None]:
-    """RecBole writes beside the place it is started in; here that is the run's own folder."""
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
 
 
 @contextmanager

@@ -1,9 +1,20 @@
-"""Small files that appear whole or not at all."""
+"""Small files that appear whole or not at all, and the folder that a run works in."""
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from recbole_mmm4rec.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # a system without it goes unlocked
+    fcntl = None  # type: ignore[assignment]
+
+LOCK = ".lock"
 
 
 def write_text(path: Path, text: str) -> None:
@@ -38,3 +49,32 @@ def _object(line: str) -> Any:
         return json.loads(line)
     except ValueError:
         return None
+
+
+@contextmanager
+def working_in(folder: Path) -> Iterator[None]:
+    """RecBole writes where it is started: that is to be a folder of the run's own, made if absent."""
+    before = Path.cwd()
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """While this holds, no other process works on the folder; a killed process leaves it free.
+
+    Raises:
+        UserError: another process does.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / LOCK, "w") as stream:
+        try:
+            if fcntl is not None:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(f"{folder}: another process is at work there") from None
+        yield

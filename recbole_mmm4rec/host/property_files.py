@@ -1,6 +1,7 @@
 """Property files: YAML in which every key has ``# (type) meaning`` beside it."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -63,6 +64,20 @@ def read_properties(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected lines of 'key: value', found a {type(values).__name__}")
     return {str(key): value for key, value in values.items()}
+
+
+def read_config_files(names: Iterable[str]) -> dict[str, Any]:
+    """Values of several files, the last one wins.
+
+    Raises:
+        UserError: a file that does not exist, or is no YAML mapping.
+    """
+    values: dict[str, Any] = {}
+    for name in names:
+        if not Path(name).is_file():
+            raise UserError(f"config file '{name}' does not exist")
+        values.update(read_properties(Path(name)))
+    return values
 
 
 @lru_cache(maxsize=256)

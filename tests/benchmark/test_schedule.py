@@ -9,11 +9,11 @@ import pytest
 from recbole_mmm4rec.benchmark.launchers import HereLauncher, ProcessLauncher, make_launcher
 from recbole_mmm4rec.benchmark.plan import RunPlan
 from recbole_mmm4rec.benchmark.record import blank_record, failed_record
-from recbole_mmm4rec.benchmark.results import Results, locked
+from recbole_mmm4rec.benchmark.results import Results
 from recbole_mmm4rec.benchmark.schedule import Schedule
 from recbole_mmm4rec.benchmark.single_run import finished_run, run_folder
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.host.files import read_json_lines, write_json
+from recbole_mmm4rec.host.files import locked, read_json_lines, write_json
 
 
 def make_plan(key: str, setting: str = "", seed: int = 1, **more: Any) -> RunPlan:
@@ -113,7 +113,7 @@ def test_lines_of_other_seeds_stay_and_of_other_settings_go(tmp_path: Path) -> N
 
 
 def test_a_folder_has_one_benchmark_at_a_time(tmp_path: Path) -> None:
-    with locked(tmp_path), pytest.raises(UserError, match="another benchmark is at work"), locked(tmp_path):
+    with locked(tmp_path), pytest.raises(UserError, match="another process is at work"), locked(tmp_path):
         pass
     with locked(tmp_path):
         pass

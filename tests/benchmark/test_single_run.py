@@ -152,7 +152,7 @@ def test_a_failed_run_is_one_line(
 def test_nothing_reads_the_test_data_before_the_model_is_chosen(
     setting: dict[str, Any], make_plans: MakePlans, in_tmp: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepare, select = recbole_data.data_preparation, single_run.select
+    prepare, select = recbole_data.data_preparation, single_run.select_or_continue
     events: list[str] = []
 
     def watching(config: Any, dataset: Any) -> tuple[Any, ...]:
@@ -173,7 +173,7 @@ def test_nothing_reads_the_test_data_before_the_model_is_chosen(
         return selection
 
     monkeypatch.setattr(recbole_data, "data_preparation", watching)
-    monkeypatch.setattr(single_run, "select", choosing)
+    monkeypatch.setattr(single_run, "select_or_continue", choosing)
     record = do_run(make_plans(setting)[0], in_tmp / "out")
     assert record["status"] == "finished"
     assert events == ["chosen", "read"]

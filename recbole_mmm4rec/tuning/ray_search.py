@@ -1,0 +1,176 @@
+"""Ray Tune with early stopping by ASHA: bad trials end after few epochs, several run at a time.
+
+What is tried is drawn here from a seed, so that a search that is started again tries the same sets of values.
+Trials that are over report their recorded scores at once: the scheduler knows what it knew.
+"""
+
+import json
+import logging
+import os
+import shutil
+from dataclasses import dataclass
+from typing import Any
+
+from ray import air, tune
+from ray.air import session
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
+
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.ray_session import start_ray
+from recbole_mmm4rec.tuning.search import FAILED, STOPPED, Trials, trial_record
+from recbole_mmm4rec.tuning.space import drawn, every
+from recbole_mmm4rec.tuning.trial_store import TrialStore
+
+LOGGER = logging.getLogger("recbole_mmm4rec")
+EPOCH, SCORE, RECORD = "epoch", "score", "record"
+_QUIET = {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_AIR_NEW_OUTPUT": "0"}
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What Ray gives each trial, and when ASHA may end one."""
+
+    cpus: float = 1
+    gpus: float = 0
+    grace_period: int = 3
+
+
+def search_with_ray(
+    trials: Trials, store: TrialStore, algorithm: str, max_evals: int | None, seed: int, resources: Resources
+) -> None:
+    """Search with Ray, as many trials at a time as the machine has room for.
+
+    Args:
+        trials: does a trial; its dataset is built here and put into Ray's object store once.
+        store: trials that are over; new ones are added by this process alone.
+        algorithm: ``asha`` (random, with early stopping), ``random`` or ``exhaustive`` (both to the end).
+        max_evals: most sets of values; by default all of an exhaustive search, else 100.
+        seed: of the draws.
+        resources: what each trial gets.
+
+    Raises:
+        UserError: an exhaustive search over a continuous range, or no trial gave a score.
+    """
+    chosen = _proposals(trials, algorithm, max_evals, seed)
+    config = trials.search.check()
+    trials.data.loaders(config)
+    bookkeeping = Bookkeeping(trials, store, chosen)
+    place = trials.search.folder / "ray"
+    os.environ.update(_QUIET)
+    ray = start_ray()
+    work = tune.with_parameters(_work, trials=trials, chosen=chosen, known=dict(store.rows))
+    try:
+        tune.Tuner(
+            tune.with_resources(work, {"cpu": resources.cpus, "gpu": resources.gpus}),
+            param_space={"number": tune.grid_search(list(range(len(chosen))))},
+            tune_config=tune.TuneConfig(
+                metric=SCORE,
+                mode="max" if store.bigger else "min",
+                scheduler=_scheduler(algorithm, int(config["epochs"]), resources.grace_period),
+            ),
+            run_config=air.RunConfig(
+                storage_path=str(place), name="search", callbacks=[bookkeeping], verbose=0
+            ),
+        ).fit()
+    finally:
+        ray.shutdown()
+        shutil.rmtree(place, ignore_errors=True)
+    if store.best() is None:
+        raise UserError(f"no trial gave a score; the first ended with: {bookkeeping.first_error}")
+
+
+def _proposals(trials: Trials, algorithm: str, max_evals: int | None, seed: int) -> list[dict[str, Any]]:
+    space = trials.search.space
+    if algorithm == "exhaustive":
+        return list(every(space))[:max_evals]
+    return drawn(space, max_evals or 100, seed)
+
+
+def _scheduler(algorithm: str, epochs: int, grace_period: int) -> Any:
+    if algorithm != "asha":
+        return FIFOScheduler()
+    # one more than the last epoch, so that the final report is never cut off
+    return ASHAScheduler(time_attr=EPOCH, max_t=epochs + 2, grace_period=min(grace_period, epochs))
+
+
+def _work(
+    config: dict[str, Any], trials: Trials, chosen: list[dict[str, Any]], known: dict[str, Any]
+) -> None:
+    """One trial in a Ray worker. It reports every epoch's score, at the end its record."""
+    params = chosen[config["number"]]
+    done = known.get(trials.search.key(params))
+    record = _again(done) if done else _try(trials, params)
+    score = record["score"] if record["score"] is not None else _worst(trials)
+    session.report({EPOCH: max(record["epochs"], 1) + 1, SCORE: score, RECORD: json.dumps(record)})
+
+
+def _again(record: dict[str, Any]) -> dict[str, Any]:
+    """Tell the scheduler what it was told when the trial was done."""
+    for epoch, score in enumerate(record["scores"]):
+        session.report({EPOCH: epoch + 1, SCORE: score, RECORD: ""})
+    return record
+
+
+def _try(trials: Trials, params: dict[str, Any]) -> dict[str, Any]:
+    def watch(epoch: int, score: float) -> None:
+        session.report({EPOCH: epoch + 1, SCORE: score, RECORD: ""})
+
+    try:
+        return trials.run(params, watch)
+    except Exception as error:  # one bad set of values does not end a search
+        search = trials.search
+        return trial_record(search.key(params), search.fitting(params), FAILED, f"{error}")
+
+
+def _worst(trials: Trials) -> float:
+    return float("-inf") if trials.search.check()["valid_metric_bigger"] else float("inf")
+
+
+class Bookkeeping(tune.Callback):
+    """Writes down trials in the process that searches, those that the scheduler ended too."""
+
+    def __init__(self, trials: Trials, store: TrialStore, chosen: list[dict[str, Any]]) -> None:
+        self.search, self.store, self.chosen = trials.search, store, chosen
+        self.scores: dict[str, list[float]] = {}
+        self.seconds: dict[str, float] = {}
+        self.records: dict[str, dict[str, Any]] = {}
+        self.first_error = "nothing"
+
+    def on_trial_result(self, trial: Any, result: dict[str, Any], **_: Any) -> None:
+        """Note an epoch's score, or the record that ends a trial."""
+        self.seconds[trial.trial_id] = result.get("time_total_s", 0.0)
+        if result.get(RECORD):
+            self.records[trial.trial_id] = json.loads(result[RECORD])
+        else:
+            self.scores.setdefault(trial.trial_id, []).append(result[SCORE])
+
+    def on_trial_complete(self, trial: Any, **_: Any) -> None:
+        """Write a trial down that has ended or was ended."""
+        params = self.chosen[trial.config["number"]]
+        self._add(self.records.get(trial.trial_id) or self._stopped(trial.trial_id, params))
+
+    def on_trial_error(self, trial: Any, **_: Any) -> None:
+        """Write a trial down whose worker died."""
+        params = self.chosen[trial.config["number"]]
+        key, values = self.search.key(params), self.search.fitting(params)
+        self._add(trial_record(key, values, FAILED, "its Ray worker died"))
+
+    def _stopped(self, trial: str, params: dict[str, Any]) -> dict[str, Any]:
+        scores = self.scores.get(trial, [])
+        pick = max if self.store.bigger else min
+        return trial_record(self.search.key(params), self.search.fitting(params), STOPPED) | {
+            "score": pick(scores, default=None),
+            "epochs": len(scores),
+            "scores": scores,
+            "seconds": round(self.seconds.get(trial, 0.0), 2),
+        }
+
+    def _add(self, record: dict[str, Any]) -> None:
+        known = self.store.get(record["key"])
+        if known is None:
+            self.store.add(record)
+        if record["error"] and self.first_error == "nothing":
+            self.first_error = record["error"]
+        outcome = record["error"] if record["score"] is None else f"{record['score']:.4f}"
+        told = "known: " if known else ""
+        LOGGER.info("%s%s: %s, %s", told, record["params"], outcome, (known or record)["status"])

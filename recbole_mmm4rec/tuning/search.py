@@ -1,0 +1,132 @@
+"""A search: which model on which data, over which values; and one trial of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import time
+from typing import Any
+
+import numpy as np
+
+from recbole_mmm4rec.config import RunConfig
+from recbole_mmm4rec.host.config_checks import accepted_types, documented_keys
+from recbole_mmm4rec.host.run_key import run_key
+from recbole_mmm4rec.selection import select_or_continue
+from recbole_mmm4rec.tuning.shared_data import SharedData
+from recbole_mmm4rec.tuning.space import Space
+
+FINISHED, STOPPED, FAILED = "finished", "stopped", "failed"
+CHECKPOINTS = "checkpoints"
+
+Watch = Callable[[int, float], None]
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched.
+
+    Attributes:
+        model, dataset: the run that is repeated with other values.
+        space: values by key.
+        given: values that all trials share, from config files and flags.
+        folder: where everything lies, absolute.
+        data_path: folder of the datasets, absolute.
+    """
+
+    model: str
+    dataset: str
+    space: Space
+    given: dict[str, Any]
+    folder: Path
+    data_path: Path
+
+    def configuration(self, params: Mapping[str, Any], origin: str = "search") -> RunConfig:
+        """The configuration of a trial. Raises UserError for a key or value that the model refuses."""
+        values = {"show_progress": False} | self.given | self.fitting(params)
+        values["data_path"] = str(self.data_path)
+        return RunConfig(self.model, self.dataset, config_dict=values, origin=origin)
+
+    def fitting(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Values as plain Python, whole numbers for keys that take no others."""
+        keys = documented_keys(self.model, self.dataset)
+        plain = {key: v.item() if isinstance(v, np.generic) else v for key, v in params.items()}
+        whole = {key: int(v) for key, v in plain.items() if _wants_whole(keys.get(key), v)}
+        return plain | whole
+
+    def check(self) -> RunConfig:
+        """The configuration with the first value of every key, so that bad input is found at once."""
+        first = {key: values.first() for key, values in self.space.items()}
+        return self.configuration(first, "--tune")
+
+    def checkpoints(self, key: str) -> Path:
+        """Folder of a trial's checkpoints, there as long as the trial is not over."""
+        return self.folder / CHECKPOINTS / key
+
+    def key(self, params: Mapping[str, Any]) -> str:
+        """Key of the trial's run: the same values on the same data have the same."""
+        return run_key(self.configuration(params))
+
+
+def _wants_whole(key: Any, value: Any) -> bool:
+    whole = isinstance(value, float) and value.is_integer()
+    return whole and key is not None and accepted_types(key.types) == (int,)
+
+
+@dataclass
+class Trials:
+    """Does trials of a search in this process.
+
+    Attributes:
+        data: shared by all of them.
+    """
+
+    search: Search
+    data: SharedData = field(default_factory=SharedData)
+
+    def run(self, params: Mapping[str, Any], watch: Watch | None = None) -> dict[str, Any]:
+        """Train with some values and return the trial's record; validation alone is looked at.
+
+        A trial that a killed process had begun continues. Raises what the model or the trainer raises.
+
+        Args:
+            params: values by key.
+            watch: called with epoch and validation score; may end the trial.
+        """
+        started = time()
+        config = self.search.configuration(params)
+        key = run_key(config)
+        config["checkpoint_dir"] = str(self.search.checkpoints(key))
+        selection = select_or_continue(config, *self.data.loaders(config), watch)
+        scores = [score for _, score, _ in selection.epochs]
+        return trial_record(key, self.search.fitting(params), FINISHED) | {
+            "score": float(selection.score),
+            "valid": {name: float(value) for name, value in (selection.valid or {}).items()},
+            "epochs": len(getattr(selection.trainer, "train_loss_dict", ())),
+            "scores": _all_scores(selection, scores),
+            "seconds": round(time() - started, 2),
+        }
+
+
+def _all_scores(selection: Any, scores: list[float]) -> list[float]:
+    """Validation score of every epoch, those before an interruption included."""
+    record = getattr(selection.trainer, "record", None)
+    metric = str(selection.trainer.config["valid_metric"]).lower()
+    return [valid[metric] for valid in record.valid.values()] if record else scores
+
+
+def trial_record(
+    key: str, params: Mapping[str, Any], status: str, error: str | None = None
+) -> dict[str, Any]:
+    """A trial's line, without an outcome yet."""
+    line = None if error is None else " ".join(error.split())
+    return {
+        "key": key,
+        "params": dict(params),
+        "status": status,
+        "score": None,
+        "valid": {},
+        "epochs": 0,
+        "scores": [],
+        "seconds": None,
+        "error": line,
+    }

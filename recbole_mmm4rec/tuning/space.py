@@ -1,0 +1,135 @@
+"""A ``.hyper`` file in RecBole's format: one key a line, its kind, its values.
+
+``learning_rate loguniform -8,0`` draws exp(-8) to exp(0), ``hidden_size quniform 32,128,32`` 32, 64, 96 or
+128; the other kinds are ``n_layers choice [1,2]`` and ``dropout_prob uniform 0,0.5``. RecBole reads lists by
+``eval``, here they are literals.
+"""
+
+import ast
+import itertools
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.catalogue import near
+from recbole_mmm4rec.host.property_files import properties_path
+
+KINDS = {"choice": 0, "uniform": 2, "loguniform": 2, "quniform": 3}
+"""Kind -> how many numbers it takes; a choice takes a list."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Values that one key may take; ``values`` are the choices, or low, high and step."""
+
+    kind: str
+    values: tuple[Any, ...]
+
+    def first(self) -> Any:
+        """One value of the range, to check the key with."""
+        return math.exp(self.values[0]) if self.kind == "loguniform" else self.values[0]
+
+    def draw(self, source: random.Random) -> Any:
+        """One value, as hyperopt would draw it."""
+        if self.kind == "choice":
+            return source.choice(self.values)
+        low, high = self.values[:2]
+        value = source.uniform(low, high)
+        if self.kind == "loguniform":
+            return math.exp(value)
+        step = self.values[2] if self.kind == "quniform" else None
+        return round(value / step) * step if step else value
+
+
+Space = dict[str, Range]
+
+
+def find_space(given: str) -> tuple[Path, Space]:
+    """The file that a path or a model's name stands for (``properties/hyper/<Model>.hyper``), and its ranges.
+
+    Raises:
+        UserError: no such file, or a line that is not understood; names it.
+    """
+    ready = sorted((properties_path() / "hyper").glob("*.hyper"))
+    path = next((file for file in ready if file.stem == given), Path(given))
+    if not path.is_file():
+        names = [file.stem for file in ready]
+        raise UserError(f"--tune: {given} is no file and none of {', '.join(names)}{near(given, names)}")
+    return path, read_space(path)
+
+
+def read_space(path: Path) -> Space:
+    """Ranges by key, in the order of the file."""
+    space: Space = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        try:
+            key, kind, text = line.split(maxsplit=2)
+            space[key] = _range(kind, text)
+        except (ValueError, SyntaxError) as error:
+            wanted = "expected 'key choice [a, b]', or uniform, loguniform or quniform with numbers"
+            raise UserError(f"{path}, line {number}: {wanted}; got '{line.strip()}'") from error
+    if not space:
+        raise UserError(f"{path}: no key to search over")
+    return space
+
+
+def _range(kind: str, text: str) -> Range:
+    count = KINDS.get(kind)
+    values = tuple(ast.literal_eval(text)) if kind == "choice" else tuple(map(float, text.split(",")))
+    if count is None or (count and len(values) != count) or not values:
+        raise ValueError(kind)
+    if count and (values[0] > values[1] or values[2:] == (0.0,)):
+        raise ValueError(text)
+    return Range(kind, values)
+
+
+def size(space: Space) -> float:
+    """Number of different sets of values; infinite where a key has a continuous range."""
+    sizes = [len(r.values) if r.kind == "choice" else _steps(r) for r in space.values()]
+    return math.prod(sizes)
+
+
+def _steps(values: Range) -> float:
+    if values.kind != "quniform":
+        return math.inf
+    low, high, step = values.values
+    return round(high / step) - round(low / step) + 1
+
+
+def as_recbole_dict(space: Space) -> dict[str, dict[str, list[Any]]]:
+    """What RecBole's ``HyperTuning`` takes as ``params_dict``."""
+    kinds: dict[str, dict[str, list[Any]]] = {}
+    for key, values in space.items():
+        kinds.setdefault(values.kind, {})[key] = list(values.values)
+    return kinds
+
+
+def every(space: Space) -> Iterator[dict[str, Any]]:
+    """Every set of values, in the order of the file.
+
+    Raises:
+        UserError: a key has a continuous range.
+    """
+    for key, values in space.items():
+        if values.kind != "choice":
+            raise UserError(f"an exhaustive search takes choices alone; '{key}' is {values.kind}")
+    for combination in itertools.product(*(values.values for values in space.values())):
+        yield dict(zip(space, combination, strict=True))
+
+
+def drawn(space: Space, count: int, seed: int) -> list[dict[str, Any]]:
+    """At most ``count`` different sets of values, the same ones for the same seed."""
+    source = random.Random(seed)
+    found: dict[str, dict[str, Any]] = {}
+    for _ in range(100 * count):
+        if len(found) == min(count, size(space)):
+            break
+        params = {key: values.draw(source) for key, values in space.items()}
+        found.setdefault(repr(params), params)
+    return list(found.values())

@@ -1,0 +1,85 @@
+"""Trials that are over, the best one's checkpoint, and the files that say so."""
+
+import csv
+import io
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from recbole_mmm4rec.host.files import read_json_lines, write_json_lines, write_text
+from recbole_mmm4rec.tuning.search import CHECKPOINTS, FAILED, FINISHED, Search
+
+LINES, TABLE, BEST, WEIGHTS = "trials.jsonl", "trials.csv", "best.yaml", "best.pth"
+
+
+class TrialStore:
+    """Trials by key. Every file is whole whenever it is read; a killed search finds here what it has done.
+
+    Args:
+        search: whose folder it is.
+        bigger: whether a bigger score is a better one.
+        metric: what the score is, for people.
+    """
+
+    def __init__(self, search: Search, bigger: bool, metric: str) -> None:
+        self.search, self.bigger, self.metric = search, bigger, metric
+        rows = read_json_lines(search.folder / LINES)
+        self.rows = {row["key"]: row for row in rows if row.get("status") != FAILED and "key" in row}
+        self.settle()
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """The record of a trial that is over and need not be repeated."""
+        return self.rows.get(key)
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Write a trial down, keep its checkpoint if it is the best, and no other."""
+        self.rows[record["key"]] = record
+        write_json_lines(self.search.folder / LINES, list(self.rows.values()))
+        self.settle()
+        self._write_table()
+        self._write_best()
+
+    def best(self) -> dict[str, Any] | None:
+        """The trial with the best validation score, the first of equal ones."""
+        scored = [row for row in self.rows.values() if row["score"] is not None and row["status"] != FAILED]
+        sign = 1 if self.bigger else -1
+        return max(scored, key=lambda row: sign * row["score"], default=None)
+
+    def settle(self) -> None:
+        """Of all trials that are over only the best one keeps a checkpoint; others continue from theirs."""
+        best, folder = self.best(), self.search.folder
+        for place in (folder / CHECKPOINTS).glob("*"):
+            if place.name not in self.rows:
+                continue
+            weights = [path for path in place.glob("*.pth") if not path.name.endswith(".last.pth")]
+            if best is not None and best["key"] == place.name and weights:
+                os.replace(max(weights, key=lambda path: path.stat().st_mtime), folder / WEIGHTS)
+            shutil.rmtree(place)
+
+    def _write_table(self) -> None:
+        keys = list(self.search.space)
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow([*keys, "status", self.metric, "epochs", "seconds", "error"])
+        for row in self.rows.values():
+            outcome = [row[name] for name in ("status", "score", "epochs", "seconds", "error")]
+            writer.writerow([*(row["params"].get(key) for key in keys), *outcome])
+        write_text(self.search.folder / TABLE, text.getvalue())
+
+    def _write_best(self) -> None:
+        best = self.best()
+        if best is None:
+            return
+        done = sum(row["status"] == FINISHED for row in self.rows.values())
+        told = f"# {self.metric} {best['score']:.4f} on validation, the best of {len(self.rows)} trials"
+        values = {"model": self.search.model, "dataset": self.search.dataset, **self.search.given}
+        text = yaml.safe_dump({**values, **best["params"]}, sort_keys=False)
+        write_text(self.search.folder / BEST, f"{told} ({done} of them to the end)\n{text}")
+
+    @property
+    def best_file(self) -> Path:
+        """YAML that ``--config_files`` takes."""
+        return self.search.folder / BEST
