@@ -15,7 +15,7 @@ from recbole.trainer import Trainer
 from recbole.utils import ModelType, get_flops, get_trainer, init_seed, set_color
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.host.catalogue import find_model
+from recbole_mmm4rec.host.catalogue import find_model, is_ours
 from recbole_mmm4rec.trainer import MultiModalTrainer
 from recbole_mmm4rec.transfer import load_pretrained
 
@@ -48,6 +48,10 @@ def build_model(config: Any, dataset: Any) -> Any:
         model = find_model(config["model"])(config, dataset).to(config["device"])
     except ValueError as error:  # how models refuse sizes that do not go together
         raise UserError(f"{config['model']}: {error}") from error
+    except KeyError as error:  # how RecBole's models ask for a column
+        if error.args[0] in getattr(dataset, "field2type", {}) or is_ours(find_model(config["model"])):
+            raise
+        raise UserError(f"{config['model']} needs the column {error}: name it in load_col") from error
     if config["pretrained"]:
         load_pretrained(model, config["pretrained"], dataset, bool(config["load_item_tables"]))
     if config["flops"]:

@@ -115,7 +115,7 @@ def _check_fact(path: str, fact: str, there: Any, here: Any) -> None:
 
 
 def _check_shapes(path: str, there: Mapping[str, Tensor], here: Mapping[str, Tensor]) -> None:
-    for name in there.keys() & here.keys():
+    for name in sorted(there.keys() & here.keys()):
         if there[name].shape != here[name].shape:
             _check_fact(path, f"shape of {name}", tuple(there[name].shape), tuple(here[name].shape))
     counts, own = _layer_counts(there), _layer_counts(here)

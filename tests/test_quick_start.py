@@ -113,6 +113,13 @@ def test_pretraining_holds_nothing_out_and_can_be_loaded(in_tmp: Path) -> None:
     assert after["test_result"]["recall@50"] > 0
 
 
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize(("model", "lacking"), [("FDSA", "column 'class'"), ("KSR", "tiny.ent")])
+def test_what_a_model_of_recbole_lacks_is_named(model: str, lacking: str) -> None:
+    with pytest.raises(UserError, match=lacking):
+        run(model, "tiny", config_dict=QUIET)
+
+
 def test_what_is_no_checkpoint_is_refused(in_tmp: Path) -> None:
     (in_tmp / "text.pth").write_text("hello")
     torch.save([1, 2], in_tmp / "list.pth")

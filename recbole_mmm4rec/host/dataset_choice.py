@@ -9,6 +9,7 @@ from recbole.data import dataset as recbole_datasets
 from recbole.utils import ModelType
 
 from recbole_mmm4rec.data import MultiModalDataset
+from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.exact_order import exactly_ordered
 
 BY_TYPE = {ModelType.KNOWLEDGE: "KnowledgeBasedDataset"}
@@ -18,9 +19,17 @@ def create_dataset(config: Any) -> Any:
     """The dataset of a run: ours for every sequential model, RecBole's in exact order for the others.
 
     RecBole's ``create_dataset`` does the work, its cache of saved datasets included.
+
+    Raises:
+        UserError: a file that the model needs is missing, or does not say what it must.
     """
     with _offered(f"{config['model']}Dataset", dataset_class(config["model"], config["MODEL_TYPE"])):
-        return recbole_data.create_dataset(config)
+        try:
+            return recbole_data.create_dataset(config)
+        except UserError:
+            raise
+        except ValueError as error:
+            raise UserError(f"{config['model']} on '{config['dataset']}': {error}") from error
 
 
 def dataset_class(model: str, model_type: ModelType) -> type:
