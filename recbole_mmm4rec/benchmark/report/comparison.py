@@ -40,6 +40,17 @@ class Comparison:
         """All settings but the reference."""
         return [label for label in self.settings if label != self.reference]
 
+    @property
+    def several_seeds(self) -> bool:
+        """Whether there is a deviation to speak of."""
+        cases = ((dataset, label) for dataset in self.datasets for label in self.settings)
+        return any(len(self.of(*case)) > 1 for case in cases)
+
+    @property
+    def bars_note(self) -> list[str]:
+        """What the bars in figures are, where there are any."""
+        return ["Bars: standard deviation over seeds."] if self.several_seeds else []
+
     def of(self, dataset: str, setting: str) -> list[Run]:
         """Runs of a setting on a dataset, one or more a seed."""
         return [run for run in self.runs if run.dataset == dataset and run.setting == setting]
@@ -84,6 +95,14 @@ def best(values: dict[str, float], metric: str) -> str | None:
     if not values:
         return None
     return (min if smaller_is_better(metric) else max)(values, key=lambda label: values[label])
+
+
+def place_of(label: str, values: dict[str, float], metric: str) -> int:
+    """How many values are better than a label's; all of them where it has none."""
+    if label not in values:
+        return len(values)
+    sign = -1 if smaller_is_better(metric) else 1
+    return sum(sign * value > sign * values[label] for value in values.values())
 
 
 def ranks(values: dict[str, float], metric: str) -> dict[str, int]:

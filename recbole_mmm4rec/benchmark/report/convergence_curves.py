@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from recbole_mmm4rec.benchmark.report.drawing import INK, Style, scale
+from recbole_mmm4rec.benchmark.report.drawing import INK, Style, scale_x
 from recbole_mmm4rec.benchmark.report.run import Epoch, Run
 
 Measure = Callable[[Epoch], float | None]
@@ -58,4 +58,4 @@ def label_axes(axes: Any, kind: str, metric: str) -> None:
     """Name the axes, with units."""
     axes.set_xlabel(AXES[kind][0])
     axes.set_ylabel(f"Validation {metric}")
-    scale(axes.xaxis, [])
+    scale_x(axes, [])

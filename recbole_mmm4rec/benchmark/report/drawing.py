@@ -10,16 +10,16 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 PANEL = (4.4, 3.1)
 SWATCH = (0.42, 0.16)
 INK, GRID = "#333333", "#d9d9d9"
-# Okabe and Ito's palette without yellow, which is too light for lines on white
-COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# Okabe and Ito's palette, with grey for yellow, which is too light for lines on white
+COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
 OUR_COLOUR = "#D55E00"
 MARKERS = ("s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
-DASHES = ("--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
+DASHES = ("--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 _SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "recbole_mmm4rec",
@@ -110,12 +110,15 @@ def legend(styles: dict[str, Style], labels: list[str]) -> list[tuple[str, str]]
     return [(draw_swatch(styles[label]), label) for label in labels]
 
 
-def scale(axis: Any, values: list[float]) -> None:
-    """Plain numbers on an axis, logarithmic where the largest value is many times the smallest."""
+def scale_x(axes: Any, values: list[float]) -> None:
+    """Plain numbers on the lower axis, logarithmic where the largest value is many times the smallest."""
+    axis = axes.xaxis
     if values and min(values) > 0 and max(values) > 5 * min(values):
-        axis._set_axes_scale("log")
+        axes.set_xscale("log")
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_minor_locator(NullLocator())
+    elif all(float(value).is_integer() for value in values):
+        axis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10], integer=True))
     axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
 
 

@@ -37,6 +37,11 @@ def count(number: float | None) -> str:
     return DASH if number is None else f"{number:,.0f}"
 
 
+def average(number: float | None) -> str:
+    """A mean of whole numbers: one decimal."""
+    return DASH if number is None else f"{number:,.1f}"
+
+
 def amount(number: float | None) -> str:
     """A quantity in at least three figures: 1,234 or 56.7 or 8.90."""
     if number is None:

@@ -1,4 +1,4 @@
-"""What a report shows: ``plan.yaml``, or what a benchmark writes; all of it optional."""
+"""What a report shows: ``plan.yaml``, all of it optional."""
 
 from dataclasses import dataclass, field
 from logging import getLogger
@@ -9,7 +9,7 @@ import yaml
 
 from recbole_mmm4rec.errors import UserError
 
-PLAN_FILES = ("plan.yaml", "benchmark.json")
+PLAN_FILE = "plan.yaml"
 KEYS = ("ours", "baselines", "metrics", "sections")
 
 
@@ -44,8 +44,8 @@ def read_plan(folder: Path) -> ReportPlan:
     Raises:
         UserError: no YAML, or a value of the wrong kind.
     """
-    path = next((folder / name for name in PLAN_FILES if (folder / name).is_file()), None)
-    if path is None:
+    path = folder / PLAN_FILE
+    if not path.is_file():
         return ReportPlan()
     try:
         plan = yaml.safe_load(path.read_text(encoding="utf-8"))

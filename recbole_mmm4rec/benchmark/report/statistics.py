@@ -73,8 +73,8 @@ def _wilcoxon(differences: np.ndarray) -> float | None:
 
 def _constant(mean: float, pairs: int) -> PairedTest:
     """All pairs differ by the same number: no difference at all is p = 1, any other leaves t undefined."""
-    same = abs(mean) < 1e-12
-    return PairedTest(pairs, mean, mean, mean, None, 1.0 if same else None, 1.0 if same else None)
+    p = 1.0 if abs(mean) < 1e-12 else None
+    return PairedTest(pairs, mean, mean, mean, None, p, p if pairs >= FEWEST_RANKED else None)
 
 
 def holm(values: Sequence[float | None]) -> list[float | None]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from recbole_mmm4rec.benchmark.report.comparison import Comparison, best_validated
+from recbole_mmm4rec.benchmark.report.comparison import Comparison, best_validated, place_of
 from recbole_mmm4rec.benchmark.report.drawing import Style, make_styles
 from recbole_mmm4rec.benchmark.report.metrics import default_metrics
 from recbole_mmm4rec.benchmark.report.pairing import Contrast, user_contrasts
@@ -14,6 +14,7 @@ from recbole_mmm4rec.errors import UserError
 
 OUR_MODEL = "MMM4Rec"
 LENGTH = "MAX_ITEM_LIST_LENGTH"
+MOST_LINES = 8
 
 
 @dataclass
@@ -60,6 +61,13 @@ class Study:
         ]
 
     @cached_property
+    def without_result(self) -> list[str]:
+        """Settings that the plan names and no finished run has."""
+        named = [*self.plan.settings, *(label for labels in self.plan.baselines.values() for label in labels)]
+        named += [self.plan.ours] if self.plan.ours else []
+        return [label for label in dict.fromkeys(named) if label not in self.settings]
+
+    @cached_property
     def metrics(self) -> list[str]:
         """Test metrics to show.
 
@@ -102,9 +110,28 @@ class Study:
         return self._compare([run for run in self._tested if run.full_modality])
 
     @cached_property
+    def drawn(self) -> list[str]:
+        """Settings that figures with lines show: all, or the best of them and the reference."""
+        comparison, places = self.comparison, dict.fromkeys(self.comparison.others, 0)
+        for dataset in comparison.datasets:
+            means = comparison.means(dataset, self.main_metric)
+            for label in places:
+                places[label] += place_of(label, means, self.main_metric)
+        chosen = sorted(places, key=lambda label: places[label])[: MOST_LINES - 1]
+        return [label for label in comparison.settings if label in chosen or label == comparison.reference]
+
+    @property
+    def drawn_note(self) -> list[str]:
+        """Says so where figures leave settings out."""
+        count = len(self.comparison.settings)
+        left_out = f"Of {count} settings, the {len(self.drawn)} best on test are drawn; the table has all."
+        return [left_out] if len(self.drawn) < count else []
+
+    @cached_property
     def styles(self) -> dict[str, Style]:
         """How each setting is drawn, in every figure."""
-        return make_styles(self.settings, self.ours)
+        labels = dict.fromkeys([*self.drawn, *self.settings])  # the first ones look least alike
+        return make_styles(list(labels), self.ours or self.comparison.reference)
 
     @cached_property
     def user_contrasts(self) -> list[Contrast]:

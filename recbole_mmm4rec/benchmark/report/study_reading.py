@@ -21,13 +21,9 @@ def read_study(folder: Path) -> Study:
         UserError: a file is missing or broken; names it.
     """
     plan, runs = read_plan(folder), read_runs(folder / RUNS)
-    runs = _unambiguous(_belonging(runs, plan))
+    runs = _unambiguous(_newest(_belonging(runs, plan)))
     if not runs:
         raise UserError(f"{folder / RUNS}: holds none of the runs that the plan names")
-    known = {run.setting for run in runs}
-    for label in [plan.ours, *(label for labels in plan.baselines.values() for label in labels)]:
-        if label is not None and label not in known:
-            getLogger().warning("%s: no run of the setting '%s' yet", folder / RUNS, label)
     return Study(runs, plan, UserFiles(folder))
 
 
@@ -39,6 +35,18 @@ def _belonging(runs: list[Run], plan: ReportPlan) -> list[Run]:
     if plan.settings:
         runs = [run for run in runs if run.setting in plan.settings or run.stage == "pretrain"]
     return runs
+
+
+def _newest(runs: list[Run]) -> list[Run]:
+    """Of runs that differ by their configuration alone, the last: the setting has changed since."""
+    last: dict[tuple[object, ...], Run] = {}
+    for run in runs:
+        own = run.key if run.stage == "pretrain" else run.full_modality
+        place = (run.setting, run.model, run.dataset, run.seed, own)
+        if place in last:
+            getLogger().warning("%s: left out, %s has the same setting and seed", last[place].key, run.key)
+        last[place] = run
+    return list(last.values())
 
 
 def _unambiguous(runs: list[Run]) -> list[Run]:

@@ -26,7 +26,7 @@ table{border-collapse:separate;border-spacing:0;font-size:.875rem;line-height:1.
 th,td{padding:.28rem .65rem;text-align:right;white-space:nowrap;font-weight:400}
 thead th{font-weight:600;min-width:4rem;vertical-align:bottom;white-space:normal;
  border-bottom:1px solid var(--ink)}
-thead tr:first-child:not(:last-child) th{text-align:center;border-bottom:0}
+thead tr:first-child:not(:last-child) th{text-align:left;border-bottom:0}
 thead th.group{box-shadow:inset .4rem 0 #fff,inset -.4rem 0 #fff,inset 0 -1px var(--soft)}
 th[scope=row],th.text,td.text{text-align:left}
 th[scope=row],thead tr:last-child th:first-child,thead td{position:sticky;left:0;background:#fff;z-index:1}
@@ -34,7 +34,7 @@ tbody tr:hover th,tbody tr:hover td{background:var(--shade)}
 tbody:not(:last-child) tr:last-child>*{border-bottom:1px solid var(--line)}
 tr.group th{text-align:left;font-weight:600;padding-top:.5rem}
 tr.group span{position:sticky;left:.65rem}
-td.text{white-space:normal;min-width:6rem;max-width:48rem}
+td.long{white-space:normal;min-width:16rem;max-width:48rem}
 b{font-weight:700}
 u{text-decoration-thickness:1px;text-underline-offset:2px}
 small{color:var(--soft);font-size:.8em}

@@ -4,6 +4,9 @@ from html import escape
 
 from recbole_mmm4rec.benchmark.report.table import Cell, Column, Row, Table
 
+LONG = 40
+"""Texts with more characters may break into lines."""
+
 
 def table_html(table: Table) -> str:
     """The table with caption and notes; rows of one group share a body."""
@@ -43,12 +46,14 @@ def _body(table: Table, group: str, rows: list[Row]) -> str:
 
 def _row(table: Table, row: Row) -> str:
     pairs = zip(table.columns, row.cells, strict=True)
-    cells = "".join(f"<td{_aligned(column)}>{_cell(cell)}</td>" for column, cell in pairs)
+    cells = "".join(f"<td{_aligned(column, cell.text)}>{_cell(cell)}</td>" for column, cell in pairs)
     return f'<tr><th scope="row">{escape(row.head)}</th>{cells}</tr>'
 
 
-def _aligned(column: Column) -> str:
-    return "" if column.number else ' class="text"'
+def _aligned(column: Column, text: str = "") -> str:
+    if column.number:
+        return ""
+    return ' class="text long"' if len(text) > LONG else ' class="text"'
 
 
 def _cell(cell: Cell) -> str:

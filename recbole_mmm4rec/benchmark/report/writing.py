@@ -20,8 +20,7 @@ def write_report(folder: Path) -> Path:
     """Write ``report.html`` and ``tables/<name>.md`` and ``.tex`` into a benchmark's folder.
 
     Args:
-        folder: holds ``runs.jsonl``, maybe ``plan.yaml`` or ``benchmark.json``, and the files of single users
-            that the runs name.
+        folder: holds ``runs.jsonl``, maybe ``plan.yaml``, and the files of single users that the runs name.
 
     Returns:
         The page's path.

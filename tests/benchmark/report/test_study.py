@@ -1,7 +1,10 @@
 """Which runs a report compares with which."""
 
+import logging
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from recbole_mmm4rec.benchmark.report.plan import ReportPlan
 from recbole_mmm4rec.benchmark.report.run import Run
@@ -41,6 +44,7 @@ def test_the_plan_names_ours_the_baselines_and_their_groups() -> None:
     assert found.comparison.settings == ["FDSA", "SASRec", "w/o time"]
     assert found.comparison.groups == {"FDSA": "T+ID", "SASRec": "ID", "w/o time": ""}
     assert found.comparison.reference == "w/o time"
+    assert found.without_result == ["not yet run"]
 
 
 def test_settings_of_one_model_are_compared_where_there_is_no_other() -> None:
@@ -109,10 +113,30 @@ def test_only_the_plans_runs_and_what_they_start_from(tmp_path: Path) -> None:
         base | {"key": "old", "setting": "MMM4Rec"},
     ]
     write_runs(tmp_path, entries)
-    (tmp_path / "benchmark.json").write_text('{"title": "Mine", "keys": ["new"], "settings": ["MMM4Rec"]}')
+    (tmp_path / "plan.yaml").write_text('{"title": "Mine", "keys": ["new"], "settings": ["MMM4Rec"]}')
     found = read_study(tmp_path)
     assert [(run.key, run.setting) for run in found.runs] == [("pre", "pre-training"), ("new", "MMM4Rec")]
     assert found.plan.title == "Mine"
+
+
+def test_of_a_changed_setting_the_last_run_counts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    base = {"model": "MMM4Rec", "dataset": "shop", "setting": "MMM4Rec", "seed": 1, "status": "finished"}
+    entries = [base | {"key": "old", "test": {"recall@10": 0.9}}, base | {"key": "new", "test": TEST}]
+    write_runs(tmp_path, entries)
+    with caplog.at_level(logging.WARNING):
+        found = read_study(tmp_path)
+    assert [run.key for run in found.runs] == ["new"]
+    assert "old: left out, new has the same setting and seed" in caplog.text
+
+
+def test_figures_draw_the_best_of_many_settings_and_always_ours() -> None:
+    others = [ran(f"B{number}", "SASRec", test={"ndcg@10": number / 100}) for number in range(1, 13)]
+    found = study(ran("MMM4Rec", test={"ndcg@10": 0.001}), *others)
+    assert found.drawn == ["B6", "B7", "B8", "B9", "B10", "B11", "B12", "MMM4Rec"]
+    assert "Of 13 settings, the 8 best" in found.drawn_note[0]
+    few = study(*others[:3])
+    assert few.drawn == ["B1", "B2", "B3"]
+    assert few.drawn_note == []
 
 
 def course(*values: float) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from recbole_mmm4rec.benchmark.report.drawing import draw, legend
 from recbole_mmm4rec.benchmark.report.grouping import Group, GroupResult, group_results
 from recbole_mmm4rec.benchmark.report.metrics import written
 from recbole_mmm4rec.benchmark.report.section import Figures, Panel, Section
-from recbole_mmm4rec.benchmark.report.sections.comparison import metric_cells
+from recbole_mmm4rec.benchmark.report.sections.comparison import MARKS_NOTE, metric_cells, seeds_note
 from recbole_mmm4rec.benchmark.report.study import Study
 from recbole_mmm4rec.benchmark.report.table import Cell, Column, Row, Table
 from recbole_mmm4rec.benchmark.report.users import UserRows
@@ -73,12 +73,12 @@ def _figures(study: Study, grouping: Grouping, results: dict[str, list[GroupResu
         svg = draw(f"{grouping.title} on {dataset}", _painter(study, grouping, found))
         panels.append(Panel(dataset, svg))
     caption = f"Test {written(study.main_metric)} {grouping.inside}."
-    key = legend(study.styles, study.comparison.settings)
-    return Figures(grouping.name, caption, panels, key, ["Bars: standard deviation over seeds."])
+    key = legend(study.styles, study.drawn)
+    return Figures(grouping.name, caption, panels, key, [*study.comparison.bars_note, *study.drawn_note])
 
 
 def _painter(study: Study, grouping: Grouping, results: list[GroupResult]) -> Callable[[Any], None]:
-    settings = study.comparison.settings
+    settings = study.drawn
 
     def paint(axes: Any) -> None:
         for number, label in enumerate(settings):
@@ -109,5 +109,5 @@ def _table(study: Study, grouping: Grouping, results: dict[str, list[GroupResult
     ]
     columns = [Column("Test rows"), *(Column(label) for label in study.comparison.settings)]
     caption = f"Test {written(metric)} {grouping.inside}."
-    notes = ["Mean ± standard deviation over seeds. Bold: best. Underlined: second."]
+    notes = [MARKS_NOTE, seeds_note(study.comparison)]
     return Table(f"{grouping.name}-table", caption, grouping.corner, columns, rows, notes)

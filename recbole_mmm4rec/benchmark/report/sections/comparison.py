@@ -11,6 +11,7 @@ from recbole_mmm4rec.benchmark.report.table import BEST, SECOND, Cell, Column, R
 
 MARKS = {0: BEST, 1: SECOND}
 STAR = "*"
+MARKS_NOTE = "Bold: best. Underlined: second."
 
 
 def comparison(study: Study) -> Section | None:
@@ -71,7 +72,7 @@ def _differs(comparison: Comparison, contrasts: list[Contrast], dataset: str, me
 
 
 def _notes(comparison: Comparison, contrasts: list[Contrast]) -> list[str]:
-    notes = ["Bold: best. Underlined: second.", seeds_note(comparison)]
+    notes = [MARKS_NOTE, seeds_note(comparison)]
     if comparison.reference:
         notes.append(f"Improvement: of {comparison.reference} over the best other setting, relative.")
     if contrasts:

@@ -9,17 +9,16 @@ from recbole_mmm4rec.benchmark.report.drawing import draw, legend
 from recbole_mmm4rec.benchmark.report.metrics import written
 from recbole_mmm4rec.benchmark.report.run import Run
 from recbole_mmm4rec.benchmark.report.section import Figures, Panel, Section
+from recbole_mmm4rec.benchmark.report.sections.comparison import seeds_note
 from recbole_mmm4rec.benchmark.report.statistics import Summary
 from recbole_mmm4rec.benchmark.report.study import Study
 from recbole_mmm4rec.benchmark.report.table import Cell, Column, Row, Table
 
-NOTE = (
-    "Thin lines: single seeds; thick lines: their mean, as far as every seed goes; large marker: mean best "
-    "epoch. For models of RecBole's own trainer, wall time holds validation too."
-)
+SEEDS = "Thin lines: single seeds; thick lines: their mean, as far as every seed goes."
+NOTE = "Large marker: best epoch. For models of RecBole's own trainer, wall time holds validation too."
 TITLES = {"epochs": "epochs", "steps": "optimiser steps", "seconds": "wall time"}
 MEASURES = (
-    (Column("Epochs to best"), lambda run: run.best_epoch, formatting.amount),
+    (Column("Epochs to best"), lambda run: run.best_epoch, formatting.average),
     (Column("Steps to best"), lambda run: run.steps_to_best, formatting.count),
     (Column("Seconds to best"), lambda run: run.seconds_to_best, formatting.amount),
     (Column("Seconds per epoch"), lambda run: run.seconds_per_epoch, formatting.amount),
@@ -31,9 +30,13 @@ def convergence(study: Study) -> Section | None:
     """Curves, and a table of what the best epoch took."""
     if not any(run.curve for run in study.comparison.runs):
         return None
-    key = legend(study.styles, study.comparison.settings)
-    figures = Figures("convergence", "Validation during training.", _panels(study), key, [NOTE])
+    key = legend(study.styles, study.drawn)
+    figures = Figures("convergence", "Validation during training.", _panels(study), key, _notes(study))
     return Section("Convergence", [], [figures, _table(study.comparison)])
+
+
+def _notes(study: Study) -> list[str]:
+    return [*([SEEDS] if study.comparison.several_seeds else []), NOTE, *study.drawn_note]
 
 
 def _panels(study: Study) -> list[Panel]:
@@ -50,7 +53,7 @@ def _panels(study: Study) -> list[Panel]:
 
 def _lines(study: Study, dataset: str, kind: str) -> dict[str, list[Any]]:
     found = {}
-    for label in study.comparison.settings:
+    for label in study.drawn:
         runs = study.comparison.of(dataset, label)
         lines = [run_line(run, AXES[kind][1], run.valid_metric) for run in runs]
         found[label] = [line for line in lines if line]
@@ -79,7 +82,7 @@ def _table(comparison: Comparison) -> Table:
         for label in comparison.settings
         if comparison.of(dataset, label)
     ]
-    notes = ["Means over seeds, with the standard deviation."]
+    notes = [seeds_note(comparison)]
     return Table(
         "convergence-table", "What the best epoch took.", "Setting", [m[0] for m in MEASURES], rows, notes
     )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from recbole_mmm4rec.benchmark.report import formatting
-from recbole_mmm4rec.benchmark.report.drawing import draw, legend, scale
+from recbole_mmm4rec.benchmark.report.drawing import draw, legend, scale_x
 from recbole_mmm4rec.benchmark.report.metrics import written
 from recbole_mmm4rec.benchmark.report.run import Run
 from recbole_mmm4rec.benchmark.report.section import Figures, Panel, Section
@@ -31,7 +31,7 @@ def cost(study: Study) -> Section | None:
         if (panel := _panel(study, dataset, kind)) is not None
     ]
     caption = f"Test {written(study.main_metric)} against cost."
-    notes = ["Bars: standard deviation over seeds."]
+    notes = study.comparison.bars_note
     key = legend(study.styles, study.comparison.settings)
     figures = Figures("cost", caption, panels, key, notes)
     return Section("Quality against cost", [], [figures, _table(study, measures)])
@@ -54,7 +54,7 @@ def _panel(study: Study, dataset: str, kind: str) -> Panel | None:
             axes.plot([price.mean], [quality.mean], **style.point)
         axes.set_xlabel(COSTS[kind][0])
         axes.set_ylabel(f"Test {written(study.main_metric)}")
-        scale(axes.xaxis, [price.mean for price, _ in found.values()])
+        scale_x(axes, [price.mean for price, _ in found.values()])
 
     return Panel(title, draw(f"Test result against cost on {title}", paint))
 

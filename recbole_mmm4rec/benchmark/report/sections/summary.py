@@ -26,13 +26,15 @@ CHOICE = "{} is the one compared because it validated best on average over the d
 def summary(study: Study) -> Section:
     """What was run, and one row for each dataset on the main metric."""
     comparison, reference = study.comparison, study.comparison.reference
+    missing = ", ".join(study.without_result)
+    text = [_extent(study), *([f"Without a result yet: {missing}."] if missing else [])]
     if reference is None:
-        return Section("Summary", [_extent(study)], [])
+        return Section("Summary", text, [])
     rows = [Row(dataset, _cells(study, reference, dataset)) for dataset in comparison.datasets]
     caption = f"{reference} against the best other setting, test {written(study.main_metric)}."
     notes = [NOTE, *([] if study.ours == reference else [CHOICE.format(reference)])]
     table = Table("summary", caption, "Dataset", [Column(reference), *COLUMNS], rows, notes)
-    return Section("Summary", [_extent(study)], [table])
+    return Section("Summary", text, [table])
 
 
 def _extent(study: Study) -> str:

@@ -22,8 +22,8 @@ MEASURES: tuple[tuple[str, Callable[[Epoch], float | None]], ...] = (
 )
 NOTES = [
     "Epochs, steps and seconds of training until validation is as good as the best of the same run from "
-    "scratch (same seed); means over the seeds that reach it. Faster: the mean from scratch over the mean "
-    "pre-trained.",
+    "scratch (same seed); means over the seeds that reach it (reached: how many of all). Faster: the mean "
+    "from scratch over the mean pre-trained.",
     "The pre-training itself is not in it.",
 ]
 
@@ -43,7 +43,7 @@ def _cost_line(run: Run) -> str:
 
 
 def _table(study: Study, pairs: Pairs) -> Table:
-    columns = [Column("Seeds that reach it")]
+    columns = [Column("Reached")]
     for name, _ in MEASURES:
         columns += [
             Column(title, f"{name} to equal quality") for title in ("scratch", "pre-trained", "faster")

@@ -1,8 +1,10 @@
 """A metric against the length that histories are cut to, as the paper's Fig. 2."""
 
+import re
+from itertools import takewhile
 from typing import Any
 
-from recbole_mmm4rec.benchmark.report.drawing import draw, legend, make_styles, scale
+from recbole_mmm4rec.benchmark.report.drawing import draw, legend, make_styles, scale_x
 from recbole_mmm4rec.benchmark.report.metrics import written
 from recbole_mmm4rec.benchmark.report.run import Run
 from recbole_mmm4rec.benchmark.report.section import Figures, Panel, Section
@@ -22,14 +24,14 @@ def truncation(study: Study) -> Section | None:
     if not sweeps:
         return None
     labels = list(dict.fromkeys(label for found in sweeps.values() for label in found))
-    styles = make_styles(labels, study.ours if study.ours in labels else None)
+    styles = make_styles(labels, _of_ours(study, sweeps))
     panels = [
         _panel(dataset, found, metric, styles)
         for dataset, found in sweeps.items()
         for metric in study.metrics
     ]
-    key, notes = legend(styles, labels), ["Bars: standard deviation over seeds."]
-    figures = Figures("truncation", f"{CAPTION[:-1]} ({LENGTH}).", panels, key, notes)
+    caption = f"{CAPTION[:-1]} ({LENGTH})."
+    figures = Figures("truncation", caption, panels, legend(styles, labels), study.comparison.bars_note)
     return Section("Truncated histories", [], [figures, _table(sweeps, study.metrics)])
 
 
@@ -49,10 +51,20 @@ def _sweeps(study: Study) -> dict[str, dict[str, Sweep]]:
 
 
 def _label(runs: list[Run]) -> str:
-    """The setting with the usual length; where every one names its length, the model and other changes."""
-    usual = next((run.setting for run in runs if LENGTH not in run.changes), None)
+    """The words that the settings' labels begin with in common; else the model and its other changes."""
+    words = zip(*(re.split(r"[\s,]+", run.setting) for run in runs), strict=False)
+    shared = " ".join(same[0] for same in takewhile(lambda place: len(set(place)) == 1, words))
     rest = ", ".join(f"{key}={value}" for key, value in runs[0].changes.items() if key != LENGTH)
-    return usual or (f"{runs[0].model} ({rest})" if rest else runs[0].model)
+    return shared or (f"{runs[0].model} ({rest})" if rest else runs[0].model)
+
+
+def _of_ours(study: Study, sweeps: dict[str, dict[str, Sweep]]) -> str | None:
+    """The label of the sweep that our setting is a point of."""
+    for found in sweeps.values():
+        for label, sweep in found.items():
+            if any(run.setting == study.ours for runs in sweep.values() for run in runs):
+                return label
+    return None
 
 
 def _panel(dataset: str, sweeps: dict[str, Sweep], metric: str, styles: dict[str, Any]) -> Panel:
@@ -68,7 +80,7 @@ def _panel(dataset: str, sweeps: dict[str, Sweep], metric: str, styles: dict[str
             axes.errorbar(list(found), means, spread, elinewidth=0.8, capsize=2, **styles[label].line)
         axes.set_xlabel("Longest history (items)")
         axes.set_ylabel(f"Test {written(metric)}")
-        scale(axes.xaxis, [float(length) for length in lengths])
+        scale_x(axes, [float(length) for length in lengths])
         axes.set_xticks(lengths)
 
     return Panel(
@@ -89,6 +101,6 @@ def _table(sweeps: dict[str, dict[str, Sweep]], metrics: list[str]) -> Table:
             for metric in metrics:
                 summaries = {str(length): _summary(sweep.get(length, []), metric) for length in lengths}
                 rows.append(Row(written(metric), metric_cells(summaries, metric), f"{dataset} · {label}"))
-    notes = ["Mean ± standard deviation over seeds. Bold: best length. Underlined: second."]
+    notes = ["Mean ± standard deviation over seeds, if several. Bold: best length. Underlined: second."]
     columns = [Column(str(length), "Longest history") for length in lengths]
     return Table("truncation-table", CAPTION, "Metric", columns, rows, notes, "Dataset and setting")
