@@ -4,6 +4,7 @@ import ast
 import difflib
 import importlib
 import pkgutil
+from functools import lru_cache
 from pathlib import Path
 
 from recbole_mmm4rec import model as model_package
@@ -31,8 +32,11 @@ def our_models() -> dict[str, str]:
 
 def _model_class(path: Path) -> str | None:
     """Name of the model class in a file, None where there is none."""
-    if not path.is_file():
-        return None
+    return _parsed(path, path.stat().st_mtime_ns) if path.is_file() else None
+
+
+@lru_cache(maxsize=256)
+def _parsed(path: Path, changed: int) -> str | None:  # noqa: ARG001
     flat = path.stem.replace("_", "")
     classes = (node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef))
     return next((name for name in classes if name.lower() == flat), None)

@@ -137,7 +137,7 @@ def test_what_cannot_run_here_is_left_out_with_a_line(make_benchmark: Callable[.
         SASREC,
         OURS | {"name": "pictures", "modalities": ["image"]},
         OURS | {"name": "far", "pretrain": {"dataset": ["absent"]}},
-        {"name": "twin", "model": "SASRec"},
+        SASREC | {"name": "twin"},
         {"name": "elsewhere", "model": "SASRec", "datasets": ["other"]},
     ]
     plans, skipped = expand(make_benchmark(*settings, datasets=["tiny", "ml-1m"]))
