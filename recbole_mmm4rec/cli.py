@@ -14,7 +14,7 @@ INTERRUPTED = 130
 
 DEFAULT_MODEL = "MMM4Rec"
 DEFAULT_STEPS = 10
-GROWTH = "growth"
+GROWTH, PRETRAINING = "growth", "pretraining"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,7 +63,7 @@ def _commands(package: str) -> Any:
 
 def _train(flags: dict[str, str]) -> None:
     # imported late: --help and --version need neither torch nor RecBole's trainers
-    from recbole_mmm4rec.benchmark import growth, step_costs
+    from recbole_mmm4rec.benchmark import growth, paper_size, step_costs
     from recbole_mmm4rec.host.allocator import keep_memory
     from recbole_mmm4rec.host.processes import run_in_processes
 
@@ -74,6 +74,8 @@ def _train(flags: dict[str, str]) -> None:
         run_in_processes(nproc, call)
     elif bench == GROWTH:
         sys.stdout.write(growth.table(growth.run()))
+    elif bench == PRETRAINING:
+        sys.stdout.write(paper_size.run())
     else:
         steps = DEFAULT_STEPS if bench == TRUE else _whole_number("bench", bench)
         step_costs.run(**call, steps=steps)
