@@ -22,7 +22,7 @@ from recbole_mmm4rec.tuning.space import drawn, every
 from recbole_mmm4rec.tuning.trial_store import TrialStore
 
 LOGGER = logging.getLogger("recbole_mmm4rec")
-EPOCH, SCORE, RECORD = "epoch", "score", "record"
+EPOCH, SCORE, RECORD, NUMBER = "epoch", "score", "record", "number"
 _QUIET = {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_AIR_NEW_OUTPUT": "0"}
 
 
@@ -62,7 +62,7 @@ def search_with_ray(
     try:
         tune.Tuner(
             tune.with_resources(work, {"cpu": resources.cpus, "gpu": resources.gpus}),
-            param_space={"number": tune.grid_search(list(range(len(chosen))))},
+            param_space={NUMBER: tune.grid_search(list(range(len(chosen))))},
             tune_config=tune.TuneConfig(
                 metric=SCORE,
                 mode="max" if store.bigger else "min",
@@ -97,7 +97,7 @@ def _work(
     config: dict[str, Any], trials: Trials, chosen: list[dict[str, Any]], known: dict[str, Any]
 ) -> None:
     """One trial in a Ray worker. It reports every epoch's score, at the end its record."""
-    params = chosen[config["number"]]
+    params = chosen[config[NUMBER]]
     done = known.get(trials.search.key(params))
     record = _again(done) if done else _try(trials, params)
     score = record["score"] if record["score"] is not None else _worst(trials)
@@ -146,12 +146,12 @@ class Bookkeeping(tune.Callback):
 
     def on_trial_complete(self, trial: Any, **_: Any) -> None:
         """Write a trial down that has ended or was ended."""
-        params = self.chosen[trial.config["number"]]
+        params = self.chosen[trial.config[NUMBER]]
         self._add(self.records.get(trial.trial_id) or self._stopped(trial.trial_id, params))
 
     def on_trial_error(self, trial: Any, **_: Any) -> None:
         """Write a trial down whose worker died."""
-        params = self.chosen[trial.config["number"]]
+        params = self.chosen[trial.config[NUMBER]]
         key, values = self.search.key(params), self.search.fitting(params)
         self._add(trial_record(key, values, FAILED, "its Ray worker died"))
 
