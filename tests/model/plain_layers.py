@@ -63,8 +63,9 @@ def token_layer(
     at_text, at_image, at_fused = scales or (None, None, None)
     image_block = layer.own_align_image or layer.align
     one_stream = image is text and layer.own_align_image is None
-    aligned = layer.dropout(tissd(layer.align, text, text, text, at_text))
-    aligned_image = aligned if one_stream else layer.dropout(tissd(image_block, image, image, image, at_image))
+    aligned = aligned_image = layer.dropout(tissd(layer.align, text, text, text, at_text))
+    if not one_stream:
+        aligned_image = layer.dropout(tissd(image_block, image, image, image, at_image))
     text = layer.text_ffn(layer.text_norm(text + aligned))
     image = layer.image_ffn(layer.image_norm(image + aligned_image))
     fused = tissd(layer.fuse, text, image, image + text, at_fused)
