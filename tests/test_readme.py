@@ -9,6 +9,7 @@ import pytest
 from recbole_mmm4rec.host.catalogue import our_models, recbole_models
 from recbole_mmm4rec.host.command_line import parse
 from recbole_mmm4rec.host.config_checks import RUN_KEYS, documented_keys
+from recbole_mmm4rec.host.help import USAGE
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), ROOT / "atomic_data" / "README.md"]
@@ -43,7 +44,7 @@ def test_every_flag_and_name_of_a_command_exists(command: str) -> None:
     flags = parse(shlex.split(command.split("run_recbole.py")[1]))
     model = flags.get("model", "MMM4Rec")
     assert model in [*our_models(), *recbole_models()]
-    known = RUN_KEYS | {"help", "version"} | set(documented_keys(model, flags.get("dataset", "")))
+    known = RUN_KEYS | set(re.findall(r"--(\w+)", USAGE)) | set(documented_keys(model, flags.get("dataset", "")))
     assert set(flags) <= known
     files = flags.get("config_files", "").split()
     assert all((ROOT / file).is_file() for file in files if file.startswith("properties/"))
