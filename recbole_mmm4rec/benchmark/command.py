@@ -66,13 +66,14 @@ def report_command(folder: str) -> int:
 
 
 def describe(folder: Path, wanted: Benchmark, plans: list[RunPlan]) -> None:
-    """Write ``plan.yaml``: what is run, and what the report is told."""
+    """Write ``plan.yaml``: what is run, and what the report is told; runs of an older plan are not shown."""
     planned = {plan.setting for plan in plans}
     content = {
         "title": wanted.title,
         "datasets": list(dict.fromkeys(plan.dataset for plan in plans)),
         "settings": [name for name in dict.fromkeys(s.name for s in wanted.settings) if name in planned],
         "seeds": list(wanted.seeds),
+        "keys": list(dict.fromkeys(plan.key for plan in plans)),
         "report": wanted.report,
     }
     write_text(folder / PLAN, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
