@@ -21,7 +21,7 @@ from tests.benchmark.conftest import COMMON, SASREC, MakePlans
 from tests.benchmark.test_single_run import outcome
 
 ROOT = Path(__file__).parents[2]
-EPOCHS = 60
+EPOCHS = 40
 PATIENCE = {"epochs": EPOCHS, "patience": EPOCHS}
 
 
@@ -38,7 +38,7 @@ def reports(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return asked
 
 
-def until(condition: Callable[[], Any], seconds: float = 120) -> None:
+def until(condition: Callable[[], Any], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
