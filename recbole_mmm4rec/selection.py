@@ -123,6 +123,8 @@ def select(
     if "callback_fn" in inspect.signature(fit).parameters:  # some trainers of RecBole have none
         options["callback_fn"] = note
     selection.score, selection.valid = fit(train_data, valid_data, **options)
+    if dist.is_initialized():
+        dist.barrier()  # the first process may still be writing the best epoch
     return selection
 
 
