@@ -28,8 +28,8 @@ SMALL = {
     "learning_rate": 2e-3,
     "weight_decay": 0.0,
     "accumulation_steps": 1,
-    "train_batch_size": 256,
-    "epochs": 10,
+    "train_batch_size": 128,
+    "epochs": 8,
     "show_progress": False,
     "state": "ERROR",
 }

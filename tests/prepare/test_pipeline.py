@@ -45,6 +45,10 @@ def test_downloaded_pictures(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     assert str(tmp_path) not in json.dumps(record)
 
 
+def _hear_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background is started deaf to it
+
+
 def test_ctrl_c_while_pictures_come_and_again(tmp_path: Path) -> None:
     with serving() as server:
         entries = [
@@ -55,7 +59,7 @@ def test_ctrl_c_while_pictures_come_and_again(tmp_path: Path) -> None:
         options = "{allow_private: true, rate: 0, retries: 9, timeout: 1, concurrency: 2}"
         flags = [*AMAZON, "--download=True", f"--download_options={options}", f"--output={tmp_path}"]
         command = [sys.executable, "-m", "recbole_mmm4rec.prepare", "shop", f"--source={raw}", *flags]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_ctrl_c)
         while server.asked.total() < 3 and process.poll() is None:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
