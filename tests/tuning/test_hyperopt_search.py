@@ -1,5 +1,6 @@
 """Searches in this process: what is proposed, what is remembered, what survives a kill."""
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Callable
@@ -56,13 +57,8 @@ def test_a_search_that_is_started_again_goes_on(algorithm: str, make_search: Mak
     assert len(rest.done) == 1
 
 
-def test_a_killed_search_continues_in_the_middle_of_a_trial(make_search: MakeSearch) -> None:
-    space = {"learning_rate": Range("choice", (0.001, 0.01))}
-    whole = search_all(Trials(make_search(space, epochs=6, patience=6)))
-    folder = make_search().folder
-    for path in folder.iterdir():
-        if path.is_file():
-            path.unlink()
+def search_to_death(search: Search) -> None:
+    """A process that is killed in the fourth epoch of its second trial."""
     seen = []
 
     def die(trial: int) -> None:
@@ -70,10 +66,21 @@ def test_a_killed_search_continues_in_the_middle_of_a_trial(make_search: MakeSea
         if seen.count(2) == 4:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    child = os.fork()
-    if child == 0:
-        search_all(Counting(make_search(space, epochs=6, patience=6), die))
-    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    search_all(Counting(search, die))
+
+
+def test_a_killed_search_continues_in_the_middle_of_a_trial(make_search: MakeSearch) -> None:
+    space = {"learning_rate": Range("choice", (0.001, 0.01))}
+    whole = search_all(Trials(make_search(space, epochs=6, patience=6)))
+    folder = make_search().folder
+    for path in folder.iterdir():
+        if path.is_file():
+            path.unlink()
+    search = make_search(space, epochs=6, patience=6)
+    child = multiprocessing.get_context("spawn").Process(target=search_to_death, args=(search,))
+    child.start()
+    child.join(timeout=300)
+    assert child.exitcode == -signal.SIGKILL
     assert len(read_json_lines(folder / "trials.jsonl")) == 1
     assert list(folder.glob("checkpoints/*/*.last.pth"))
     rest = Counting(make_search(space, epochs=6, patience=6))
