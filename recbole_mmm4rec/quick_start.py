@@ -61,7 +61,7 @@ def run(
         "test_result": test,
         "epochs": len(getattr(trainer, "train_loss_dict", ())),
         "best_epoch": best_epoch(chosen, config["valid_metric_bigger"]),
-        "seconds": round(time() - started, 2),
+        "seconds": round(time() - started, 3),
         "checkpoint": trainer.saved_model_file if saved else None,
     }
     _report(result)

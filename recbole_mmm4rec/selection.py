@@ -9,7 +9,6 @@ from time import time
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from recbole import data as recbole_data
 from recbole.trainer import Trainer
 from recbole.utils import ModelType, get_flops, get_trainer, init_seed, set_color
@@ -17,6 +16,7 @@ from recbole.utils import ModelType, get_flops, get_trainer, init_seed, set_colo
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import find_model, is_ours
 from recbole_mmm4rec.trainer import MultiModalTrainer
+from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.transfer import load_pretrained
 
 
@@ -44,12 +44,13 @@ def build_model(config: Any, dataset: Any) -> Any:
         UserError: values that the model refuses, or a checkpoint that does not fit.
     """
     init_seed(config["seed"], config["reproducibility"])
+    kind = find_model(config["model"])
     try:
-        model = find_model(config["model"])(config, dataset).to(config["device"])
+        model = kind(config, dataset).to(config["device"])
     except ValueError as error:  # how models refuse sizes that do not go together
         raise UserError(f"{config['model']}: {error}") from error
     except KeyError as error:  # how RecBole's models ask for a column
-        if error.args[0] in getattr(dataset, "field2type", {}) or is_ours(find_model(config["model"])):
+        if error.args[0] in getattr(dataset, "field2type", {}) or is_ours(kind):
             raise
         raise UserError(f"{config['model']} needs the column {error}: name it in load_col") from error
     if config["pretrained"]:
@@ -78,10 +79,8 @@ def build_trainer(config: Any, model: Any, ours: bool = False) -> Any:
     trainer = kind(config, model)
     if config["resume"]:
         trainer.resume_checkpoint(config["resume"])
-    if not config["single_spec"]:
-        name = [trainer.saved_model_file]  # holds the time, which processes may see differently
-        dist.broadcast_object_list(name, src=0)
-        trainer.saved_model_file = name[0]
+    # the name holds the time, which processes may see differently
+    trainer.saved_model_file = distributed.broadcast_object(trainer.saved_model_file)
     return trainer
 
 
@@ -123,8 +122,7 @@ def select(
     if "callback_fn" in inspect.signature(fit).parameters:  # some trainers of RecBole have none
         options["callback_fn"] = note
     selection.score, selection.valid = fit(train_data, valid_data, **options)
-    if dist.is_initialized():
-        dist.barrier()  # the first process may still be writing the best epoch
+    distributed.barrier()  # the first process may still be writing the best epoch
     return selection
 
 

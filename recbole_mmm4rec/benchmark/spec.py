@@ -7,7 +7,7 @@ from typing import Any
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import near, our_models, recbole_models
-from recbole_mmm4rec.host.property_files import properties_path, read_properties
+from recbole_mmm4rec.host.property_files import properties_path, read_properties, ready_benchmarks
 
 FILE_KEYS = ("title", "datasets", "seeds", "common", "models", "settings", "report")
 SETTING_KEYS = ("name", "model", "datasets", "pretrain")
@@ -59,11 +59,6 @@ class Benchmark:
     def narrowed(self, datasets: Iterable[str] | None, seeds: Iterable[int] | None) -> "Benchmark":
         """The same with other datasets or seeds."""
         return replace(self, datasets=tuple(datasets or self.datasets), seeds=tuple(seeds or self.seeds))
-
-
-def ready_benchmarks() -> list[str]:
-    """Names of the files under ``properties/benchmark``."""
-    return sorted(path.stem for path in (properties_path() / "benchmark").glob("*.yaml"))
 
 
 def find_benchmark(given: str) -> Benchmark:

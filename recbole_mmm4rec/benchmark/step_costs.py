@@ -1,7 +1,5 @@
 """Where the time of a training step goes, on any dataset and model: ``run_recbole.py --bench``."""
 
-import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -16,6 +14,7 @@ from recbole.utils import init_seed
 from recbole_mmm4rec.benchmark.clock import Clock, peak_memory
 from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.host.dataset_choice import create_dataset
+from recbole_mmm4rec.host.files import write_json
 from recbole_mmm4rec.host.run_logging import start_logger
 from recbole_mmm4rec.selection import build_model, build_trainer
 
@@ -84,7 +83,7 @@ def run(
     trainer = build_trainer(config, build_model(config, train_data._dataset))
     costs = measure(trainer, train_data, valid_data, steps)
     getLogger().info("\n" + costs.table())
-    _write(Path(output), costs)
+    write_json(Path(output), asdict(costs))
     return costs
 
 
@@ -147,9 +146,3 @@ def _summary(trainer: Any, clock: Clock, lengths: torch.Tensor, steps: int) -> S
 
 def _device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
-
-
-def _write(path: Path, costs: StepCosts) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(asdict(costs), indent=1) + "\n")
-    os.replace(temporary, path)

@@ -6,7 +6,13 @@ from pathlib import Path
 import recbole_mmm4rec
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import near, our_models, recbole_models
-from recbole_mmm4rec.host.property_files import Key, properties_path, read_keys, recbole_properties_path
+from recbole_mmm4rec.host.property_files import (
+    Key,
+    properties_path,
+    read_keys,
+    ready_benchmarks,
+    recbole_properties_path,
+)
 
 USAGE = """\
 Train and evaluate a sequential recommender, ours or RecBole's, by the same data, splits and metrics.
@@ -52,16 +58,14 @@ def help_text(model: str | None = None) -> str:
         UserError: unknown model.
     """
     if model is None:
-        return USAGE.format(ours=", ".join(our_models()) or "none of ours", ready=", ".join(_ready()))
+        return USAGE.format(
+            ours=", ".join(our_models()) or "none of ours", ready=", ".join(ready_benchmarks())
+        )
     known = [*our_models(), *recbole_models()]
     if model not in known:
         raise UserError(f"unknown model '{model}'{near(model, known)}")
     sections = [(f"keys of {model}", _model_files(model)), ("keys of every run", _overall_files())]
     return "\n".join(f"{title}\n{_listing(files)}" for title, files in sections)
-
-
-def _ready() -> list[str]:
-    return sorted(path.stem for path in (properties_path() / "benchmark").glob("*.yaml"))
 
 
 def _model_files(model: str) -> list[Path]:

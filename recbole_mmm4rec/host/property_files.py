@@ -40,6 +40,11 @@ def properties_path() -> Path:
     return installed if installed.is_dir() else package.parent / "properties"
 
 
+def ready_benchmarks() -> list[str]:
+    """Names of the files under ``properties/benchmark``."""
+    return sorted(path.stem for path in (properties_path() / "benchmark").glob("*.yaml"))
+
+
 def recbole_properties_path() -> Path:
     """Folder of RecBole's own property files."""
     import recbole

@@ -75,3 +75,21 @@ def batch(item_seq: Tensor, lengths: Tensor, targets: Tensor, times: Tensor | No
     if times is not None:
         fields["timestamp_list"] = times.double()
     return Interaction(fields)
+
+
+PARTLY_DESCRIBED = 30
+"""Items of :func:`partly_described`, the pad among them."""
+
+
+def partly_described(text: bool = True, image: bool = True) -> SimpleNamespace:
+    """Item 1 has neither, items to 10 have no picture, items above 25 have no text."""
+    generator = torch.Generator().manual_seed(0)
+    features = {}
+    if text:
+        there = (torch.arange(PARTLY_DESCRIBED) > 1) & (torch.arange(PARTLY_DESCRIBED) < 26)
+        features["text"] = feature(torch.randn(PARTLY_DESCRIBED, 12, generator=generator), there)
+    if image:
+        features["image"] = feature(
+            torch.randn(PARTLY_DESCRIBED, 8, generator=generator), torch.arange(PARTLY_DESCRIBED) > 10
+        )
+    return dataset(PARTLY_DESCRIBED, has_time=False, **features)

@@ -136,19 +136,7 @@ def test_a_view_sees_the_pictures_of_its_own_items(path: Path) -> None:
 
 # What must hold ------------------------------------------------------------------------------------------
 
-N = 30
-
-
-def data(text: bool = True, image: bool = True) -> Any:
-    """Item 1 has neither, items to 10 have no picture, items above 25 have no text."""
-    generator = torch.Generator().manual_seed(0)
-    features = {}
-    if text:
-        there = (torch.arange(N) > 1) & (torch.arange(N) < 26)
-        features["text"] = builders.feature(torch.randn(N, 12, generator=generator), there)
-    if image:
-        features["image"] = builders.feature(torch.randn(N, 8, generator=generator), torch.arange(N) > 10)
-    return builders.dataset(N, has_time=False, **features)
+N, data = builders.PARTLY_DESCRIBED, builders.partly_described
 
 
 def tiny(dataset: Any = None, **changes: Any) -> Any:
