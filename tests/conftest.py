@@ -68,3 +68,14 @@ def write_interactions(folder: Path, name: str, times: bool) -> None:
     header = ["user_id:token", "item_id:token", *(["timestamp:float"] if times else [])]
     lines = ["\t".join(header), *("\t".join(map(str, row[: len(header)])) for row in rows)]
     (folder / f"{name}.inter").write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder of runs of :class:`tests.tiny.TinyModel`, its dataset in it."""
+    from tests.tiny import TinyModel, write_dataset
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(TinyModel, "kill_at", None)
+    write_dataset(tmp_path)
+    return tmp_path

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from unittest import mock
 
 import numpy as np
+import pytest
 import torch
 from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
@@ -124,6 +125,37 @@ def make_run(config: Config, model: type | None = None) -> tuple[MultiModalTrain
     init_seed(config["seed"], True)
     loaders = data_preparation(config, create_dataset(config))
     return MultiModalTrainer(config, (model or config.model_class)(config, loaders[0].dataset)), *loaders
+
+
+def weights(trainer: MultiModalTrainer) -> dict[str, Tensor]:
+    """A copy of the model's parameters as they are now."""
+    return {name: value.clone() for name, value in trainer.model.state_dict().items()}
+
+
+def assert_equal(one: Any, other: Any) -> None:
+    """Bit for bit, through nested dicts and lists."""
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other)
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_equal(one[key], other[key])
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other)
+        for a, b in zip(one, other, strict=True):
+            assert_equal(a, b)
+    else:
+        assert one == other
+
+
+def scripted(trainer: MultiModalTrainer, monkeypatch: pytest.MonkeyPatch, scores: list[float]) -> list[float]:
+    """Let the validation of epoch e return ``scores[e]``."""
+    real = MultiModalTrainer.evaluate
+
+    def evaluate(self, *args, **kwargs):
+        return real(self, *args, **kwargs) | {"ndcg@10": scores[self.record.epochs - 1]}
+
+    monkeypatch.setattr(MultiModalTrainer, "evaluate", evaluate)
 
 
 def main(folder: str, out: str, kill_at: str, resume: str) -> None:

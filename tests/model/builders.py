@@ -77,6 +77,36 @@ def batch(item_seq: Tensor, lengths: Tensor, targets: Tensor, times: Tensor | No
     return Interaction(fields)
 
 
+def random_batch(
+    lengths: list[int],
+    items: int,
+    longest: int,
+    has_time: bool = True,
+    width: int | None = None,
+    seed: int = 3,
+) -> Interaction:
+    """Random histories of these lengths with gaps up to four months, as wide as ``width`` or the longest."""
+    generator, n = torch.Generator().manual_seed(seed), torch.tensor(lengths)
+    valid = torch.arange(longest) < n.unsqueeze(1)
+    item_seq = torch.randint(1, items, valid.shape, generator=generator) * valid
+    gaps = torch.randint(0, 10**7, valid.shape, generator=generator).double()
+    times = (1.5e9 + gaps.cumsum(1)) * valid if has_time else None
+    targets = torch.randint(1, items, (len(n),), generator=generator)
+    return batch(item_seq[:, : width or max(lengths)], n, targets, times)
+
+
+def half_pictured(items: int, text: bool = True, image: bool = True) -> dict[str, SimpleNamespace]:
+    """Features of items of which every other has a picture."""
+    generator = torch.Generator().manual_seed(5)
+    features = {}
+    if text:
+        features["text"] = feature(torch.randn(items, 9, generator=generator))
+    if image:
+        matrix, present = torch.randn(items, 7, generator=generator), torch.arange(items) % 2 == 1
+        features["image"] = feature(matrix, present)
+    return features
+
+
 PARTLY_DESCRIBED = 30
 """Items of :func:`partly_described`, the pad among them."""
 

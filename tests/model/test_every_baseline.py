@@ -51,15 +51,9 @@ def build(name: str, **changes: Any) -> Any:
 
 
 def batch(rows: int = 11) -> Any:
-    generator = torch.Generator().manual_seed(1)
-    lengths = torch.randint(1, LENGTH + 1, (rows,), generator=generator)
-    lengths[0] = 1
-    real = torch.arange(LENGTH) < lengths.unsqueeze(1)
-    item_seq = torch.randint(1, N, (rows, LENGTH), generator=generator) * real
-    times = torch.randint(0, 10**7, (rows, LENGTH), generator=generator).cumsum(1) * real
-    width = int(lengths.max())
-    targets = torch.randint(1, N, (rows,), generator=generator)
-    return builders.batch(item_seq[:, :width], lengths, targets, times)
+    """Lengths from 1 to the longest, both among them."""
+    lengths = [1, LENGTH, *torch.randint(1, LENGTH + 1, (rows - 2,)).tolist()]
+    return builders.random_batch(lengths, N, LENGTH)
 
 
 @pytest.mark.parametrize("name", BASELINES)

@@ -81,17 +81,10 @@ def test_both_stages_of_experts_agree_with_the_official_code(path: Path) -> None
 
 def data(has_time: bool = True, text: bool = True, image: bool = True) -> Any:
     """Half of the items have a picture, a third no category."""
-    generator = torch.Generator().manual_seed(5)
-    features = {}
-    if text:
-        features["text"] = builders.feature(torch.randn(ITEMS, 9, generator=generator))
-    if image:
-        matrix, present = torch.randn(ITEMS, 7, generator=generator), torch.arange(ITEMS) % 2 == 1
-        features["image"] = builders.feature(matrix, present)
+    generator = torch.Generator().manual_seed(6)
     categories = torch.rand(ITEMS, CATEGORIES, generator=generator) < 0.4
-    return with_categories(
-        builders.dataset(ITEMS, has_time, **features), categories * (torch.arange(ITEMS) % 3 > 0).unsqueeze(1)
-    )
+    described = builders.dataset(ITEMS, has_time, **builders.half_pictured(ITEMS, text, image))
+    return with_categories(described, categories * (torch.arange(ITEMS) % 3 > 0).unsqueeze(1))
 
 
 def make(fidelity: str = "paper", dataset: Any = None, **changes: Any) -> HM4SR:
@@ -101,13 +94,7 @@ def make(fidelity: str = "paper", dataset: Any = None, **changes: Any) -> HM4SR:
 
 
 def batch(lengths: list[int], has_time: bool = True, width: int | None = None) -> Any:
-    generator, n = torch.Generator().manual_seed(3), torch.tensor(lengths)
-    valid = torch.arange(LENGTH) < n.unsqueeze(1)
-    item_seq = torch.randint(1, ITEMS, valid.shape, generator=generator) * valid
-    gaps = torch.randint(0, 10**7, valid.shape, generator=generator).double()
-    times = (1.5e9 + gaps.cumsum(1)) * valid if has_time else None
-    targets = torch.randint(1, ITEMS, (len(n),), generator=generator)
-    return builders.batch(item_seq[:, : width or max(lengths)], n, targets, times)
+    return builders.random_batch(lengths, ITEMS, LENGTH, has_time, width)
 
 
 def losses(model: HM4SR, interaction: Any) -> dict[str, Tensor]:

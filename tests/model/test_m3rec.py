@@ -35,14 +35,7 @@ def test_agrees_with_the_released_code(path: Path, buckets: int) -> None:
 
 def data(text: bool = True, image: bool = True) -> Any:
     """Half of the items have a picture."""
-    generator = torch.Generator().manual_seed(5)
-    features = {}
-    if text:
-        features["text"] = builders.feature(torch.randn(ITEMS, 9, generator=generator))
-    if image:
-        matrix, present = torch.randn(ITEMS, 7, generator=generator), torch.arange(ITEMS) % 2 == 1
-        features["image"] = builders.feature(matrix, present)
-    return builders.dataset(ITEMS, has_time=False, **features)
+    return builders.dataset(ITEMS, has_time=False, **builders.half_pictured(ITEMS, text, image))
 
 
 def make(fidelity: str = "paper", dataset: Any = None, **changes: Any) -> M3Rec:
@@ -52,11 +45,7 @@ def make(fidelity: str = "paper", dataset: Any = None, **changes: Any) -> M3Rec:
 
 
 def batch(lengths: list[int], width: int | None = None) -> Any:
-    generator, n = torch.Generator().manual_seed(3), torch.tensor(lengths)
-    item_seq = torch.randint(1, ITEMS, (len(n), LENGTH), generator=generator)
-    item_seq = item_seq * (torch.arange(LENGTH) < n.unsqueeze(1))
-    targets = torch.randint(1, ITEMS, (len(n),), generator=generator)
-    return builders.batch(item_seq[:, : width or max(lengths)], n, targets)
+    return builders.random_batch(lengths, ITEMS, LENGTH, has_time=False, width=width)
 
 
 def with_gradient(model: M3Rec) -> set[str]:

@@ -40,14 +40,7 @@ def make(fidelity: str = "paper", features: tuple[str, ...] = ("text", "image"),
 
 
 def make_batch(lengths: list[int], seed: int = 0) -> Any:
-    generator = torch.Generator().manual_seed(seed)
-    size, n = len(lengths), torch.tensor(lengths)
-    valid = torch.arange(LENGTH) < n.unsqueeze(1)
-    items = torch.randint(1, ITEMS, (size, LENGTH), generator=generator) * valid
-    gaps = torch.randint(0, 10**6, (size, LENGTH), generator=generator)
-    times = (1.5e9 + gaps.cumsum(1)) * valid
-    targets = torch.randint(1, ITEMS, (size,), generator=generator)
-    return builders.batch(items[:, : max(lengths)], n, targets, times)
+    return builders.random_batch(lengths, ITEMS, LENGTH, seed=seed)
 
 
 SWITCHES: list[dict[str, Any]] = [

@@ -8,7 +8,7 @@ from recbole.trainer import Trainer
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.training.evaluation import RankCounter, RankEvaluator, counting_suffices, metric_input
-from tests.tiny import OpaqueModel, TinyModel, make_config, make_run, write_dataset
+from tests.tiny import OpaqueModel, TinyModel, make_config, make_run
 
 ALL = ["Recall", "MRR", "NDCG", "Hit", "Precision", "MAP"]
 
@@ -16,13 +16,6 @@ ALL = ["Recall", "MRR", "NDCG", "Hit", "Precision", "MAP"]
 def obvious_rank(scores: torch.Tensor, target: int) -> int:
     order = sorted(range(len(scores)), key=lambda item: (-scores[item].item(), item))
     return order.index(target)
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    write_dataset(tmp_path)
-    return tmp_path
 
 
 @pytest.mark.parametrize("n_items", [1, 2, 7, 8, 2039, 2040, 2041, 5000])

@@ -12,6 +12,7 @@ from recbole_mmm4rec.benchmark.report.sections.convergence import convergence
 from recbole_mmm4rec.benchmark.report.sections.cost import cost
 from recbole_mmm4rec.benchmark.report.sections.failures import failures
 from recbole_mmm4rec.benchmark.report.sections.full_modality import full_modality
+from recbole_mmm4rec.benchmark.report.sections.overview import overview
 from recbole_mmm4rec.benchmark.report.sections.provenance import provenance
 from recbole_mmm4rec.benchmark.report.sections.significance import significance
 from recbole_mmm4rec.benchmark.report.sections.summary import summary
@@ -22,6 +23,7 @@ from recbole_mmm4rec.benchmark.report.study import Study
 SECTIONS: dict[str, Callable[[Study], Section | None]] = {
     "summary": summary,
     "comparison": comparison,
+    "overview": overview,
     "significance": significance,
     "full_modality": full_modality,
     "ablations": ablation,

@@ -1,5 +1,6 @@
 """How fast settings learn, as the paper's Fig. 4: by epochs, optimiser steps and wall time."""
 
+from collections.abc import Callable
 from typing import Any
 
 from recbole_mmm4rec.benchmark.report import formatting
@@ -17,11 +18,18 @@ from recbole_mmm4rec.benchmark.report.table import Cell, Column, Row, Table
 SEEDS = "Thin lines: single seeds; thick lines: their mean, as far as every seed goes."
 NOTE = "Large marker: best epoch. For models of RecBole's own trainer, wall time holds validation too."
 TITLES = {"epochs": "epochs", "steps": "optimiser steps", "seconds": "wall time"}
-MEASURES = (
-    (Column("Epochs to best"), lambda run: run.best_epoch, formatting.average),
+Measure = tuple[Column, Callable[[Run], float | None], Callable[[float], str]]
+EPOCHS_TO_BEST: Measure = (Column("Epochs to best"), lambda run: run.best_epoch, formatting.average)
+SECONDS_PER_EPOCH: Measure = (
+    Column("Seconds per epoch"),
+    lambda run: run.seconds_per_epoch,
+    formatting.amount,
+)
+MEASURES: tuple[Measure, ...] = (
+    EPOCHS_TO_BEST,
     (Column("Steps to best"), lambda run: run.steps_to_best, formatting.count),
     (Column("Seconds to best"), lambda run: run.seconds_to_best, formatting.amount),
-    (Column("Seconds per epoch"), lambda run: run.seconds_per_epoch, formatting.amount),
+    SECONDS_PER_EPOCH,
     (Column("Best validation"), lambda run: run.valid.get(run.valid_metric), formatting.value),
 )
 
@@ -77,7 +85,7 @@ def _metric(runs: list[Run]) -> str:
 
 def _table(comparison: Comparison) -> Table:
     rows = [
-        Row(label, [_cell(comparison, dataset, label, *measure[1:]) for measure in MEASURES], dataset)
+        Row(label, [measured(comparison, dataset, label, measure) for measure in MEASURES], dataset)
         for dataset in comparison.datasets
         for label in comparison.settings
         if comparison.of(dataset, label)
@@ -88,8 +96,10 @@ def _table(comparison: Comparison) -> Table:
     )
 
 
-def _cell(comparison: Comparison, dataset: str, label: str, measure: Any, text: Any) -> Cell:
-    found: Summary | None = comparison.summarise(dataset, label, measure)
+def measured(comparison: Comparison, dataset: str, label: str, measure: Measure) -> Cell:
+    """Mean and deviation of a measure over a setting's runs."""
+    _, value, text = measure
+    found: Summary | None = comparison.summarise(dataset, label, value)
     if found is None:
         return Cell(formatting.DASH)
     return Cell(text(found.mean), "" if found.deviation is None else f"±{text(found.deviation)}")
