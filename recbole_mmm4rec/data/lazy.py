@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from recbole_mmm4rec.data.windows import Windows
+
+class Cuttable(Protocol):
+    """Samples of which some can be taken, and whose columns are cut when they are read."""
+
+    @property
+    def length(self) -> int:
+        """Number of samples."""
+
+    @property
+    def interaction(self) -> Mapping[str, Tensor]:
+        """Columns by name."""
+
+    def __getitem__(self, index: Any) -> Any:
+        """The samples ``index`` selects, of the same kind."""
 
 
 class LazyHistories:
@@ -18,7 +31,7 @@ class LazyHistories:
     the whole.
     """
 
-    def __init__(self, windows: Windows, name: str) -> None:
+    def __init__(self, windows: Cuttable, name: str) -> None:
         self._windows = windows
         self._name = name
 

@@ -321,18 +321,6 @@ def test_losses_without_a_weight_are_not_computed() -> None:
     )
 
 
-@pytest.mark.parametrize("lengths", [[1], [LENGTH, LENGTH], [1, LENGTH, 3]], ids=str)
-@pytest.mark.parametrize("fidelity", ["paper", "reference"])
-def test_trimmed_histories_and_the_rest_of_the_batch_change_nothing(
-    fidelity: str, lengths: list[int]
-) -> None:
-    model = make(fidelity).eval()
-    users = model.user_vectors(batch(lengths))
-    assert_agrees(model.user_vectors(batch(lengths, width=LENGTH)), users, "users at full width", 1e-5)
-    for row in range(len(lengths)):
-        assert_agrees(model.user_vectors(batch(lengths)[[row]]), users[[row]], "a user alone", 1e-5)
-
-
 @pytest.mark.parametrize("stage", ["finetune", "pretrain"])
 def test_buckets_change_no_loss(stage: str) -> None:
     model, interaction = make(stage=stage).eval(), batch([2, LENGTH, 1, 4, 4])

@@ -137,18 +137,6 @@ def test_without_any_feature_file_the_error_names_them() -> None:
         make(dataset=builders.dataset(ITEMS))
 
 
-@pytest.mark.parametrize("lengths", [[1], [LENGTH, LENGTH], [1, LENGTH, 3]], ids=str)
-@pytest.mark.parametrize("fidelity", ["paper", "reference"])
-def test_trimmed_histories_and_the_rest_of_the_batch_change_nothing(
-    fidelity: str, lengths: list[int]
-) -> None:
-    model = make(fidelity).eval()
-    users = model.user_vectors(batch(lengths))
-    assert_agrees(model.user_vectors(batch(lengths, LENGTH)), users, "users at full width", 1e-6)
-    for row in range(len(lengths)):
-        assert_agrees(model.user_vectors(batch(lengths)[[row]]), users[[row]], "a user alone", 1e-5)
-
-
 def test_pre_training_touches_only_items_of_the_batch() -> None:
     model, data = make(stage="pretrain"), batch([2, 3])
     model.calculate_loss(data).backward()
