@@ -67,12 +67,16 @@ class MultiModalTrainer(ResumableTrainer):
     ) -> tuple[float, dict[str, float] | None]:
         """Train as RecBole's ``fit`` does, and keep the training state of every epoch.
 
+        Pre-training of a model whose scores mean nothing there is not validated.
+
         Returns:
             Best validation score and result; ``(-inf, None)`` without validation.
 
         Raises:
             UserError: a loss that is not a number (names epoch and batch), or a resumed run on other items.
         """
+        if self.config["stage"] == "pretrain" and not getattr(self.model, "ranks_in_pretraining", True):
+            valid_data = None
         self._begin_run(train_data, bool(valid_data) and self.eval_step > 0, saved)
         if self._is_finished():
             self.eval_collector.data_collect(train_data)
@@ -193,9 +197,9 @@ class MultiModalTrainer(ResumableTrainer):
             self._load_best(model_file or self.saved_model_file)
         self.last_ranks, self.eval_collector.loader = None, eval_data
         show_progress = show_progress and distributed.rank() == 0
-        if not counting_suffices(self.config["metrics"], eval_data, self.model):
-            return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
         with self._shared_item_table():
+            if not counting_suffices(self.config["metrics"], eval_data, self.model):
+                return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
             ranks = self._rank_all(eval_data, show_progress)
         self.last_ranks = ranks.numpy()
         result = RankEvaluator(self.config)(ranks)

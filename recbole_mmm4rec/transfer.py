@@ -177,7 +177,7 @@ def _finish(
     report.fresh = {name: value.numel() for name, value in own.items() if name not in report.moved}
     frozen = tuple(getattr(model, "frozen_after_transfer", ()))
     for name, parameter in model.named_parameters():
-        if frozen and name.startswith(frozen):
+        if frozen and name.startswith(frozen) and name in report.moved:  # what is fresh has to learn
             parameter.requires_grad_(False)
             report.frozen[name] = parameter.numel()
 

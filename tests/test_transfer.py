@@ -188,3 +188,17 @@ def test_parts_can_stay_as_pretrained(path):
     assert all(p.requires_grad for p in here.adapters.parameters())
     assert set(report.frozen) == {"layers.0.weight", "layers.0.bias"}
     assert any(line == "frozen: layers (20)" for line in report.lines())
+
+
+def test_what_is_fresh_is_not_frozen(path):
+    class Frozen(Model):
+        frozen_after_transfer = ("layers.", "extra.")
+
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            self.extra = nn.Linear(2, 2)
+
+    here = Frozen(3)
+    report = load_pretrained(here, save(path, Model(3), *"abc"), Dataset(*"abc"))
+    assert set(report.frozen) == {"layers.0.weight", "layers.0.bias"}
+    assert all(p.requires_grad for p in here.extra.parameters())

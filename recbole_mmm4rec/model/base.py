@@ -13,7 +13,7 @@ import torch
 from recbole.model.abstract_recommender import SequentialRecommender
 from torch import Tensor
 
-from recbole_mmm4rec.columns import PAD
+from recbole_mmm4rec.columns import PAD, TEXT
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.nn.buckets import in_buckets
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
@@ -33,17 +33,20 @@ class MultiModalRecommender(SequentialRecommender):
         modalities: feature files that the model can use.
         item_bound: prefixes of state entries that belong to one dataset's items and never move to another.
         frozen_after_transfer: prefixes of parameters that stay as pre-trained in fine-tuning.
+        ranks_in_pretraining: pre-training learns to score items, so that held-out ones can choose its epoch.
     """
 
     trims_history: ClassVar[bool] = True
     modalities: ClassVar[tuple[str, ...]] = ()
     item_bound: tuple[str, ...] = ()
     frozen_after_transfer: tuple[str, ...] = ()  # a configuration may empty it
+    ranks_in_pretraining: ClassVar[bool] = True
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         self.TIME_SEQ = f"{config['TIME_FIELD']}{config['LIST_SUFFIX']}"
         self.pretraining = config["stage"] == "pretrain"
+        self.hidden_size: int = config["hidden_size"]
         self.num_buckets = config["num_buckets"]
         self.softmax_chunk = config["softmax_chunk"]
         self.pad_is_candidate = bool(config["pad_is_candidate"])
@@ -77,6 +80,18 @@ class MultiModalRecommender(SequentialRecommender):
                 f"{type(self).__name__} needs a feature file: {config['data_path']} has neither {files}"
             )
         return features
+
+    def required_text(self, config: Any, features: Mapping[str, FrozenFeatures]) -> FrozenFeatures:
+        """The text features among these.
+
+        Raises:
+            UserError: there are none.
+        """
+        if TEXT not in features:
+            raise UserError(
+                f"{type(self).__name__} needs {config['dataset']}.{TEXT}.parquet in {config['data_path']}"
+            )
+        return features[TEXT]
 
     # What a subclass gives -------------------------------------------------------------------------------
 
@@ -182,5 +197,9 @@ class MultiModalRecommender(SequentialRecommender):
         return parameter_groups(self, weight_decay, self.decay_everything)
 
     def transfer_signature(self) -> dict[str, Any]:
-        """Facts that a checkpoint and the model it is loaded into must agree on."""
-        return {"history_length": self.max_seq_length, "features": self.feature_facts}
+        """Facts that a checkpoint and the model it is loaded into must agree on.
+
+        Numbers of layers and shapes are no facts: they are compared entry by entry.
+        """
+        facts = {"history_length": self.max_seq_length, "features": self.feature_facts}
+        return facts | {"hidden_size": self.hidden_size}

@@ -1,14 +1,12 @@
-"""What UniSRec and VQ-Rec share: SASRec's encoder, cosine scores with a temperature, contrastive losses."""
+"""What UniSRec and VQ-Rec share: SASRec's encoder, cosine scores with a temperature."""
 
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from recbole_mmm4rec.model.base import Table
 from recbole_mmm4rec.model.self_attentive import SelfAttentiveRecommender
-from recbole_mmm4rec.nn.losses import in_batch_loss
 
 
 class CosineRecommender(SelfAttentiveRecommender):
@@ -33,13 +31,3 @@ class CosineRecommender(SelfAttentiveRecommender):
     def scaled(self, vectors: Tensor) -> Tensor:
         """(n, D) -> (n, D) of length 1 / temperature."""
         return F.normalize(vectors, dim=-1) / self.temperature
-
-    def contrast(
-        self, users: Tensor, others: Tensor, targets: Tensor, own_negatives: Tensor | None = None
-    ) -> Tensor:
-        """InfoNCE of users against ``others`` (B, D) of length 1 / temperature: () float32.
-
-        Rows with the same target are no negatives of each other; in the released codes they score 0.
-        """
-        equal = -torch.inf if self.mask_equal_items else 0.0
-        return in_batch_loss(users, others, targets, True, equal, own_negatives)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from recbole_mmm4rec.columns import TEXT
 from recbole_mmm4rec.model.base import MultiModalRecommender, Table
 from recbole_mmm4rec.model.self_attentive import transformer_settings
-from recbole_mmm4rec.model.single_table import masks_missing, required_text
+from recbole_mmm4rec.model.settings import masks_missing
 from recbole_mmm4rec.nn.id_table import IdTable, look_up
 from recbole_mmm4rec.nn.item_table import ModalityTable
 from recbole_mmm4rec.nn.parameters import initialise
@@ -26,7 +26,7 @@ class FDSAT(MultiModalRecommender):
         super().__init__(config, dataset)
         settings = transformer_settings(config)
         width, eps = settings.width, settings.eps
-        text = {TEXT: required_text(self, config, self.frozen_features(dataset))}
+        text = {TEXT: self.required_text(config, self.frozen_features(dataset))}
         self.ids = IdTable(self.n_items, width)
         self.texts = ModalityTable(text, width, item_bias=False, mask_missing=masks_missing(config))
         self.input = PositionalInput(config["MAX_ITEM_LIST_LENGTH"], width, settings.dropout, eps)

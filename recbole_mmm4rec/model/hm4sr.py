@@ -22,7 +22,7 @@ from recbole_mmm4rec.nn.augmentation import some_positions
 from recbole_mmm4rec.nn.buckets import in_buckets
 from recbole_mmm4rec.nn.category_head import CategoryHead
 from recbole_mmm4rec.nn.id_table import look_up
-from recbole_mmm4rec.nn.losses import full_catalogue_loss, in_batch_loss
+from recbole_mmm4rec.nn.losses import contrastive_loss, full_catalogue_loss, in_batch_loss
 from recbole_mmm4rec.nn.parameters import initialise
 from recbole_mmm4rec.nn.stream_mixture import MixtureSettings, StreamMixtureEncoder
 from recbole_mmm4rec.nn.time_aware import time_gaps
@@ -153,10 +153,9 @@ class HM4SR(StreamRecommender):
         return dict(zip(self.streams, joined.chunk(len(self.streams), dim=1), strict=True))
 
     def _contrast(self, users: Tensor, others: Tensor, targets: Tensor, name: str) -> Tensor:
-        """InfoNCE of cosines; rows with the same target are left out, in the released code they score 0."""
+        """InfoNCE of cosines."""
         others = F.normalize(others, dim=-1) / self.temperatures[name]
-        equal = -torch.inf if self.mask_equal_items else 0.0
-        return in_batch_loss(F.normalize(users, dim=-1), others, targets, True, equal)
+        return contrastive_loss(F.normalize(users, dim=-1), others, targets, self.mask_equal_items)
 
     def _category_loss(
         self, head: CategoryHead, vectors: Tensor, item_seq: Tensor, items: Tensor | None

@@ -16,17 +16,17 @@ from torch.nn import functional as F
 from recbole_mmm4rec.columns import IMAGE, PAD, TEXT
 from recbole_mmm4rec.model.base import MultiModalRecommender, Table
 from recbole_mmm4rec.model.self_attentive import transformer_settings
-from recbole_mmm4rec.model.settings import chosen
-from recbole_mmm4rec.model.single_table import masks_missing
+from recbole_mmm4rec.model.settings import chosen, masks_missing
 from recbole_mmm4rec.nn.augmentation import drop_items, keep_mask
 from recbole_mmm4rec.nn.buckets import in_buckets
-from recbole_mmm4rec.nn.candidate_weighing import WEIGHINGS, CandidateWeighing
+from recbole_mmm4rec.nn.candidate_weighing import CandidateWeighing
 from recbole_mmm4rec.nn.id_table import IdTable, look_up
 from recbole_mmm4rec.nn.interest_encoder import InterestEncoder, norm_penalty
 from recbole_mmm4rec.nn.interests import CLUSTERINGS, InterestTable
 from recbole_mmm4rec.nn.item_table import ModalityTable
 from recbole_mmm4rec.nn.losses import full_catalogue_loss, in_batch_loss
 from recbole_mmm4rec.nn.parameters import initialise
+from recbole_mmm4rec.nn.scoring import FUSIONS
 
 ID, PRESENT = "id", "present"
 """Entries of a step's table beside those of the modalities."""
@@ -41,7 +41,7 @@ class MISSRec(MultiModalRecommender):
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         features = self.required_features(config, dataset)
-        self.names, self.hidden_size = tuple(features), config["hidden_size"]
+        self.names = tuple(features)
         self.mask_missing = masks_missing(config)
         self.table = ModalityTable(features, self.hidden_size, False, self.mask_missing)
         with_ids = config["transductive"] and not self.pretraining
@@ -50,7 +50,7 @@ class MISSRec(MultiModalRecommender):
         settings = replace(settings, inner_dropout=settings.dropout)
         self.length: int = config["MAX_ITEM_LIST_LENGTH"]
         self.encoder = InterestEncoder(settings, config["n_decoder_layers"], self.length)
-        weighing = chosen(config, "item_mm_fusion", WEIGHINGS)
+        weighing = chosen(config, "item_mm_fusion", FUSIONS)
         self.fusion = CandidateWeighing(len(features), self.n_items, weighing, config["temperature"])
         own_weights = ("fusion.",) if weighing == "dynamic_instance" else ()
         self.item_bound = ("ids.", "interests.", *own_weights)
@@ -210,7 +210,3 @@ class MISSRec(MultiModalRecommender):
 
         encoded = in_buckets(encode, lengths, self.num_buckets)
         return encoded[:, :-1], encoded[:, -1].sum()
-
-    def transfer_signature(self) -> dict[str, Any]:
-        """Adds the width; numbers of layers and other shapes are compared entry by entry."""
-        return super().transfer_signature() | {"hidden_size": self.hidden_size}

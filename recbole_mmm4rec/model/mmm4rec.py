@@ -209,7 +209,7 @@ class MMM4Rec(MultiModalRecommender):
     def transfer_signature(self) -> dict[str, Any]:
         """Adds what the shapes of this model's weights depend on."""
         block = self.ssd
-        sizes = {"hidden_size": block.width, "num_layers": len(self.layers), "d_state": block.d_state}
+        sizes = {"num_layers": len(self.layers), "d_state": block.d_state}
         sizes |= {"expand": block.expand, "head_dim": block.head_dim, "n_groups": block.n_groups}
         return super().transfer_signature() | sizes | {"d_conv": block.d_conv}
 

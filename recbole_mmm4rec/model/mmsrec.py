@@ -45,7 +45,7 @@ class MMSRec(MultiModalRecommender):
         self.slots = config["MAX_ITEM_LIST_LENGTH"] + 1  # one for the item to guess
         widths = {name: frozen.width for name, frozen in features.items()}
         self.encoder = JointEncoder(widths, settings, self.slots, config["dropout_prob"])
-        self.hidden_size, self.temperature = settings.width, config["temperature"]
+        self.temperature: float = config["temperature"]
         self.full_positions = chosen(config, "last_position", LAST_POSITIONS) == "full"
         self.move_positions = bool(config["move_positions"])
         self.item_bound = () if self.move_positions else ("encoder.position.",)
@@ -163,8 +163,8 @@ class MMSRec(MultiModalRecommender):
         return modality_contrasts(view, self.names, table[PRESENT][rows], rows, *settings)
 
     def transfer_signature(self) -> dict[str, Any]:
-        """Adds the width; the history's length is free where positions do not move."""
-        facts = super().transfer_signature() | {"hidden_size": self.hidden_size}
+        """The history's length is free where positions do not move."""
+        facts = super().transfer_signature()
         return facts if self.move_positions else {k: v for k, v in facts.items() if k != "history_length"}
 
 

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from recbole_mmm4rec.columns import PAD, TEXT
 from recbole_mmm4rec.model.self_attentive import SelfAttentiveRecommender
-from recbole_mmm4rec.model.settings import chosen
-from recbole_mmm4rec.model.single_table import masks_missing, required_text
+from recbole_mmm4rec.model.settings import chosen, masks_missing
 from recbole_mmm4rec.nn.alignment import SIDES, pad_to
 from recbole_mmm4rec.nn.buckets import length_buckets
 from recbole_mmm4rec.nn.id_table import IdTable, look_up
@@ -43,6 +42,8 @@ class S3RecT(SelfAttentiveRecommender):
     """SASRec after self-supervised pre-training. Keys: ``properties/model/S3RecT.yaml``."""
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT,)
+    item_bound: tuple[str, ...] = ("table.embedding.",)
+    ranks_in_pretraining: ClassVar[bool] = False
 
     table: MaskableTable
     encoder: TransformerEncoder
@@ -59,7 +60,7 @@ class S3RecT(SelfAttentiveRecommender):
         """Ids; in pre-training the texts are attributes."""
         self.attributes = None
         if self.pretraining:
-            text, width = required_text(self, config, features), config["hidden_size"]
+            text, width = self.required_text(config, features), config["hidden_size"]
             self.attributes = ModalityTable({TEXT: text}, width, False, masks_missing(config))
             self.heads = nn.ModuleDict({name: nn.Linear(width, width) for name in LOSSES})
         return MaskableTable(self.n_items, config["hidden_size"])
@@ -74,7 +75,8 @@ class S3RecT(SelfAttentiveRecommender):
         if not self.mask_is_candidate:
             return super().calculate_loss(interaction)
         users, targets = self._users(self.item_table(), item_seq, interaction), interaction[self.POS_ITEM_ID]
-        return full_catalogue_loss(users, self.table.with_mask(), targets, self.pad_is_candidate)
+        candidates = self.table.with_mask()
+        return full_catalogue_loss(users, candidates, targets, self.pad_is_candidate, self.softmax_chunk)
 
     def pretraining_losses(self, views: Views, lengths: Tensor) -> dict[str, Tensor]:
         """The four losses, unweighted sums over the batch, by name; worked off by length."""
@@ -91,13 +93,14 @@ class S3RecT(SelfAttentiveRecommender):
     ) -> dict[str, Tensor]:
         """The same for histories of one bucket, given ids and mask (N + 2, D) and attributes (N + 1, D)."""
         states, place, _ = self._hidden(table, views.masked, lengths)
+        chunk = self.softmax_chunk
         hidden, seen = place == self.n_items, (place != self.n_items) & (place != PAD)
         items, others = (self._placed(view, lengths)[0] for view in (views.positive, views.negative))
         segments = (views.masked_segment, views.positive_segment, views.negative_segment)
         around, right, wrong = (self._last(table, view, lengths) for view in segments)
         return {
-            "aap": attribute_loss(self.heads["aap"](states[seen]), items[seen], attributes),
-            "map": attribute_loss(self.heads["map"](states[hidden]), items[hidden], attributes),
+            "aap": attribute_loss(self.heads["aap"](states[seen]), items[seen], attributes, chunk),
+            "map": attribute_loss(self.heads["map"](states[hidden]), items[hidden], attributes, chunk),
             "mip": agreement_loss(
                 self.heads["mip"](states[hidden]), table[items[hidden]], table[others[hidden]]
             ),

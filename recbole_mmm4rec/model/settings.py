@@ -20,6 +20,15 @@ def chosen(config: Any, key: str, choices: Collection[str]) -> str:
     return config[key]
 
 
+def masks_missing(config: Any) -> bool:
+    """Whether items without text get no vector from it, key ``missing_modality``.
+
+    Raises:
+        UserError: another value than 'mask' or 'constant'.
+    """
+    return chosen(config, "missing_modality", ("mask", "constant")) == "mask"
+
+
 def mamba_settings(config: Any) -> MambaSettings:
     """Settings of Mamba-1 blocks."""
     return MambaSettings(

@@ -10,9 +10,8 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from recbole_mmm4rec.columns import TEXT
-from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.base import MultiModalRecommender, Table
-from recbole_mmm4rec.model.settings import chosen
+from recbole_mmm4rec.model.settings import masks_missing
 from recbole_mmm4rec.nn.id_table import IdTable, look_up
 from recbole_mmm4rec.nn.item_table import FrozenFeatures, ModalityTable
 from recbole_mmm4rec.nn.parameters import initialise
@@ -28,7 +27,6 @@ class SingleTableRecommender(MultiModalRecommender):
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
-        self.hidden_size: int = config["hidden_size"]
         self.has_time = bool(getattr(dataset, "has_time", False))
         self.table = self.build_table(config, self.frozen_features(dataset))
         self.encoder = self.build_encoder(config)
@@ -67,32 +65,6 @@ class SingleTableRecommender(MultiModalRecommender):
         """(n, D), the table itself."""
         return table["item"]
 
-    def transfer_signature(self) -> dict[str, Any]:
-        """Adds the width; numbers of layers and other shapes are compared entry by entry."""
-        return super().transfer_signature() | {"hidden_size": self.hidden_size}
-
-
-def required_text(model: Any, config: Any, features: Mapping[str, FrozenFeatures]) -> FrozenFeatures:
-    """The text features.
-
-    Raises:
-        UserError: the dataset has none.
-    """
-    if TEXT not in features:
-        raise UserError(
-            f"{type(model).__name__} needs {config['dataset']}.{TEXT}.parquet in {config['data_path']}"
-        )
-    return features[TEXT]
-
-
-def masks_missing(config: Any) -> bool:
-    """Whether items without text get no vector from it, key ``missing_modality``.
-
-    Raises:
-        UserError: another value than 'mask' or 'constant'.
-    """
-    return chosen(config, "missing_modality", ("mask", "constant")) == "mask"
-
 
 class TextItems(SingleTableRecommender):
     """Mixed into an ID model: items are one linear map of their text feature."""
@@ -101,9 +73,9 @@ class TextItems(SingleTableRecommender):
     item_bound: tuple[str, ...] = ("table.item_bias.",)
 
     def build_table(self, config: Any, features: Mapping[str, FrozenFeatures]) -> nn.Module:
-        """Adapter of the text features; ``item_offset`` adds a trainable row an item."""
-        text = {TEXT: required_text(self, config, features)}
-        return ModalityTable(text, config["hidden_size"], bool(config["item_offset"]), masks_missing(config))
+        """Adapter of the text features; ``item_bias`` adds a trainable row an item."""
+        text = {TEXT: self.required_text(config, features)}
+        return ModalityTable(text, config["hidden_size"], bool(config["item_bias"]), masks_missing(config))
 
     def vectors(self, items: Tensor | None = None) -> Tensor:
         """(n, D) adapted texts."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from recbole_mmm4rec.columns import IMAGE, TEXT
 from recbole_mmm4rec.model.base import MultiModalRecommender, Table
-from recbole_mmm4rec.model.single_table import masks_missing
+from recbole_mmm4rec.model.settings import masks_missing
 from recbole_mmm4rec.nn.id_table import IdTable
 from recbole_mmm4rec.nn.item_table import ModalityTable
 
@@ -38,7 +38,6 @@ class StreamRecommender(MultiModalRecommender):
     ) -> None:
         super().__init__(config, dataset)
         features = self.required_features(config, dataset)
-        self.hidden_size: int = config["hidden_size"]
         self.ids = IdTable(self.n_items, self.hidden_size) if ids else None
         self.table = ModalityTable(features, self.hidden_size, False, masks_missing(config), adapter)
         self.streams = (*([] if self.ids is None else [ID]), *features)
@@ -55,7 +54,3 @@ class StreamRecommender(MultiModalRecommender):
     def joined(self, vectors: Mapping[str, Tensor]) -> Tensor:
         """(..., D) a stream -> (..., M D), of users and of candidates alike."""
         return torch.cat([vectors[name] for name in self.streams], dim=-1)
-
-    def transfer_signature(self) -> dict[str, Any]:
-        """Adds the width; numbers of layers and other shapes are compared entry by entry."""
-        return super().transfer_signature() | {"hidden_size": self.hidden_size}

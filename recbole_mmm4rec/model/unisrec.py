@@ -8,11 +8,12 @@ from torch import Tensor, nn
 
 from recbole_mmm4rec.columns import TEXT
 from recbole_mmm4rec.model.cosine import CosineRecommender
-from recbole_mmm4rec.model.single_table import masks_missing, required_text
+from recbole_mmm4rec.model.settings import masks_missing
 from recbole_mmm4rec.nn.adapted_table import AdaptedTable
 from recbole_mmm4rec.nn.augmentation import drop_items, keep_mask
 from recbole_mmm4rec.nn.id_table import IdTable
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
+from recbole_mmm4rec.nn.losses import contrastive_loss
 from recbole_mmm4rec.nn.moe_adaptor import MoEAdaptor
 
 WORD_DROP = "text_worddrop"
@@ -33,7 +34,7 @@ class UniSRec(CosineRecommender):
 
     def build_table(self, config: Any, features: Mapping[str, FrozenFeatures]) -> nn.Module:
         """Text, and ids in transductive fine-tuning."""
-        text, width = required_text(self, config, features), config["hidden_size"]
+        text, width = self.required_text(config, features), config["hidden_size"]
         adaptor = MoEAdaptor(text.width, width, config["n_exps"], config["adaptor_dropout_prob"])
         with_ids = config["transductive"] and not self.pretraining
         ids = IdTable(self.n_items, width) if with_ids else None
@@ -65,5 +66,8 @@ class UniSRec(CosineRecommender):
         self, users: Tensor, other_users: Tensor, positives: Tensor, targets: Tensor
     ) -> Tensor:
         """Equations (8) to (10): users (B, D), second views (B, D), target vectors (B, D), targets (B,)."""
-        item_loss = self.contrast(users, self.scaled(positives), targets)
-        return item_loss + self.sequence_weight * self.contrast(users, self.scaled(other_users), targets)
+        item, sequence = (
+            contrastive_loss(users, self.scaled(others), targets, self.mask_equal_items)
+            for others in (positives, other_users)
+        )
+        return item + self.sequence_weight * sequence

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from recbole_mmm4rec.columns import TEXT
 from recbole_mmm4rec.model.cosine import CosineRecommender
 from recbole_mmm4rec.model.settings import chosen
-from recbole_mmm4rec.model.single_table import required_text
 from recbole_mmm4rec.nn.code_table import CodePermutation
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
+from recbole_mmm4rec.nn.losses import contrastive_loss
 from recbole_mmm4rec.nn.quantised_table import QuantisedTable
 
 INDICES = ("pretrained", "own")
@@ -29,7 +29,7 @@ class VQRec(CosineRecommender):
 
     def build_table(self, config: Any, features: Mapping[str, FrozenFeatures]) -> nn.Module:
         """Codes and their embeddings."""
-        text = required_text(self, config, features)
+        text = self.required_text(config, features)
         return QuantisedTable(
             text, config["code_dim"], config["code_cap"], config["hidden_size"], config["seed"]
         )
@@ -60,7 +60,7 @@ class VQRec(CosineRecommender):
         if not search and not self.folded:
             with torch.no_grad():
                 weight = self.table.codes.embedding.weight
-                weight.copy_(self.permutation(weight))
+                weight[1:] = self.permutation(weight, torch.zeros_like(self.permutation.weight))[1:]
             self.folded.fill_(True)
         for name, parameter in self.named_parameters():
             frozen = name.startswith(self.frozen_after_transfer) if self.frozen_after_transfer else False
@@ -95,4 +95,6 @@ class VQRec(CosineRecommender):
         self, users: Tensor, positives: Tensor, targets: Tensor, negatives: Tensor
     ) -> Tensor:
         """In-batch items and one synthetic negative a row: all (B, D) but targets (B,)."""
-        return self.contrast(users, self.scaled(positives), targets, self.scaled(negatives))
+        return contrastive_loss(
+            users, self.scaled(positives), targets, self.mask_equal_items, self.scaled(negatives)
+        )

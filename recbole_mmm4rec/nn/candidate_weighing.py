@@ -4,7 +4,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-WEIGHINGS = ("static", "dynamic_shared", "dynamic_instance")
 _NEVER = -1e4  # a weight's logarithm that leaves nothing of it
 
 

@@ -15,7 +15,7 @@ class CodeTable(nn.Module):
     Args:
         parts: M, codes an item.
         values: V values a code. Every part has V + 1 rows, the first of which stands for nothing; row 0 of
-            the whole table is the vector of items without codes.
+            the whole table is the vector of items without codes and stays zero.
         width: D.
     """
 
@@ -23,6 +23,11 @@ class CodeTable(nn.Module):
         super().__init__()
         self.parts, self.values = parts, values
         self.embedding = nn.Embedding(parts * (values + 1), width)
+
+    @torch.no_grad()
+    def initialise(self) -> None:
+        """An item without codes has no direction, so that it scores 0."""
+        self.embedding.weight[0].zero_()
 
     def rows(self, codes: Tensor) -> Tensor:
         """Codes (n, M) in 0..V-1 -> row numbers (n, M) of the table."""
@@ -34,13 +39,13 @@ class CodeTable(nn.Module):
 
         Args:
             rows: (n, M) int64 row numbers; all 0 for an item without codes.
-            table: (M * (V + 1), D) in place of the learnt one.
+            table: (M * (V + 1), D) in place of the learnt one, but for row 0.
 
         Returns:
             (n, D). Row 0 gets no gradient.
         """
-        table = self.embedding.weight if table is None else table
-        table = torch.cat([table[:1].detach(), table[1:]])
+        own = self.embedding.weight
+        table = torch.cat([own[:1].detach(), (own if table is None else table)[1:]])
         return F.embedding_bag(rows, table, mode="mean")
 
 
@@ -63,10 +68,16 @@ class CodePermutation(nn.Module):
         self.temperature, self.iterations = temperature, iterations
 
     def soft(self, noise: Tensor | None = None) -> Tensor:
-        """Nearly doubly stochastic (M, V + 1, V + 1); ``noise`` of that shape, None: Gumbel draws."""
-        if noise is None:
-            noise = -torch.empty_like(self.weight).exponential_().log()
-        logits = ((self.weight.exp() + 1e-6).log() + noise) / self.temperature
+        """Nearly doubly stochastic (M, V + 1, V + 1).
+
+        Args:
+            noise: of that shape; None: Gumbel draws in training, none in evaluation, which so sees the learnt
+                choice.
+        """
+        logits = (self.weight.exp() + 1e-6).log()
+        if noise is None and self.training:
+            noise = -torch.empty_like(logits).exponential_().log()
+        logits = (logits if noise is None else logits + noise) / self.temperature
         for _ in range(self.iterations):
             logits = logits - logits.logsumexp(2, keepdim=True)
             logits = logits - logits.logsumexp(1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Cross-entropy over the catalogue and over the batch, the only two losses of MMM4Rec."""
+"""Cross-entropy over the catalogue and over the batch, the only two losses of MMM4Rec, and InfoNCE."""
 
 from collections.abc import Callable
 
@@ -86,3 +86,15 @@ def in_batch_loss(
     if own_negatives is not None:
         scores = torch.cat([scores, (users * own_negatives).sum(-1, keepdim=True).float()], dim=1)
     return F.cross_entropy(scores, labels)
+
+
+def contrastive_loss(
+    users: Tensor, others: Tensor, targets: Tensor, mask_equal: bool, own_negatives: Tensor | None = None
+) -> Tensor:
+    """InfoNCE of users (B, D) of length 1 against ``others`` (B, D) of length 1 / temperature.
+
+    As :func:`in_batch_loss`, but without ``mask_equal`` rows with the same target score 0, as in the released
+    codes of UniSRec, VQ-Rec and HM4SR.
+    """
+    equal = -torch.inf if mask_equal else 0.0
+    return in_batch_loss(users, others, targets, True, equal, own_negatives)

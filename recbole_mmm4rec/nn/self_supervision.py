@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from recbole_mmm4rec.nn.chunks import in_chunks
 from recbole_mmm4rec.nn.time_aware import valid_positions
 
 
@@ -93,19 +94,25 @@ def _elsewhere(items: Tensor, segment: Tensor, start: Tensor) -> Tensor:
     return items[(first.unsqueeze(1) + offset) % len(items)]
 
 
-def attribute_loss(states: Tensor, items: Tensor, attributes: Tensor) -> Tensor:
+def attribute_loss(states: Tensor, items: Tensor, attributes: Tensor, chunk: int = 0) -> Tensor:
     """Binary cross-entropies of every attribute at every state, where an item is its own attribute.
 
     Args:
         states: (n, D).
         items: (n,) int64, the item of every state.
         attributes: (N + 1, D).
+        chunk: attributes at a time; 0: all, n x N scores stay in memory and nothing is computed twice.
 
     Returns:
         () float32, the sum: ``softplus`` of all scores minus the right ones.
     """
     right = (states * attributes[items]).sum()
-    return F.softplus((states @ attributes.T).float()).sum() - right
+    return in_chunks(lambda part: _all_wrong(states, part), [attributes], chunk).sum() - right
+
+
+def _all_wrong(states: Tensor, attributes: Tensor) -> Tensor:
+    """(n, D), (m, D) -> (m,) float32: what every attribute costs where no state has it."""
+    return F.softplus((states @ attributes.T).float()).sum(0)
 
 
 def agreement_loss(states: Tensor, positive: Tensor, negative: Tensor) -> Tensor:

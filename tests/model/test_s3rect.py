@@ -124,7 +124,7 @@ def test_the_held_out_items_stay_out_of_pre_training() -> None:
     assert builders.settings("S3RecT")["hold_out"] is True
 
 
-def test_items_bound_to_a_dataset_are_the_ids_and_the_mask_token() -> None:
+def test_only_ids_are_bound_to_a_dataset() -> None:
     model = S3RecT(builders.settings("S3RecT", stage="pretrain", hidden_size=32), data())
     bound = [name for name in model.state_dict() if name.startswith(model.item_bound)]
-    assert bound == ["table.embedding.weight", "table.mask.weight"]
+    assert bound == ["table.embedding.weight"]

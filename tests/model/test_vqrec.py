@@ -105,6 +105,23 @@ def test_items_without_text_have_no_codes() -> None:
     assert (rows[21:] > 0).all()
 
 
+def test_items_without_text_score_nothing() -> None:
+    present = torch.arange(60) > 20
+    model = model_of(torch.randn(60, 10), present).eval()
+    assert (model.full_sort_predict(batch())[:, :21] == 0).all()
+    assert model.full_sort_predict(batch())[:, 21:].all()
+
+
+def test_evaluation_sees_the_choice_that_is_kept() -> None:
+    changes = {"code_index": "own", "permutation_epochs": 1, "pretrained": "some.pth"}
+    model = model_of(torch.randn(60, 10), torch.arange(60) > 20, **changes).eval()
+    scores = model.full_sort_predict(batch())
+    assert torch.equal(model.full_sort_predict(batch()), scores)
+    assert (scores[:, :21] == 0).all()
+    model.train().before_epoch(1)
+    assert_agrees(model.eval().full_sort_predict(batch()), scores, "scores", 1e-6)
+
+
 def test_codes_follow_a_loaded_quantiser() -> None:
     source, target = model_of(torch.randn(80, 10)), model_of(torch.randn(60, 10) + 1)
     own = target.table.rows().clone()

@@ -4,14 +4,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from recbole_mmm4rec.nn.candidate_weighing import WEIGHINGS, CandidateWeighing
+from recbole_mmm4rec.nn.candidate_weighing import CandidateWeighing
+from recbole_mmm4rec.nn.scoring import FUSIONS
 
 N, D, B = 7, 4, 3
 
 
 @pytest.mark.parametrize("with_ids", [False, True])
 @pytest.mark.parametrize("modalities", [1, 2])
-@pytest.mark.parametrize("weighing", WEIGHINGS)
+@pytest.mark.parametrize("weighing", FUSIONS)
 def test_scores_are_those_of_the_definition(weighing: str, modalities: int, with_ids: bool) -> None:
     torch.manual_seed(0)
     layer = CandidateWeighing(modalities, N, weighing, 0.5)

@@ -78,6 +78,18 @@ def test_attribute_loss_is_the_binary_cross_entropy_against_one_hot_rows() -> No
     assert attribute_loss(states[:0], items[:0], attributes) == 0
 
 
+@pytest.mark.parametrize("chunk", [1, 7, N, N + 1])
+def test_attribute_loss_in_chunks_is_the_same(chunk: int) -> None:
+    items = torch.randint(0, N, (6,))
+    results = []
+    for size in (0, chunk):
+        torch.manual_seed(0)
+        states, attributes = (torch.randn(n, 5, requires_grad=True) for n in (6, N))
+        loss = attribute_loss(states, items, attributes, size)
+        results.append((loss, *torch.autograd.grad(loss, (states, attributes))))
+    torch.testing.assert_close(results[0], results[1])
+
+
 def test_agreement_loss_as_it_is_written() -> None:
     s, p, n = torch.randn(3, 4, 5).unbind()
     expected = -((s * p).sum(1).sigmoid() - (s * n).sum(1).sigmoid()).sigmoid().log().sum()

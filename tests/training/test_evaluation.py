@@ -82,8 +82,9 @@ def test_few_and_no_hits(folder, ranks):
     assert RankEvaluator(config)(torch.tensor(ranks)) == expected
 
 
-def test_the_item_table_is_shared_during_an_evaluation(folder):
-    trainer, _, valid, _ = make_run(make_config(folder))
+@pytest.mark.parametrize("mode", ["full", "uni10"])
+def test_the_item_table_is_shared_during_an_evaluation(folder, mode):
+    trainer, _, valid, _ = make_run(make_config(folder, mode=mode))
     events = []
 
     @contextmanager

@@ -87,3 +87,12 @@ def test_built_in_models_train_too(folder):
     trainer, train, valid, test = make_run(make_config(folder, GRU4Rec, **values))
     trainer.fit(train, valid)
     assert trainer.evaluate(test) == Trainer.evaluate(trainer, test, load_best_model=False)
+
+
+def test_pre_training_whose_scores_mean_nothing_is_not_validated(folder, monkeypatch):
+    monkeypatch.setattr(TinyModel, "ranks_in_pretraining", False, raising=False)
+    trainer, train, valid, _ = make_run(make_config(folder, stage="pretrain", epochs=4, patience=1))
+    assert trainer.fit(train, valid)[1] is None
+    assert trainer.record.epochs == 4
+    trainer, train, valid, _ = make_run(make_config(folder, stage="finetune", epochs=1))
+    assert trainer.fit(train, valid)[1] is not None
