@@ -35,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:  # some of RecBole's models need packages that it does not install
         sys.stderr.write(f"error: this run needs the package '{error.name}', which is not installed\n")
         return BAD_INPUT
+    except OSError as error:
+        sys.stderr.write(f"error: {error.filename or 'files'}: {error.strerror or error}\n")
+        return BAD_INPUT
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return INTERRUPTED

@@ -14,7 +14,13 @@ from recbole.utils import ModelType
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import find_model, is_ours
-from recbole_mmm4rec.host.config_checks import check_known, check_types, documented_keys, known_keys
+from recbole_mmm4rec.host.config_checks import (
+    check_known,
+    check_types,
+    check_valid_metric,
+    documented_keys,
+    known_keys,
+)
 from recbole_mmm4rec.host.datasets import dataset_folder
 from recbole_mmm4rec.host.plain import plain_config
 from recbole_mmm4rec.host.property_files import properties_path, read_properties
@@ -58,6 +64,8 @@ class RunConfig(Config):
             raise
         except (ValueError, TypeError, NotImplementedError) as error:
             raise UserError(" ".join(str(error).split())) from error
+        if checked:
+            check_valid_metric(self.final_config_dict)
 
     def _load_config_files(self, file_list: list[str] | None) -> dict[str, Any]:
         merged: dict[str, Any] = {}

@@ -78,6 +78,8 @@ def build_trainer(config: Any, model: Any, ours: bool = False) -> Any:
         kind = MultiModalTrainer
     trainer = kind(config, model)
     if config["resume"]:
+        if not Path(config["resume"]).is_file():
+            raise UserError(f"resume: {config['resume']} does not exist")
         trainer.resume_checkpoint(config["resume"])
     # the name holds the time, which processes may see differently
     trainer.saved_model_file = distributed.broadcast_object(trainer.saved_model_file)

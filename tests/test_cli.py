@@ -84,6 +84,9 @@ def test_version_names_what_decides_results(capsys: pytest.CaptureFixture[str]) 
     assert all(name in shown for name in ("recbole_mmm4rec", "recbole 1.2.1", "torch", "numpy"))
 
 
+A_FILE = "atomic_data/tiny/tiny.inter"
+
+
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -101,6 +104,16 @@ def test_version_names_what_decides_results(capsys: pytest.CaptureFixture[str]) 
         (["--dataset=tiny", "--model=BPR", "--nproc=0"], "--nproc expects a number of processes from 1"),
         (["--dataset=tiny", "--model=MMM4Rec", "--hidden_size=24"], "MMM4Rec: head_dim"),
         (["BPR"], "command line: 'BPR' is no flag"),
+        (
+            ["--dataset=tiny", "--model=SASRec", "--resume=no.pth", "--epochs=1"],
+            "resume: no.pth does not exist",
+        ),
+        (
+            ["--dataset=tiny", "--model=SASRec", "--topk=[5]"],
+            "valid_metric: NDCG@10 is none of metrics x topk",
+        ),
+        (["--dataset=tiny", "--model=Pop", f"--checkpoint_dir={A_FILE}"], f"{A_FILE}/Pop"),
+        (["--dataset=tiny", "--model=Pop", "--seed=2024-02-30"], "command line: 'seed' expects (int)"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(

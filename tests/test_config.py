@@ -227,3 +227,10 @@ def test_plain_settings_restore_the_run(model: str) -> None:
     assert restored["data_path"] == config["data_path"]
     assert restored["train_neg_sample_args"] == config["train_neg_sample_args"]
     assert restored["stopping_step"] == config["stopping_step"]
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("values", [{"topk": [5]}, {"valid_metric": "NDCG@7"}, {"metrics": ["Recall"]}])
+def test_a_validation_metric_that_no_evaluation_gives_is_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"valid_metric: NDCG@.* is none of metrics x topk: recall@"):
+        RunConfig("SASRec", "tiny", config_dict=values)

@@ -13,7 +13,7 @@ from recbole_mmm4rec.benchmark.launchers import make_launcher
 from recbole_mmm4rec.benchmark.plan import RunPlan
 from recbole_mmm4rec.benchmark.results import RUNS, Results
 from recbole_mmm4rec.benchmark.schedule import Schedule
-from recbole_mmm4rec.benchmark.spec import Benchmark, find_benchmark
+from recbole_mmm4rec.benchmark.spec import Benchmark, find_benchmark, refuse_own
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.files import locked, write_text
 from recbole_mmm4rec.host.property_files import read_config_files
@@ -39,7 +39,10 @@ def benchmark_command(flags: dict[str, str]) -> int:
     workers, launcher = _count("workers", left.pop("workers", "1")), left.pop("launcher", "process")
     folder = Path(left.pop("output", f"{OUTPUT}/{wanted.name}")).resolve()
     _refuse_flags(left)
-    wanted.common.update(read_config_files(left.pop("config_files", "").split()))
+    files = left.pop("config_files", "")
+    shared = read_config_files(files.split())
+    refuse_own(files, "the config file", shared)
+    wanted.common.update(shared)
     expansion = Expansion(wanted, left)
     plans = expansion.plans()
     for line in expansion.skipped:

@@ -66,6 +66,8 @@ class Expansion:
     def _of(self, setting: Setting, dataset: str) -> Iterator[RunPlan]:
         """Runs of a setting on a dataset, none and a line in ``skipped`` where something is missing."""
         values = self._shared(setting.model, dataset) | setting.values
+        if setting.pretrain is not None and values.get("pretrained"):
+            raise UserError(f"'pretrained' for all runs, but '{setting.name}' has a pre-training of its own")
         config = self._config(setting, setting.model, dataset, values)
         why_not = missing_features(config)
         before = None

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any
 
@@ -44,7 +44,7 @@ def blank_record(plan: RunPlan) -> dict[str, Any]:
         "curve": [],
         "pretrain_key": plan.pretrain.key if plan.pretrain else None,
         "users": None,
-        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 

@@ -46,11 +46,11 @@ class Results:
     def take_up(self, plan: RunPlan) -> bool:
         """Whether a run is finished; its record is then there under the plan's own label.
 
-        It may have been finished under another label, or by a process that was killed before it could say so.
+        Its own folder decides, so that deleting that repeats the run. It may have been finished under another
+        label, or by a process that was killed before it could say so.
         """
-        found = [self.rows.get(plan.key), finished_run(self.folder, plan.key)]
-        record = next((row for row in found if row and row["status"] == FINISHED), None)
-        if record is None:
+        record = finished_run(self.folder, plan.key)
+        if record is None or record["status"] != FINISHED:
             return False
         if plan.stage == "pretrain" and not (run_folder(self.folder, plan.key) / WEIGHTS).is_file():
             return False

@@ -18,14 +18,14 @@ from recbole.utils.logger import RemoveColorFilter
 
 from recbole_mmm4rec.benchmark.clock import peak_memory
 from recbole_mmm4rec.benchmark.plan import RunPlan
-from recbole_mmm4rec.benchmark.record import failed_record, finished_record
+from recbole_mmm4rec.benchmark.record import FINISHED, failed_record, finished_record
 from recbole_mmm4rec.benchmark.user_rows import user_rows, write_rows
 from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.dataset_choice import create_dataset
 from recbole_mmm4rec.host.files import working_in, write_json
 from recbole_mmm4rec.quick_start import check_topk
-from recbole_mmm4rec.selection import Selection, select_or_continue
+from recbole_mmm4rec.selection import select_or_continue
 
 LOG, RECORD, USERS, WEIGHTS = "log.txt", "record.json", "users.npz", "model.pth"
 CHECKPOINTS, TENSORBOARD = "saved", "log_tensorboard"
@@ -51,6 +51,9 @@ def do_run(plan: RunPlan, folder: Path) -> dict[str, Any]:
             kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
             record = failed_record(plan, f"{kind}{error}")
         write_json(place / RECORD, record)
+        if record["status"] == FINISHED:  # of a finished run no checkpoint remains
+            for leftover in (CHECKPOINTS, TENSORBOARD):
+                shutil.rmtree(leftover, ignore_errors=True)
     return record
 
 
@@ -80,7 +83,8 @@ def _train_and_test(plan: RunPlan, folder: Path, here: Path) -> dict[str, Any]:
     if test and ranks is not None:
         write_rows(Path(USERS), user_rows(config, train_data, test_data, np.asarray(ranks)))
         record["users"] = f"runs/{plan.key}/{USERS}"
-    _keep_weights(selection, plan.stage)
+    if plan.stage == "pretrain":
+        os.replace(selection.trainer.saved_model_file, WEIGHTS)
     logging.getLogger().info(f"valid {record['valid']} test {record['test']}")
     return record
 
@@ -102,14 +106,6 @@ def _load(config: RunConfig) -> tuple[Any, ...]:
     logging.getLogger().info(data)
     check_topk(config, data)
     return recbole_data.data_preparation(config, data)
-
-
-def _keep_weights(selection: Selection, stage: str) -> None:
-    """Of a pre-training the weights remain, of any other run no checkpoint."""
-    if stage == "pretrain":
-        os.replace(selection.trainer.saved_model_file, WEIGHTS)
-    for leftover in (CHECKPOINTS, TENSORBOARD):
-        shutil.rmtree(leftover, ignore_errors=True)
 
 
 @contextmanager

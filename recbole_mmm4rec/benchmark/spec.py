@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def read_benchmark(path: Path) -> Benchmark:
     _refuse_twins(origin, settings)
     title = str(values.get("title") or path.stem)
     common, report = (_mapping(origin, key, values.get(key)) for key in ("common", "report"))
-    _refuse_own(origin, "common", common)
+    refuse_own(origin, "common", common)
     _check_report(origin, report, {setting.name for setting in settings})
     whole = Benchmark(path.stem, title, origin, settings, common=common, report=report)
     datasets = _list(origin, "datasets", values.get("datasets"), str)
@@ -109,7 +110,7 @@ def _setting(origin: str, entry: Mapping[str, Any]) -> Setting:
     if not isinstance(model, str):
         raise UserError(f"{origin}: setting '{name}' names no model")
     values = {key: value for key, value in entry.items() if key not in SETTING_KEYS}
-    _refuse_own(origin, f"setting '{name}'", values)
+    refuse_own(origin, f"setting '{name}'", values)
     datasets = _list(origin, f"datasets of '{name}'", entry.get("datasets"), str)
     return Setting(name, model, values, tuple(datasets) or None, _pretraining(origin, name, entry))
 
@@ -123,7 +124,7 @@ def _pretraining(origin: str, name: str, entry: Mapping[str, Any]) -> Pretrainin
     datasets = _list(origin, f"dataset of the pretrain of '{name}'", values.pop("dataset", None), str)
     if not datasets:
         raise UserError(f"{origin}: pretrain of '{name}' names no dataset")
-    _refuse_own(origin, f"pretrain of '{name}'", values, allowed={"seed"})
+    refuse_own(origin, f"pretrain of '{name}'", values, allowed={"seed"})
     return Pretraining(tuple(datasets), values)
 
 
@@ -136,9 +137,10 @@ def _refuse_twins(origin: str, settings: tuple[Setting, ...]) -> None:
                 raise UserError(f"{origin}: two settings are called '{one.name}'; give them names")
 
 
-def _refuse_own(
+def refuse_own(
     origin: str, place: str, values: Mapping[str, Any], allowed: Iterable[str] = frozenset()
 ) -> None:
+    """Refuse keys that a benchmark sets for every run."""
     for key in values:
         if key in (OWN_KEYS | {"seed"}) - set(allowed):
             raise UserError(f"{origin}: '{key}' in {place}: the benchmark decides it itself")
@@ -146,10 +148,15 @@ def _refuse_own(
 
 def _check_report(origin: str, report: Mapping[str, Any], names: set[str]) -> None:
     _refuse_unknown(f"{origin}: report", report, REPORT_KEYS)
+    _list(origin, "metrics of the report", report.get("metrics"), str)
+    sections = import_module("recbole_mmm4rec.benchmark.report.sections").SECTIONS  # late: it draws
+    for name in _list(origin, "sections of the report", report.get("sections"), str):
+        if name not in sections:
+            raise UserError(f"{origin}: report: no section '{name}'; there are {', '.join(sections)}")
     groups = report.get("baselines")
     listed = list(groups.values()) if isinstance(groups, dict) else [groups]
     baselines = [name for group in listed for name in _list(origin, "baselines of the report", group, str)]
-    for name in [*([report["ours"]] if report.get("ours") else []), *baselines]:
+    for name in [*_list(origin, "ours of the report", report.get("ours"), str), *baselines]:
         if name not in names:
             raise UserError(f"{origin}: report: no setting is called '{name}'{near(str(name), [*names])}")
 

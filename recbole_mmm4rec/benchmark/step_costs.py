@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 from recbole import data as recbole_data
-from recbole.utils import init_seed
+from recbole.utils import ModelType, init_seed
 
 from recbole_mmm4rec.benchmark.clock import Clock, peak_memory
 from recbole_mmm4rec.config import RunConfig
+from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.dataset_choice import create_dataset
 from recbole_mmm4rec.host.files import write_json
 from recbole_mmm4rec.host.run_logging import start_logger
@@ -76,11 +77,13 @@ def run(
         output: JSON file, replaced in one go.
     """
     config = RunConfig(model, dataset, config_file_list, config_dict, origin)
+    if config["MODEL_TYPE"] != ModelType.SEQUENTIAL:
+        raise UserError(f"--bench measures sequential models; {config['model']} is none")
     init_seed(config["seed"], config["reproducibility"])
     start_logger(config)
     data = create_dataset(config)
     train_data, valid_data, _ = recbole_data.data_preparation(config, data)
-    trainer = build_trainer(config, build_model(config, train_data._dataset))
+    trainer = build_trainer(config, build_model(config, train_data._dataset), ours=True)
     costs = measure(trainer, train_data, valid_data, steps)
     getLogger().info("\n" + costs.table())
     write_json(Path(output), asdict(costs))

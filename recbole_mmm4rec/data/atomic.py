@@ -109,7 +109,7 @@ class AtomicDataset(SequentialDataset):
         def locate(wrong: Any) -> Offenders:
             return validation.offending_lines(path, place, self.config["field_separator"], wrong)
 
-        validation.check_times(path, frame[self.time_field], locate)
+        validation.check_times(path, pd.Series(frame[self.time_field]), locate)
 
     def _filter_nan_user_or_item(self) -> None:
         """Drop rows without a user or item; RecBole drops other rows when both occur in one file."""

@@ -107,3 +107,11 @@ def accepted_types(comment: str) -> tuple[type, ...]:
     if not words or any(word not in PYTHON_TYPES for word in words):
         return ()
     return tuple(accepted for word in words for accepted in PYTHON_TYPES[word])
+
+
+def check_valid_metric(final: dict[str, Any]) -> None:
+    """Refuse a validation metric that an evaluation does not give: RecBole fails on it after an epoch."""
+    wanted, metrics = str(final["valid_metric"]), [str(name).lower() for name in final["metrics"]]
+    given = [f"{name}@{k}" for name in metrics for k in final["topk"]]
+    if wanted.lower() not in [*given, *metrics]:
+        raise UserError(f"valid_metric: {wanted} is none of metrics x topk: {', '.join(given or metrics)}")

@@ -49,7 +49,8 @@ def settings_of(config: Any) -> dict[str, Any]:
 
 def package_versions() -> dict[str, str]:
     """Versions of what computes the numbers."""
-    others = {name: metadata.version(name) for name in ("recbole", "torch")}
+    versions = {name: metadata.version(name) for name in ("recbole", "torch")}
+    others = {name: version.split("+")[0] for name, version in versions.items()}  # without +cpu, +cu128
     return {"package": recbole_mmm4rec.__version__, **others}
 
 

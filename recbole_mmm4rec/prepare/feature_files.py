@@ -1,7 +1,7 @@
 """Where a dataset's feature file goes, and what its metadata says besides the encoder."""
 
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,4 +27,4 @@ def write_feature_file(
 
 def today() -> str:
     """Today's date (UTC) as metadata says it."""
-    return datetime.now(timezone.utc).date().isoformat()
+    return datetime.now(UTC).date().isoformat()

@@ -64,8 +64,9 @@ def _search(left: dict[str, str]) -> Search:
     wanted, model = left.pop("tune"), left.pop("model", None)
     dataset, output = left.pop("dataset", None), left.pop("output", None)
     given = read_config_files(left.pop("config_files", "").split())
-    model = model or given.pop("model", None) or (Path(wanted).stem if wanted != TRUE else None)
-    dataset = dataset or given.pop("dataset", None) or "ml-100k"
+    own = given.pop("model", None), given.pop("dataset", None)
+    model = model or own[0] or (Path(wanted).stem if wanted != TRUE else None)
+    dataset = dataset or own[1] or "ml-100k"
     if model is None:
         raise UserError("--tune: name a .hyper file or a model")
     _, space = find_space(model if wanted == TRUE else wanted)
@@ -73,6 +74,10 @@ def _search(left: dict[str, str]) -> Search:
     twice = next((key for key in space if key in values), None)
     if twice is not None:
         raise UserError(f"--{twice}: is searched over and given at the same time")
+    if values.get("pretrained"):
+        values["pretrained"] = str(
+            Path(values["pretrained"]).resolve()
+        )  # trials work in folders of their own
     folder = Path(output or f"{OUTPUT}/{model}-{dataset}").resolve()
     data_path = Path(str(values.get("data_path") or "atomic_data")).resolve()
     return Search(model, dataset, space, values, folder, data_path)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from time import time
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.host.config_checks import accepted_types, documented_keys
-from recbole_mmm4rec.host.run_key import run_key
+from recbole_mmm4rec.host.run_key import dataset_hash, package_versions, run_key, settings_of, short_hash
 from recbole_mmm4rec.selection import select_or_continue
 from recbole_mmm4rec.tuning.shared_data import SharedData
 from recbole_mmm4rec.tuning.space import Space
@@ -54,13 +55,26 @@ class Search:
         return plain | whole
 
     def check(self) -> RunConfig:
-        """The configuration with the first value of every key, so that bad input is found at once."""
+        """The configuration with the first value of every key, so that bad input is found at once.
+
+        Every value of a choice is tried too: one that the model refuses would end the search in its middle.
+        """
         first = {key: values.first() for key, values in self.space.items()}
+        for key, values in self.space.items():
+            for value in values.values[1:] if values.kind == "choice" else ():
+                self.configuration(first | {key: value}, "--tune")
         return self.configuration(first, "--tune")
 
     def checkpoints(self, key: str) -> Path:
         """Folder of a trial's checkpoints, there as long as the trial is not over."""
         return self.folder / CHECKPOINTS / key
+
+    @cached_property
+    def identity(self) -> str:
+        """What all trials share but the range of values: scores of other searches do not compare."""
+        config = self.check()
+        fixed = {key: value for key, value in settings_of(config).items() if key not in self.space}
+        return short_hash([fixed, dataset_hash(Path(config["data_path"]), self.dataset), package_versions()])
 
     def key(self, params: Mapping[str, Any]) -> str:
         """Key of the trial's run: the same values on the same data have the same."""

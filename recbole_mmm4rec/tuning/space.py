@@ -65,13 +65,17 @@ def find_space(given: str) -> tuple[Path, Space]:
 def read_space(path: Path) -> Space:
     """Ranges by key, in the order of the file."""
     space: Space = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is not UTF-8") from error
+    for number, line in enumerate(lines, start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         try:
             key, kind, text = line.split(maxsplit=2)
             space[key] = _range(kind, text)
-        except (ValueError, SyntaxError) as error:
+        except (ValueError, SyntaxError, TypeError) as error:
             wanted = "expected 'key choice [a, b]', or uniform, loguniform or quniform with numbers"
             raise UserError(f"{path}, line {number}: {wanted}; got '{line.strip()}'") from error
     if not space:
@@ -84,7 +88,7 @@ def _range(kind: str, text: str) -> Range:
     values = tuple(ast.literal_eval(text)) if kind == "choice" else tuple(map(float, text.split(",")))
     if count is None or (count and len(values) != count) or not values:
         raise ValueError(kind)
-    if count and (values[0] > values[1] or values[2:] == (0.0,)):
+    if count and not (values[0] <= values[1] < math.inf and all(step > 0 for step in values[2:])):
         raise ValueError(text)
     return Range(kind, values)
 

@@ -18,6 +18,9 @@ LINES, TABLE, BEST, WEIGHTS = "trials.jsonl", "trials.csv", "best.yaml", "best.p
 class TrialStore:
     """Trials by key. Every file is whole whenever it is read; a killed search finds here what it has done.
 
+    Trials of other searches in the same folder (another metric, other fixed values, changed data) stay in the
+    file and count for nothing.
+
     Args:
         search: whose folder it is.
         bigger: whether a bigger score is a better one.
@@ -27,7 +30,9 @@ class TrialStore:
     def __init__(self, search: Search, bigger: bool, metric: str) -> None:
         self.search, self.bigger, self.metric = search, bigger, metric
         rows = read_json_lines(search.folder / LINES)
-        self.rows = {row["key"]: row for row in rows if row.get("status") != FAILED and "key" in row}
+        mine = [row for row in rows if row.get("search") == search.identity]
+        self.others = [row for row in rows if row not in mine]
+        self.rows = {row["key"]: row for row in mine if row.get("status") != FAILED and "key" in row}
         self.settle()
 
     def get(self, key: str) -> dict[str, Any] | None:
@@ -36,8 +41,8 @@ class TrialStore:
 
     def add(self, record: dict[str, Any]) -> None:
         """Write a trial down, keep its checkpoint if it is the best, and no other."""
-        self.rows[record["key"]] = record
-        write_json_lines(self.search.folder / LINES, list(self.rows.values()))
+        self.rows[record["key"]] = record | {"search": self.search.identity}
+        write_json_lines(self.search.folder / LINES, [*self.others, *self.rows.values()])
         self.settle()
         self._write_table()
         self._write_best()

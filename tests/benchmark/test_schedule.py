@@ -1,6 +1,7 @@
 """Which runs are done, in which order, and what is written down about them."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,14 @@ def test_what_is_finished_is_not_repeated(tmp_path: Path) -> None:
     assert work(tmp_path, again, make_plan("a"), make_plan("b"), make_plan("c")) == 0
     assert again.done == ["b", "c"]
     assert lines(tmp_path) == [(name, "finished") for name in "abc"]
+
+
+def test_a_run_whose_folder_is_deleted_is_repeated(tmp_path: Path) -> None:
+    work(tmp_path, Fake(), make_plan("a"), make_plan("b"))
+    shutil.rmtree(run_folder(tmp_path, "a"))
+    again = Fake()
+    work(tmp_path, again, make_plan("a"), make_plan("b"))
+    assert again.done == ["a"]
 
 
 def test_a_run_whose_line_was_not_written_any_more_counts(tmp_path: Path) -> None:

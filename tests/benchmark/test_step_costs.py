@@ -8,6 +8,7 @@ import torch
 
 from recbole_mmm4rec.benchmark import step_costs
 from recbole_mmm4rec.benchmark.clock import Clock
+from recbole_mmm4rec.errors import UserError
 from tests.conftest import SMALL
 
 PARTS = {"load", "forward", "backward", "optimiser", "evaluate"}
@@ -24,6 +25,14 @@ def test_costs_of_a_small_model(in_tmp: Path) -> None:
     assert set(written["parts"]) == PARTS
     assert "samples/s" in costs.table()
     assert not list(in_tmp.glob("*.tmp"))
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_model_of_recbole_is_measured_too_and_one_of_single_interactions_refused() -> None:
+    settings = {"epochs": 1, "show_progress": False, "topk": [10]}
+    assert step_costs.run("GRU4Rec", "tiny", config_dict=settings, steps=2).samples_per_second > 0
+    with pytest.raises(UserError, match="--bench measures sequential models; BPR is none"):
+        step_costs.run("BPR", "tiny", config_dict=settings, steps=2)
 
 
 def test_a_clock_counts_each_run_of_a_part() -> None:

@@ -82,6 +82,9 @@ def test_every_set_of_values_comes_once() -> None:
         "learning_rate uniform 1,0",
         "learning_rate quniform 0,1,0",
         "learning_rate uniform a,b",
+        "learning_rate uniform 0,nan",
+        "learning_rate quniform 32,64,-16",
+        "learning_rate choice 64",
     ],
 )
 def test_what_is_not_understood_is_named(line: str, tmp_path: Path) -> None:

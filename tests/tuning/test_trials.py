@@ -91,6 +91,8 @@ def test_whole_numbers_stay_whole(make_search: MakeSearch) -> None:
 def test_bad_keys_are_found_before_the_first_trial(make_search: MakeSearch) -> None:
     with pytest.raises(UserError, match="--tune: unknown key 'n_layer' for SASRec"):
         make_search({"n_layer": Range("choice", (1,))}).check()
+    with pytest.raises(UserError, match=r"--tune: 'hidden_size' expects \(int\)"):
+        make_search({"hidden_size": Range("choice", (16, "32"))}).check()
 
 
 def checkpoint(search: Search, key: str) -> None:
@@ -156,6 +158,20 @@ def test_a_table_of_all_trials(make_search: MakeSearch) -> None:
     assert list(rows[0]) == [*SPACE, "status", "NDCG@10", "epochs", "seconds", "error"]
     assert (rows[0]["n_layers"], rows[0]["NDCG@10"]) == ("1", "0.25")
     assert (rows[1]["status"], rows[1]["error"]) == ("failed", "no, luck")
+
+
+def test_scores_of_another_search_do_not_compare(make_search: MakeSearch) -> None:
+    first = store_of(make_search())
+    first.add(scored("a", 0.9))
+    second = store_of(make_search(valid_metric="MRR@10"))
+    assert second.best() is None
+    second.add(scored("b", 0.2))
+    best = second.best()
+    assert best is not None
+    assert best["score"] == 0.2
+    again = store_of(make_search()).best()
+    assert again is not None
+    assert again["score"] == 0.9
 
 
 def test_failed_trials_are_tried_again(make_search: MakeSearch) -> None:

@@ -36,21 +36,20 @@ def transfer_pairs(study: Study) -> dict[tuple[str, str], list[TransferPair]]:
 
 
 def _partner(study: Study, run: Run) -> Run | None:
-    """The run from scratch that differs from a pre-trained one by nothing but the transfer, or the least."""
-    candidates = [
+    """The run from scratch that differs from a pre-trained one by nothing but the transfer."""
+    candidates = (
         other
         for other in study.results
         if (other.model, other.dataset, other.seed) == (run.model, run.dataset, run.seed)
         and not other.pretrain_key
         and other.setting not in study.shortened
-    ]
-    return min(candidates, key=lambda other: _distance(other, run), default=None)
+    )
+    return next((other for other in candidates if _same_but_transfer(other, run)), None)
 
 
-def _distance(first: Run, second: Run) -> int:
-    """Number of changed keys in which two runs differ, those of the transfer itself not counted."""
+def _same_but_transfer(first: Run, second: Run) -> bool:
     keys = {*first.changes, *second.changes} - {*_OF_TRANSFER}
-    return sum(first.changes.get(key) != second.changes.get(key) for key in keys)
+    return all(first.changes.get(key) == second.changes.get(key) for key in keys)
 
 
 def _pair(scratch: Run, pretrained: Run) -> TransferPair | None:

@@ -162,6 +162,12 @@ def test_transfer_reaches_the_best_from_scratch() -> None:
     assert (pair.reached.number, pair.reached.steps, pair.reached.seconds) == (2, 20, 4.0)
 
 
+def test_a_variant_is_no_partner_of_the_pre_trained_full_model() -> None:
+    variant = ran("w/o time", model="MMM4Rec", changes={"use_time": False}, **course(0.3))
+    moved = ran("pre-trained", model="MMM4Rec", pretrain_key="p", **course(0.3))
+    assert transfer_pairs(study(variant, moved)) == {}
+
+
 def test_transfer_that_never_gets_there_and_one_without_a_partner() -> None:
     moved = ran("pre-trained", pretrain_key="p", **course(0.2, 0.25))
     (pair,) = transfer_pairs(study(ran("MMM4Rec", **course(0.3)), moved))[("shop", "pre-trained")]
