@@ -1,6 +1,7 @@
 """The whole run on one screen: configuration, data, model, training, result."""
 
 from logging import getLogger
+from pathlib import Path
 from time import time
 from typing import Any
 
@@ -41,6 +42,7 @@ def run(
     """
     started = time()
     config = RunConfig(model, dataset, config_file_list, config_dict, origin)
+    Path(config["checkpoint_dir"]).mkdir(parents=True, exist_ok=True)  # fails now, not after an epoch
     init_seed(config["seed"], config["reproducibility"])
     logger = start_logger(config)
     logger.info(config)

@@ -112,7 +112,7 @@ A_FILE = "atomic_data/tiny/tiny.inter"
             ["--dataset=tiny", "--model=SASRec", "--topk=[5]"],
             "valid_metric: NDCG@10 is none of metrics x topk",
         ),
-        (["--dataset=tiny", "--model=Pop", f"--checkpoint_dir={A_FILE}"], f"{A_FILE}/Pop"),
+        (["--dataset=tiny", "--model=Pop", f"--checkpoint_dir={A_FILE}"], f"{A_FILE}: File exists"),
         (["--dataset=tiny", "--model=Pop", "--seed=2024-02-30"], "command line: 'seed' expects (int)"),
     ],
 )
