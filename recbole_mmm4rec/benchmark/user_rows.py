@@ -24,21 +24,27 @@ def user_rows(config: Any, train_data: Any, test_data: Any, ranks: np.ndarray) -
         ranks: (n,) ranks of the targets from 0, :attr:`MultiModalTrainer.last_ranks`.
 
     Returns:
-        ``user`` and ``item`` (the target) int64 numbers, ``rank`` int32, ``history_length`` int32
-        (interactions before the target, however many of them the model reads), ``item_count`` int32 (training
-        interactions of the target), and ``has_<modality>`` bool for every feature file of the dataset.
+        ``user`` int64 hash of the token, ``item`` (the target) int64 number, ``rank`` int32,
+        ``history_length`` int32 (interactions before the target, however many of them the model reads),
+        ``item_count`` int32 (training interactions of the target), and ``has_<modality>`` bool for every
+        feature file of the dataset.
     """
     dataset = test_data._dataset
     rows = dataset.inter_feat
     items = rows[dataset.iid_field].numpy()
     columns = {
-        "user": rows[dataset.uid_field].numpy().astype(np.int64),
+        "user": token_hashes(dataset.field2id_token[dataset.uid_field])[rows[dataset.uid_field].numpy()],
         "rank": ranks.astype(np.int32),
         "history_length": history_lengths(rows, dataset.item_list_length_field),
         "item": items.astype(np.int64),
         "item_count": training_counts(train_data._dataset)[items].astype(np.int32),
     }
     return columns | modality_columns(config, dataset, items)
+
+
+def token_hashes(tokens: np.ndarray) -> np.ndarray:
+    """(n,) int64, the same for a token in every run: RecBole's numbers change with what a run filters."""
+    return pd.util.hash_array(np.asarray(tokens, dtype=object)).view(np.int64)
 
 
 def history_lengths(rows: Any, length_field: str) -> np.ndarray:

@@ -11,6 +11,7 @@ from recbole import data as recbole_data
 from recbole_mmm4rec.benchmark import single_run
 from recbole_mmm4rec.benchmark.plan import RunPlan
 from recbole_mmm4rec.benchmark.single_run import do_run, finished_run, run_folder
+from recbole_mmm4rec.benchmark.user_rows import token_hashes
 from recbole_mmm4rec.quick_start import run
 from tests.benchmark.conftest import OURS, SASREC, MakePlans
 from tests.conftest import ITEMS
@@ -72,6 +73,12 @@ def test_the_curve_counts_epochs_steps_and_seconds(make_plans: MakePlans, in_tmp
     assert points[record["best_epoch"]]["valid"] == record["valid"]
     assert points[record["best_epoch"]]["steps"] == record["steps_to_best"]
     assert sorted(point["seconds"] for point in points) == [point["seconds"] for point in points]
+
+
+def test_a_user_is_known_by_the_token_not_by_its_number() -> None:
+    one, other = np.array(["[PAD]", "u1", "u2"]), np.array(["[PAD]", "u2", "u3", "u1"])
+    assert token_hashes(one)[[1, 2]].tolist() == token_hashes(other)[[3, 1]].tolist()
+    assert len({*token_hashes(other).tolist()}) == 4
 
 
 def test_rows_of_users_give_the_test_metrics(make_plans: MakePlans, in_tmp: Path, tiny: Path) -> None:
