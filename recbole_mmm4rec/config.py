@@ -16,6 +16,7 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import find_model, is_ours
 from recbole_mmm4rec.host.config_checks import (
     check_known,
+    check_ranges,
     check_types,
     check_valid_metric,
     documented_keys,
@@ -65,6 +66,7 @@ class RunConfig(Config):
         except (ValueError, TypeError, NotImplementedError) as error:
             raise UserError(" ".join(str(error).split())) from error
         if checked:
+            check_ranges(self.final_config_dict)
             check_valid_metric(self.final_config_dict)
 
     def _load_config_files(self, file_list: list[str] | None) -> dict[str, Any]:

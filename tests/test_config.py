@@ -234,3 +234,19 @@ def test_plain_settings_restore_the_run(model: str) -> None:
 def test_a_validation_metric_that_no_evaluation_gives_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"valid_metric: NDCG@.* is none of metrics x topk: recall@"):
         RunConfig("SASRec", "tiny", config_dict=values)
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("train_batch_size", 0, "is not above 0"),
+        ("eval_batch_size", -1, "is not above 0"),
+        ("learning_rate", -0.1, "is not above 0"),
+        ("MAX_ITEM_LIST_LENGTH", 0, "is not above 0"),
+        ("seed", -1, "is not from 0"),
+    ],
+)
+def test_a_size_or_rate_without_sense_is_refused(key: str, value: float, expected: str) -> None:
+    with pytest.raises(UserError, match=f"{key}: {value} {expected}"):
+        RunConfig("SASRec", "tiny", config_dict={key: value})

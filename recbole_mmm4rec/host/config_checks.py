@@ -27,6 +27,9 @@ PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
+POSITIVE = ("train_batch_size", "eval_batch_size", "eval_chunk_size", "learning_rate", "MAX_ITEM_LIST_LENGTH")
+
+
 def documented_keys(model: str, dataset: str) -> dict[str, Key]:
     """Every key of a property file that concerns a run; later files replace earlier ones."""
     keys: dict[str, Key] = {}
@@ -115,3 +118,12 @@ def check_valid_metric(final: dict[str, Any]) -> None:
     given = [f"{name}@{k}" for name in metrics for k in final["topk"]]
     if wanted.lower() not in [*given, *metrics]:
         raise UserError(f"valid_metric: {wanted} is none of metrics x topk: {', '.join(given or metrics)}")
+
+
+def check_ranges(final: dict[str, Any]) -> None:
+    """Refuse sizes and rates below which RecBole fails in the middle of its work."""
+    for key in POSITIVE:
+        if final.get(key) is not None and not final[key] > 0:
+            raise UserError(f"{key}: {final[key]} is not above 0")
+    if final["seed"] is not None and not 0 <= final["seed"] < 2**32:
+        raise UserError(f"seed: {final['seed']} is not from 0 to {2**32 - 1}")
