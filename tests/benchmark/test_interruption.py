@@ -135,7 +135,7 @@ def test_models_by_name_in_processes(in_tmp: Path, reports: list[Path], capsys: 
 def test_a_failed_run_is_told_by_the_exit_code(
     make_plans: MakePlans, in_tmp: Path, reports: list[Path]
 ) -> None:
-    make_plans({"model": "Pop"}, common={"topk": [5, 500]})
+    make_plans({"model": "Pop"}, common={"topk": [5, 500], "valid_metric": "NDCG@5"})
     assert main(["--benchmark=some.yaml", "--output=out", "--workers=0"]) == 1
     assert reports == [in_tmp / "out"]
     assert main(["--report=out"]) == 0

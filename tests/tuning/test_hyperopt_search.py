@@ -108,7 +108,7 @@ def test_early_stop_and_continuous_ranges(make_search: MakeSearch) -> None:
     search_all(trials, early_stop=2)
     assert 2 <= len(trials.done) < 4
     with pytest.raises(UserError, match="takes choices alone"):
-        search_all(Trials(make_search({"learning_rate": Range("uniform", (0.0, 1.0))})))
+        search_all(Trials(make_search({"learning_rate": Range("uniform", (0.1, 1.0))})))
 
 
 FLAGS = ["--dataset=tiny", "--epochs=1", "--topk=[5,10]"]
