@@ -26,8 +26,8 @@ PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "none": (type(None),),
 }
 
-
 POSITIVE = ("train_batch_size", "eval_batch_size", "eval_chunk_size", "learning_rate", "MAX_ITEM_LIST_LENGTH")
+"""Keys whose values are above 0."""
 
 
 def documented_keys(model: str, dataset: str) -> dict[str, Key]:

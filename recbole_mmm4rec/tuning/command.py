@@ -74,10 +74,8 @@ def _search(left: dict[str, str]) -> Search:
     twice = next((key for key in space if key in values), None)
     if twice is not None:
         raise UserError(f"--{twice}: is searched over and given at the same time")
-    if values.get("pretrained"):
-        values["pretrained"] = str(
-            Path(values["pretrained"]).resolve()
-        )  # trials work in folders of their own
+    if weights := values.get("pretrained"):  # trials work in folders of their own
+        values["pretrained"] = str(Path(weights).resolve())
     folder = Path(output or f"{OUTPUT}/{model}-{dataset}").resolve()
     data_path = Path(str(values.get("data_path") or "atomic_data")).resolve()
     return Search(model, dataset, space, values, folder, data_path)
