@@ -52,7 +52,7 @@ def run(
     check_topk(config, data)
     train_data, valid_data, test_data = recbole_data.data_preparation(config, data)
 
-    chosen = select(config, train_data, valid_data, saved, ours=True)
+    chosen = select(config, train_data, valid_data, saved)
     trainer = chosen.trainer
     test = trainer.evaluate(test_data, load_best_model=saved, show_progress=config["show_progress"])
 

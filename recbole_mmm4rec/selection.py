@@ -64,17 +64,18 @@ def build_model(config: Any, dataset: Any) -> Any:
     return model
 
 
-def build_trainer(config: Any, model: Any, ours: bool = False) -> Any:
+def build_trainer(config: Any, model: Any) -> Any:
     """The model's trainer, continued from ``resume`` if that names a checkpoint.
+
+    :class:`MultiModalTrainer` also for sequential models of RecBole that its plain trainer would train: the
+    same numbers, with a record of the run, exact resume and ranks.
 
     Args:
         config: the run's configuration.
         model: the model, on its device.
-        ours: take :class:`MultiModalTrainer` also for sequential models of RecBole that its plain trainer
-            would train: the same numbers, with a record of the run, exact resume and ranks.
     """
     kind = get_trainer(config["MODEL_TYPE"], config["model"])
-    if ours and kind is Trainer and _is_plain(config, model):
+    if kind is Trainer and _is_plain(config, model):
         kind = MultiModalTrainer
     trainer = kind(config, model)
     if config["resume"]:
@@ -96,7 +97,6 @@ def select(
     train_data: Any,
     valid_data: Any,
     saved: bool = True,
-    ours: bool = False,
     watch: Callable[[int, float], None] | None = None,
 ) -> Selection:
     """Build a model, train it and choose its best epoch. There is no test loader here to choose by.
@@ -106,12 +106,11 @@ def select(
         train_data: RecBole's training loader.
         valid_data: RecBole's validation loader; an empty one for training without validation.
         saved: keep the best epoch on disk.
-        ours: see :func:`build_trainer`.
         watch: called with epoch and validation score after every validation; may raise to end the run.
     """
     network = build_model(config, train_data._dataset)
     getLogger().info(network)
-    selection = Selection(build_trainer(config, network, ours), 0.0, None)
+    selection = Selection(build_trainer(config, network), 0.0, None)
     started = time()
 
     def note(epoch: int, score: float) -> None:
@@ -139,11 +138,11 @@ def select_or_continue(
     if states:
         config["resume"] = str(states[-1])
         try:
-            return select(config, train_data, valid_data, ours=True, watch=watch)
+            return select(config, train_data, valid_data, watch=watch)
         except UserError as error:
             getLogger().warning(f"starting over: {error}")
             config["resume"] = None
-    return select(config, train_data, valid_data, ours=True, watch=watch)
+    return select(config, train_data, valid_data, watch=watch)
 
 
 def best_epoch(selection: Selection, bigger: bool) -> int | None:

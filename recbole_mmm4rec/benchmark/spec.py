@@ -149,16 +149,25 @@ def refuse_own(
 def _check_report(origin: str, report: Mapping[str, Any], names: set[str]) -> None:
     _refuse_unknown(f"{origin}: report", report, REPORT_KEYS)
     _list(origin, "metrics of the report", report.get("metrics"), str)
-    sections = import_module("recbole_mmm4rec.benchmark.report.sections").SECTIONS  # late: it draws
-    for name in _list(origin, "sections of the report", report.get("sections"), str):
-        if name not in sections:
-            raise UserError(f"{origin}: report: no section '{name}'; there are {', '.join(sections)}")
+    _check_sections(origin, _list(origin, "sections of the report", report.get("sections"), str))
     groups = report.get("baselines")
     listed = list(groups.values()) if isinstance(groups, dict) else [groups]
     baselines = [name for group in listed for name in _list(origin, "baselines of the report", group, str)]
-    for name in [*_list(origin, "ours of the report", report.get("ours"), str), *baselines]:
+    ours = _list(origin, "ours of the report", report.get("ours"), str)
+    if isinstance(report.get("ours"), list):
+        raise UserError(f"{origin}: report: ours: expected one name, found {ours!r}")
+    for name in [*ours, *baselines]:
         if name not in names:
             raise UserError(f"{origin}: report: no setting is called '{name}'{near(str(name), [*names])}")
+
+
+def _check_sections(origin: str, names: list[str]) -> None:
+    if not names:
+        return
+    sections = import_module("recbole_mmm4rec.benchmark.report.sections").SECTIONS  # late: it draws
+    for name in names:
+        if name not in sections:
+            raise UserError(f"{origin}: report: no section '{name}'; there are {', '.join(sections)}")
 
 
 def _refuse_unknown(origin: str, values: Mapping[str, Any], known: Iterable[str]) -> None:

@@ -83,7 +83,7 @@ def run(
     start_logger(config)
     data = create_dataset(config)
     train_data, valid_data, _ = recbole_data.data_preparation(config, data)
-    trainer = build_trainer(config, build_model(config, train_data._dataset), ours=True)
+    trainer = build_trainer(config, build_model(config, train_data._dataset))
     costs = measure(trainer, train_data, valid_data, steps)
     getLogger().info("\n" + costs.table())
     write_json(Path(output), asdict(costs))

@@ -201,5 +201,8 @@ class MultiModalRecommender(SequentialRecommender):
 
         Numbers of layers and shapes are no facts: they are compared entry by entry.
         """
-        facts = {"history_length": self.max_seq_length, "features": self.feature_facts}
-        return facts | {"hidden_size": self.hidden_size}
+        return {
+            "history_length": self.max_seq_length,
+            "hidden_size": self.hidden_size,
+            "features": self.feature_facts,
+        }

@@ -52,7 +52,7 @@ def search_with_ray(
         UserError: an exhaustive search over a continuous range, or no trial gave a score.
     """
     chosen = _proposals(trials, algorithm, max_evals, seed)
-    config = trials.search.check()
+    config = trials.search.first()
     trials.data.loaders(config)
     bookkeeping = Bookkeeping(trials, store, chosen)
     place = trials.search.folder / "ray"
@@ -123,7 +123,7 @@ def _try(trials: Trials, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _worst(trials: Trials) -> float:
-    return float("-inf") if trials.search.check()["valid_metric_bigger"] else float("inf")
+    return float("-inf") if trials.search.first()["valid_metric_bigger"] else float("inf")
 
 
 class Bookkeeping(tune.Callback):

@@ -54,16 +54,19 @@ class Search:
         whole = {key: int(v) for key, v in plain.items() if _wants_whole(keys.get(key), v)}
         return plain | whole
 
-    def check(self) -> RunConfig:
-        """The configuration with the first value of every key, so that bad input is found at once.
+    def first(self) -> RunConfig:
+        """The configuration with the first value of every key."""
+        return self._with({})
 
-        Every value of a choice is tried too: one that the model refuses would end the search in its middle.
-        """
-        first = {key: values.first() for key, values in self.space.items()}
+    def check(self) -> RunConfig:
+        """The same, after every value of a choice was tried: a bad one would end the search in its middle."""
         for key, values in self.space.items():
             for value in values.values[1:] if values.kind == "choice" else ():
-                self.configuration(first | {key: value}, "--tune")
-        return self.configuration(first, "--tune")
+                self._with({key: value})
+        return self.first()
+
+    def _with(self, params: dict[str, Any]) -> RunConfig:
+        return self.configuration({key: v.first() for key, v in self.space.items()} | params, "--tune")
 
     def checkpoints(self, key: str) -> Path:
         """Folder of a trial's checkpoints, there as long as the trial is not over."""
@@ -72,7 +75,7 @@ class Search:
     @cached_property
     def identity(self) -> str:
         """What all trials share but the range of values: scores of other searches do not compare."""
-        config = self.check()
+        config = self.first()
         fixed = {key: value for key, value in settings_of(config).items() if key not in self.space}
         return short_hash([fixed, dataset_hash(Path(config["data_path"]), self.dataset), package_versions()])
 

@@ -67,6 +67,7 @@ def test_ready_files_can_be_read(name: str) -> None:
         ({"settings": [{"model": "A", "pretrained": "p", "pretrain": {"dataset": "x"}}]}, "has both"),
         ({"report": {"tables": []}}, "report: unknown key 'tables'"),
         ({"report": {"ours": ["Pop", 3]}}, "ours of the report: expected a str in each place, found 3"),
+        ({"report": {"ours": ["Pop"]}}, r"ours: expected one name, found \['Pop'\]"),
         ({"report": {"sections": ["sumary"]}}, "no section 'sumary'; there are summary"),
         ({"report": {"ours": "Popp"}}, "no setting is called 'Popp'; did you mean Pop"),
         ({"report": {"baselines": {"ID": ["B"]}}}, "no setting is called 'B'"),

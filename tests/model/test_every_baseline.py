@@ -103,7 +103,8 @@ def test_trimming_and_the_rest_of_the_batch_change_no_user(
     model = build(name, fidelity).eval()
     data, wide = (builders.random_batch(lengths, N, LENGTH, width=width) for width in (None, LENGTH))
     users = model.user_vectors(data)
-    assert_agrees(model.user_vectors(wide), users, "users at full width", 1e-5)
+    tolerance = 1e-6 if name == "M3Rec" else 1e-5
+    assert_agrees(model.user_vectors(wide), users, "users at full width", tolerance)
     for row in range(len(lengths)):
         assert_agrees(model.user_vectors(data[[row]]), users[[row]], "a user alone", 1e-5)
 
