@@ -8,12 +8,13 @@ from typing import Any
 
 from recbole_mmm4rec.benchmark.plan import RunPlan
 from recbole_mmm4rec.benchmark.presence import how_to_make, is_there, missing_features, shared_modalities
+from recbole_mmm4rec.benchmark.report_choices import report_choices
 from recbole_mmm4rec.benchmark.spec import SAME, Benchmark, Pretraining, Setting
 from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import find_model, near
 from recbole_mmm4rec.host.command_line import typed_values
-from recbole_mmm4rec.host.config_checks import documented_keys, known_keys
+from recbole_mmm4rec.host.config_checks import documented_keys, evaluated_metrics, known_keys
 from recbole_mmm4rec.host.plain import plain_config
 from recbole_mmm4rec.host.run_key import run_key, settings_of
 
@@ -43,7 +44,8 @@ class Expansion:
         """Every run, its pre-training in it.
 
         Raises:
-            UserError: a key that no model knows, a value that a model refuses, or nothing to run.
+            UserError: a key that no model knows, a value that a model refuses, nothing to run, or a metric
+                for the report that none of the runs measures.
         """
         self._refuse_unknown()
         found: dict[str, RunPlan] = {}
@@ -53,6 +55,7 @@ class Expansion:
                 self.skipped.append(f"skipped: '{plan}' is the same run as '{first}'")
         if not found:
             raise UserError("; ".join([f"{self.benchmark.origin}: nothing to run", *self.skipped]))
+        self._refuse_unmeasured(list(found.values()))
         return list(found.values())
 
     def _on(self, dataset: str) -> Iterator[RunPlan]:
@@ -133,6 +136,13 @@ class Expansion:
                 if key not in known:
                     hint = near(key, sorted(known))
                     raise UserError(f"{origin}: unknown key '{key}' for {', '.join(models)}{hint}")
+
+    def _refuse_unmeasured(self, plans: list[RunPlan]) -> None:
+        measured = dict.fromkeys(name for plan in plans for name in evaluated_metrics(plan.config))
+        for metric in report_choices(self.benchmark.origin, self.benchmark.report).metrics:
+            if metric not in measured:
+                known = ", ".join(measured)
+                raise UserError(f"{self.benchmark.origin}: report: no run measures '{metric}', only {known}")
 
     @cached_property
     def run_flags(self) -> dict[str, str]:

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from recbole_mmm4rec.benchmark.report_choices import report_choices
+from recbole_mmm4rec.benchmark.yaml_values import list_of, mapping, refuse_unknown
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import near, our_models, recbole_models
 from recbole_mmm4rec.host.property_files import properties_path, read_properties, ready_benchmarks
 
 FILE_KEYS = ("title", "datasets", "seeds", "common", "models", "settings", "report")
 SETTING_KEYS = ("name", "model", "datasets", "pretrain")
-REPORT_KEYS = ("ours", "baselines", "metrics", "sections")
 OWN_KEYS = frozenset({"resume", "nproc", "bench", "checkpoint_dir", "model", "dataset", "config_files"})
 """Keys of a run that the benchmark itself decides."""
 
@@ -88,20 +88,20 @@ def read_benchmark(path: Path) -> Benchmark:
     if not path.is_file():
         raise UserError(f"--benchmark: {path} does not exist")
     values, origin = read_properties(path), str(path)
-    _refuse_unknown(origin, values, FILE_KEYS)
-    listed = [{"model": name} for name in _list(origin, "models", values.get("models"), str)]
-    listed += _list(origin, "settings", values.get("settings"), dict)
+    refuse_unknown(origin, values, FILE_KEYS)
+    listed = [{"model": name} for name in list_of(origin, "models", values.get("models"), str)]
+    listed += list_of(origin, "settings", values.get("settings"), dict)
     settings = tuple(_setting(origin, entry) for entry in listed)
     if not settings:
         raise UserError(f"{origin}: names no models and no settings")
     _refuse_twins(origin, settings)
     title = str(values.get("title") or path.stem)
-    common, report = (_mapping(origin, key, values.get(key)) for key in ("common", "report"))
+    common, report = (mapping(origin, key, values.get(key)) for key in ("common", "report"))
     refuse_own(origin, "common", common)
-    _check_report(origin, report, {setting.name for setting in settings})
+    _refuse_strangers(origin, report_choices(origin, report).labels, settings)
     whole = Benchmark(path.stem, title, origin, settings, common=common, report=report)
-    datasets = _list(origin, "datasets", values.get("datasets"), str)
-    return whole.narrowed(datasets, _list(origin, "seeds", values.get("seeds"), int))
+    datasets = list_of(origin, "datasets", values.get("datasets"), str)
+    return whole.narrowed(datasets, list_of(origin, "seeds", values.get("seeds"), int))
 
 
 def _setting(origin: str, entry: Mapping[str, Any]) -> Setting:
@@ -111,17 +111,17 @@ def _setting(origin: str, entry: Mapping[str, Any]) -> Setting:
         raise UserError(f"{origin}: setting '{name}' names no model")
     values = {key: value for key, value in entry.items() if key not in SETTING_KEYS}
     refuse_own(origin, f"setting '{name}'", values)
-    datasets = _list(origin, f"datasets of '{name}'", entry.get("datasets"), str)
+    datasets = list_of(origin, f"datasets of '{name}'", entry.get("datasets"), str)
     return Setting(name, model, values, tuple(datasets) or None, _pretraining(origin, name, entry))
 
 
 def _pretraining(origin: str, name: str, entry: Mapping[str, Any]) -> Pretraining | None:
-    values = _mapping(origin, f"pretrain of '{name}'", entry.get("pretrain"))
+    values = mapping(origin, f"pretrain of '{name}'", entry.get("pretrain"))
     if not values:
         return None
     if "pretrained" in entry:
         raise UserError(f"{origin}: setting '{name}' has both 'pretrain' and 'pretrained'")
-    datasets = _list(origin, f"dataset of the pretrain of '{name}'", values.pop("dataset", None), str)
+    datasets = list_of(origin, f"dataset of the pretrain of '{name}'", values.pop("dataset", None), str)
     if not datasets:
         raise UserError(f"{origin}: pretrain of '{name}' names no dataset")
     refuse_own(origin, f"pretrain of '{name}'", values, allowed={"seed"})
@@ -146,46 +146,9 @@ def refuse_own(
             raise UserError(f"{origin}: '{key}' in {place}: the benchmark decides it itself")
 
 
-def _check_report(origin: str, report: Mapping[str, Any], names: set[str]) -> None:
-    _refuse_unknown(f"{origin}: report", report, REPORT_KEYS)
-    _list(origin, "metrics of the report", report.get("metrics"), str)
-    _check_sections(origin, _list(origin, "sections of the report", report.get("sections"), str))
-    groups = report.get("baselines")
-    listed = list(groups.values()) if isinstance(groups, dict) else [groups]
-    baselines = [name for group in listed for name in _list(origin, "baselines of the report", group, str)]
-    ours = _list(origin, "ours of the report", report.get("ours"), str)
-    if isinstance(report.get("ours"), list):
-        raise UserError(f"{origin}: report: ours: expected one name, found {ours!r}")
-    for name in [*ours, *baselines]:
-        if name not in names:
-            raise UserError(f"{origin}: report: no setting is called '{name}'{near(str(name), [*names])}")
-
-
-def _check_sections(origin: str, names: list[str]) -> None:
-    if not names:
-        return
-    sections = import_module("recbole_mmm4rec.benchmark.report.sections").SECTIONS  # late: it draws
-    for name in names:
-        if name not in sections:
-            raise UserError(f"{origin}: report: no section '{name}'; there are {', '.join(sections)}")
-
-
-def _refuse_unknown(origin: str, values: Mapping[str, Any], known: Iterable[str]) -> None:
-    for key in values:
-        if key not in known:
-            raise UserError(f"{origin}: unknown key '{key}'; known are {', '.join(known)}")
-
-
-def _mapping(origin: str, place: str, value: Any) -> dict[str, Any]:
-    if value is not None and not isinstance(value, dict):
-        raise UserError(f"{origin}: {place}: expected keys and values, found {value!r}")
-    return {str(key): entry for key, entry in (value or {}).items()}
-
-
-def _list(origin: str, place: str, value: Any, kind: type) -> list[Any]:
-    """A list of one type; a single value stands for a list of one."""
-    entries = value if isinstance(value, list) else [] if value is None else [value]
-    for entry in entries:
-        if not isinstance(entry, kind) or isinstance(entry, bool):
-            raise UserError(f"{origin}: {place}: expected a {kind.__name__} in each place, found {entry!r}")
-    return entries
+def _refuse_strangers(origin: str, named: Iterable[str], settings: tuple[Setting, ...]) -> None:
+    """Refuse a report about settings that there are none of."""
+    labels = [setting.name for setting in settings]
+    for name in named:
+        if name not in labels:
+            raise UserError(f"{origin}: report: no setting is called '{name}'{near(name, labels)}")

@@ -112,12 +112,17 @@ def accepted_types(comment: str) -> tuple[type, ...]:
     return tuple(accepted for word in words for accepted in PYTHON_TYPES[word])
 
 
+def evaluated_metrics(final: dict[str, Any]) -> list[str]:
+    """What an evaluation gives, in lower case: every metric at every k, and those without a k."""
+    metrics = [str(name).lower() for name in final["metrics"]]
+    return [*(f"{name}@{k}" for name in metrics for k in final["topk"]), *metrics]
+
+
 def check_valid_metric(final: dict[str, Any]) -> None:
     """Refuse a validation metric that an evaluation does not give: RecBole fails on it after an epoch."""
-    wanted, metrics = str(final["valid_metric"]), [str(name).lower() for name in final["metrics"]]
-    given = [f"{name}@{k}" for name in metrics for k in final["topk"]]
-    if wanted.lower() not in [*given, *metrics]:
-        raise UserError(f"valid_metric: {wanted} is none of metrics x topk: {', '.join(given or metrics)}")
+    wanted, given = str(final["valid_metric"]), evaluated_metrics(final)
+    if wanted.lower() not in given:
+        raise UserError(f"valid_metric: {wanted} is none of metrics x topk: {', '.join(given)}")
 
 
 def check_ranges(final: dict[str, Any]) -> None:

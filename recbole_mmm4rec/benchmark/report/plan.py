@@ -1,41 +1,33 @@
 """What a report shows: ``plan.yaml``, all of it optional."""
 
-from dataclasses import dataclass, field
-from logging import getLogger
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from recbole_mmm4rec.benchmark.report_choices import ReportChoices, report_choices
+from recbole_mmm4rec.benchmark.yaml_values import list_of, mapping, text
 from recbole_mmm4rec.errors import UserError
 
 PLAN_FILE = "plan.yaml"
-KEYS = ("ours", "baselines", "metrics", "sections")
 
 
 @dataclass(frozen=True)
-class ReportPlan:
-    """Choices of the user; what is None or empty follows from the runs.
+class ReportPlan(ReportChoices):
+    """The user's choices, and which runs they are about.
 
     Attributes:
         origin: what messages call the plan.
         title: heading of the page.
         settings: labels in the order of the tables; runs under other labels are left out.
         keys: the runs that belong to the report; others in the folder are left out.
-        ours: label of the setting that is compared with the others.
-        baselines: labels by group (a table's upper heading, such as "T+ID"); without groups they share "".
-        metrics: lower-case names, in the order of the tables.
-        sections: names of sections, in the order of the page.
     """
 
     origin: str = "report"
     title: str = "Benchmark"
     settings: tuple[str, ...] = ()
     keys: frozenset[str] = frozenset()
-    ours: str | None = None
-    baselines: dict[str, list[str]] = field(default_factory=dict)
-    metrics: tuple[str, ...] = ()
-    sections: tuple[str, ...] = ()
 
 
 def read_plan(folder: Path) -> ReportPlan:
@@ -51,53 +43,15 @@ def read_plan(folder: Path) -> ReportPlan:
         plan = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: no YAML: {' '.join(str(error).split())}") from error
-    try:
-        return _plan(_mapping("file", plan), path)
-    except ValueError as error:
-        raise UserError(f"{path}: {error}") from error
+    return _plan(str(path), plan)
 
 
-def _plan(plan: dict[str, Any], path: Path) -> ReportPlan:
-    report = _mapping("report", plan.get("report"))
-    for key in report:
-        if key not in KEYS:
-            getLogger().warning(
-                "%s: report: '%s' is no key of a report; there are %s", path, key, ", ".join(KEYS)
-            )
+def _plan(origin: str, content: Any) -> ReportPlan:
+    plan = mapping(origin, "file", content)
     return ReportPlan(
-        origin=f"{path}: report",
-        title=_text("title", plan.get("title")) or ReportPlan.title,
-        settings=tuple(_names("settings", plan.get("settings"))),
-        keys=frozenset(_names("keys", plan.get("keys"))),
-        ours=_text("report: ours", report.get("ours")),
-        baselines=_groups(report.get("baselines")),
-        metrics=tuple(name.lower() for name in _names("report: metrics", report.get("metrics"))),
-        sections=tuple(_names("report: sections", report.get("sections"))),
+        **vars(report_choices(origin, plan.get("report"))),
+        origin=f"{origin}: report",
+        title=text(origin, "title", plan.get("title")) or ReportPlan.title,
+        settings=tuple(list_of(origin, "settings", plan.get("settings"), str)),
+        keys=frozenset(list_of(origin, "keys", plan.get("keys"), str)),
     )
-
-
-def _mapping(place: str, value: Any) -> dict[str, Any]:
-    if value is not None and not isinstance(value, dict):
-        raise ValueError(f"{place}: expected keys and values, found {value!r}")
-    return value or {}
-
-
-def _text(place: str, value: Any) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise ValueError(f"{place}: expected a text, found {value!r}")
-    return value
-
-
-def _groups(value: Any) -> dict[str, list[str]]:
-    place = "report: baselines"
-    if isinstance(value, dict):
-        return {str(group): _names(place, labels) for group, labels in value.items()}
-    labels = _names(place, value)
-    return {"": labels} if labels else {}
-
-
-def _names(place: str, value: Any) -> list[str]:
-    names = [value] if isinstance(value, str) else value or []
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"{place}: expected names, found {value!r}")
-    return names

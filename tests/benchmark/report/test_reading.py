@@ -106,8 +106,9 @@ def test_broken_files_of_users(tmp_path: Path) -> None:
     [
         ("report: [1]", "report: expected keys and values"),
         ("report: {ours: 3}", "ours: expected a text"),
-        ("report: {metrics: {a: b}}", "metrics: expected names"),
+        ("report: {metrics: {a: b}}", "metrics: expected a str in each place"),
         ("report: {metrics: [recall@7]}", "metric 'recall@7' is in no run; there are recall@10"),
+        ("report: {metric: recall@10}", "report: unknown key 'metric'; known are ours"),
         ("report: {sections: [graphs]}", "no section 'graphs'; there are summary"),
         ("report: {", "no YAML"),
         ("keys: [other]", "none of the runs that the plan names"),
