@@ -19,6 +19,7 @@ from recbole_mmm4rec.host.config_checks import (
     check_ranges,
     check_types,
     check_valid_metric,
+    check_whole,
     documented_keys,
     known_keys,
 )
@@ -97,6 +98,7 @@ class RunConfig(Config):
             known = known_keys(self.model_class, documented)
             check_known(self.external_config_dict, self.sources, known, self.model)
             check_types(self.external_config_dict, self.sources, documented)
+            check_whole(self.external_config_dict, self.sources)
         return super()._get_final_config_dict()
 
     def _init_device(self) -> None:

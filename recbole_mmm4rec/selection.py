@@ -36,6 +36,15 @@ class Selection:
     valid: dict[str, float] | None
     epochs: list[tuple[int, float, float]] = field(default_factory=list)
 
+    @property
+    def scores(self) -> dict[int, float]:
+        """Validation score by epoch, those before an interruption included where the trainer keeps them."""
+        record = getattr(self.trainer, "record", None)
+        if record is None:
+            return {epoch: score for epoch, score, _ in self.epochs}
+        metric = str(self.trainer.config["valid_metric"]).lower()
+        return {epoch: valid[metric] for epoch, valid in record.valid.items()}
+
 
 def build_model(config: Any, dataset: Any) -> Any:
     """A model on its device, with pre-trained weights if ``pretrained`` names a checkpoint.
@@ -106,12 +115,16 @@ def select(
         train_data: RecBole's training loader.
         valid_data: RecBole's validation loader; an empty one for training without validation.
         saved: keep the best epoch on disk.
-        watch: called with epoch and validation score after every validation; may raise to end the run.
+        watch: called with epoch and validation score after every validation, of a resumed run with the
+            earlier ones first; may raise to end the run.
     """
     network = build_model(config, train_data._dataset)
     getLogger().info(network)
     selection = Selection(build_trainer(config, network), 0.0, None)
     started = time()
+    if watch is not None:
+        for epoch, score in selection.scores.items():
+            watch(epoch, score)
 
     def note(epoch: int, score: float) -> None:
         selection.epochs.append((epoch, float(score), time() - started))

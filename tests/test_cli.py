@@ -113,6 +113,11 @@ A_FILE = "atomic_data/tiny/tiny.inter"
             "valid_metric: NDCG@10 is none of metrics x topk",
         ),
         (["--dataset=tiny", "--model=Pop", f"--checkpoint_dir={A_FILE}"], f"{A_FILE}: File exists"),
+        (["--dataset=tiny", "--model=Pop", "--metrics=[]"], "command line: 'metrics' names no metric"),
+        (
+            ["--dataset=tiny", "--model=Pop", "--local_rank=0"],
+            "command line: 'local_rank' without world_size, offset, ip, port; --nproc=K sets them all",
+        ),
         (["--dataset=tiny", "--model=Pop", "--seed=2024-02-30"], "command line: 'seed' expects (int)"),
     ],
 )

@@ -10,9 +10,10 @@ from typing import Any
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.property_files import Key, properties_path, read_keys, recbole_properties_path
 
-RUN_KEYS = frozenset(
-    {"model", "dataset", "config_files", "nproc", "world_size", "offset", "ip", "port", "local_rank"}
-)
+PLACE_KEYS = ("local_rank", "world_size", "offset", "ip", "port")
+"""Where a process stands among others; ``--nproc`` sets all of them."""
+
+RUN_KEYS = frozenset({"model", "dataset", "config_files", "nproc", *PLACE_KEYS})
 """Keys of a run itself, which no property file holds."""
 
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
@@ -110,6 +111,20 @@ def accepted_types(comment: str) -> tuple[type, ...]:
     if not words or any(word not in PYTHON_TYPES for word in words):
         return ()
     return tuple(accepted for word in words for accepted in PYTHON_TYPES[word])
+
+
+def check_whole(values: dict[str, Any], sources: dict[str, str]) -> None:
+    """Refuse what leaves RecBole looking for the rest: no metric, or half of a process's place.
+
+    Raises:
+        UserError: naming source and key.
+    """
+    if "metrics" in values and not values["metrics"]:
+        raise UserError(f"{sources['metrics']}: 'metrics' names no metric")
+    given = [key for key in PLACE_KEYS if key in values]
+    if given and len(given) < len(PLACE_KEYS):
+        missing = ", ".join(key for key in PLACE_KEYS if key not in given)
+        raise UserError(f"{sources[given[0]]}: '{given[0]}' without {missing}; --nproc=K sets them all")
 
 
 def evaluated_metrics(final: dict[str, Any]) -> list[str]:

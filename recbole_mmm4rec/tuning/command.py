@@ -20,6 +20,12 @@ ALGORITHMS = {HYPEROPT: ("exhaustive", "random", "bayes"), RAY: ("asha", "random
 
 NUMBERS = {"max_evals": int, "early_stop": int, "cpus_per_trial": float, "gpus_per_trial": float}
 NUMBERS |= {"grace_period": int}
+OF_ONE_TOOL = {"early_stop": HYPEROPT, "cpus_per_trial": RAY, "gpus_per_trial": RAY, "grace_period": RAY}
+NOT_FOR_TRIALS = {
+    "nproc": "each trial is one process; --tool=ray runs several at a time",
+    "resume": "the same command goes on where it stopped",
+    "checkpoint_dir": "--output names the folder",
+}
 LOGGER = logging.getLogger("recbole_mmm4rec")
 
 
@@ -34,6 +40,7 @@ def tune_command(flags: dict[str, str]) -> int:
     """
     left = dict(flags)
     tool, algorithm = _tool(left)
+    _refuse_flags(left, tool)
     numbers = {key: _number(key, left.pop(key), kind) for key, kind in NUMBERS.items() if key in left}
     search = _search(left)
     config = search.check()
@@ -57,6 +64,15 @@ def _tool(left: dict[str, str]) -> tuple[str, str]:
     if algorithm is not None and algorithm not in ALGORITHMS[tool]:
         raise UserError(f"--algo: {tool} has {', '.join(ALGORITHMS[tool])}, not '{algorithm}'")
     return tool, algorithm or ALGORITHMS[tool][0]
+
+
+def _refuse_flags(left: dict[str, str], tool: str) -> None:
+    """Refuse what would be ignored."""
+    for key in left:
+        if OF_ONE_TOOL.get(key, tool) != tool:
+            raise UserError(f"--{key}: {tool} has no such flag, --tool={OF_ONE_TOOL[key]} has")
+        if key in NOT_FOR_TRIALS:
+            raise UserError(f"--{key} and --tune do not go together: {NOT_FOR_TRIALS[key]}")
 
 
 def _search(left: dict[str, str]) -> Search:

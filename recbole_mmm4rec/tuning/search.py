@@ -114,21 +114,13 @@ class Trials:
         key = run_key(config)
         config["checkpoint_dir"] = str(self.search.checkpoints(key))
         selection = select_or_continue(config, *self.data.loaders(config), watch)
-        scores = [score for _, score, _ in selection.epochs]
         return trial_record(key, self.search.fitting(params), FINISHED) | {
             "score": float(selection.score),
             "valid": {name: float(value) for name, value in (selection.valid or {}).items()},
             "epochs": len(getattr(selection.trainer, "train_loss_dict", ())),
-            "scores": _all_scores(selection, scores),
+            "scores": list(selection.scores.values()),
             "seconds": round(time() - started, 2),
         }
-
-
-def _all_scores(selection: Any, scores: list[float]) -> list[float]:
-    """Validation score of every epoch, those before an interruption included."""
-    record = getattr(selection.trainer, "record", None)
-    metric = str(selection.trainer.config["valid_metric"]).lower()
-    return [valid[metric] for valid in record.valid.values()] if record else scores
 
 
 def trial_record(

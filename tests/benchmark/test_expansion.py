@@ -48,7 +48,11 @@ def test_common_values_reach_the_models_that_know_them(make_plans: MakePlans) ->
         ({"common": {"n_layer": 1}}, {}, "some.yaml: unknown key 'n_layer' for Pop, SASRec; did you mean"),
         ({}, {"n_layer": "1"}, "command line: unknown key 'n_layer' for Pop, SASRec"),
         ({}, {"pretrain.n_layer": "1"}, "command line: unknown key 'n_layer'"),
-        ({"report": {"metrics": ["NDCG@7"]}}, {}, "some.yaml: report: no run measures 'ndcg@7', only recall@5"),
+        (
+            {"report": {"metrics": ["NDCG@7"]}},
+            {},
+            "some.yaml: report: no run measures 'ndcg@7', only recall@5",
+        ),
         ({"common": {"epochs": "many"}}, {}, r"'epochs' expects \(int\)"),
     ],
 )

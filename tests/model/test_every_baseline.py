@@ -91,7 +91,7 @@ def test_buckets_change_nothing(name: str) -> None:
     for users, grads in results[1:]:
         assert_agrees(users, results[0][0], "user vectors", 1e-5)
         for parameter, grad in grads.items():
-            # softmax does not see a key's bias: what its gradient has is rounding, on the scale of the query's
+            # softmax does not see a key's bias: its gradient is rounding, on the scale of the query's
             scale = results[0][1][parameter.replace("key.bias", "query.bias")].abs().max()
             assert (grad - results[0][1][parameter]).abs().max() <= 1e-4 * scale, parameter
 

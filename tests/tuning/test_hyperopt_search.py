@@ -142,6 +142,8 @@ def test_a_search_by_flags(in_tmp: Path, capsys: pytest.CaptureFixture[str]) -> 
         ),
         (["--tune=SASRec", "--max_evals=few"], "--max_evals expects a number, got 'few'"),
         (["--tune=SASRec", "--max_evals=0"], "--max_evals expects a number, got '0'"),
+        (["--tune=SASRec", "--grace_period=1"], "--grace_period: hyperopt has no such flag, --tool=ray has"),
+        (["--tune=SASRec", "--nproc=2"], "--nproc and --tune do not go together: each trial is one process"),
         (["--tune=SASRec", "--n_layers=1"], "--n_layers: is searched over and given at the same time"),
         (["--tune=SASRec", "--model=GRU4Rec"], "--tune: unknown key 'n_layers' for GRU4Rec"),
         (["--tune=SASRec", "--config_files=x.yaml"], "config file 'x.yaml' does not exist"),

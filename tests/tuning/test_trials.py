@@ -45,6 +45,24 @@ def test_our_model_is_searched_too(make_search: MakeSearch) -> None:
     assert Trials(search).run({"num_layers": 1})["score"] > 0
 
 
+def test_a_continued_trial_tells_the_earlier_scores_first(make_search: MakeSearch) -> None:
+    trials, told = Trials(make_search(epochs=4)), []
+
+    def interrupt(epoch: int, score: float) -> None:
+        told.append((epoch, score))
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trials.run(PARAMS, interrupt)
+    before = list(told)
+    told.clear()
+    record = trials.run(PARAMS, lambda *score: told.append(score))
+    assert [epoch for epoch, _ in told] == [0, 1, 2, 3]
+    assert told[: len(before) - 1] == before[:-1]
+    assert [score for _, score in told] == record["scores"]
+
+
 def test_a_key_of_the_data_builds_it_again(make_search: MakeSearch) -> None:
     trials = Trials(make_search({"MAX_ITEM_LIST_LENGTH": Range("choice", (3, 5))}))
     for length in (3, 5, 3):
