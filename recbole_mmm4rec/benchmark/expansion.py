@@ -9,7 +9,7 @@ from typing import Any
 from recbole_mmm4rec.benchmark.plan import RunPlan
 from recbole_mmm4rec.benchmark.presence import how_to_make, is_there, missing_features, shared_modalities
 from recbole_mmm4rec.benchmark.report_choices import report_choices
-from recbole_mmm4rec.benchmark.spec import SAME, Benchmark, Pretraining, Setting
+from recbole_mmm4rec.benchmark.spec import SAME, Benchmark, Pretraining, Setting, refuse_own
 from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import find_model, near
@@ -127,7 +127,8 @@ class Expansion:
         return typed_values({key: raw for key, raw in flags.items() if key in known}, model, dataset)
 
     def _refuse_unknown(self) -> None:
-        """Refuse keys for all that not one of the models knows."""
+        """Refuse keys for all that not one of the models knows, and those that the benchmark decides."""
+        refuse_own("command line", "--pretrain", self.pretrain_flags, allowed={"seed"})
         models = sorted({setting.model for setting in self.benchmark.settings})
         known = set().union(*(_known(model, name) for model in models for name in self.benchmark.datasets))
         flags = [*self.run_flags, *self.pretrain_flags]
