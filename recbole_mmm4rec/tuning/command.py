@@ -10,7 +10,7 @@ from recbole_mmm4rec.host.command_line import TRUE, typed_values
 from recbole_mmm4rec.host.files import locked
 from recbole_mmm4rec.host.property_files import read_config_files
 from recbole_mmm4rec.tuning.search import Search, Trials
-from recbole_mmm4rec.tuning.space import find_space
+from recbole_mmm4rec.tuning.space import Space, find_space
 from recbole_mmm4rec.tuning.trial_store import TrialStore
 
 OUTPUT, LOG = "tuning_results", "log.txt"
@@ -85,16 +85,24 @@ def _search(left: dict[str, str]) -> Search:
     dataset = dataset or own[1] or "ml-100k"
     if model is None:
         raise UserError("--tune: name a .hyper file or a model")
-    _, space = find_space(model if wanted == TRUE else wanted)
     values = {**given, **typed_values(left, model, dataset)}
-    twice = next((key for key in space if key in values), None)
-    if twice is not None:
-        raise UserError(f"--{twice}: is searched over and given at the same time")
+    space = _space(model if wanted == TRUE else wanted, values)
     if weights := values.get("pretrained"):  # trials work in folders of their own
         values["pretrained"] = str(Path(weights).resolve())
     folder = Path(output or f"{OUTPUT}/{model}-{dataset}").resolve()
     data_path = Path(str(values.get("data_path") or "atomic_data")).resolve()
     return Search(model, dataset, space, values, folder, data_path)
+
+
+def _space(wanted: str, shared: dict[str, Any]) -> Space:
+    """The values to try, of keys that are not the same for all trials."""
+    path, space = find_space(wanted)
+    for key in space:
+        if key in {"model", "dataset", *NOT_FOR_TRIALS}:
+            raise UserError(f"{path}: '{key}' is the same for all trials of a search")
+        if key in shared:
+            raise UserError(f"--{key}: is searched over and given at the same time")
+    return space
 
 
 def _run(

@@ -129,6 +129,12 @@ def test_a_search_by_flags(in_tmp: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert names == {"atomic_data", "few.hyper", "more.yaml", "tuning_results"}
 
 
+def test_a_search_is_on_one_dataset(in_tmp: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (in_tmp / "two.hyper").write_text("dataset choice ['tiny', 'other']\n")
+    assert main(["--tune=two.hyper", "--model=Pop"]) == 2
+    assert "two.hyper: 'dataset' is the same for all trials of a search" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize(
     ("flags", "message"),
