@@ -15,5 +15,8 @@ EMBEDDING_COLUMN = "embedding"
 MODALITY_METADATA = "modality"
 """Schema metadata key of a feature file: a JSON object (encoder, dimension, template, date)."""
 
+ID = "id"
+"""What stands beside the modalities' names in a table of item vectors: a trainable vector an item."""
+
 PAD = 0
 """Item number of an empty position of a history."""

@@ -68,7 +68,12 @@ def load_pretrained(model: Any, path: str, dataset: Any, load_item_tables: bool 
     state, own = _state_for(model, checkpoint), model.state_dict()
     bound = tuple(getattr(model, "item_bound", ()))
     moving = {name: value for name, value in state.items() if not name.startswith(bound)}
-    tables = {name: value for name, value in state.items() if name.startswith(bound) and name in own}
+    immovable = tuple(getattr(model, "immovable", ()))
+    tables = {
+        name: value
+        for name, value in state.items()
+        if name in own and name.startswith(bound) and not name.startswith(immovable)
+    }
     _check_signature(path, checkpoint.signature, _signature(model))
     _check_shapes(path, moving, own)
     report = TransferReport()

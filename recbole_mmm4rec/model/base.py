@@ -24,6 +24,9 @@ from recbole_mmm4rec.nn.shared_table import SharedTable
 Table = Mapping[str, Tensor]
 """Item vectors by name, each (n, D): of all N + 1 items, or of the ``items`` of a step."""
 
+PRESENT = "present"
+"""Entry of a table beside the vectors, where a model needs it: (n, M) bool, which modalities an item has."""
+
 
 class MultiModalRecommender(SequentialRecommender):
     """Base of the package's models; a subclass gives ``item_table``, ``encode`` and ``candidates``.
@@ -32,6 +35,7 @@ class MultiModalRecommender(SequentialRecommender):
         trims_history: batches come as wide as their longest history, not as ``MAX_ITEM_LIST_LENGTH``.
         modalities: feature files that the model can use.
         item_bound: prefixes of state entries that belong to one dataset's items and never move to another.
+        immovable: those of them that do not move to the same items either (``load_item_tables``).
         frozen_after_transfer: prefixes of parameters that stay as pre-trained in fine-tuning.
         ranks_in_pretraining: pre-training learns to score items, so that held-out ones can choose its epoch.
     """
@@ -39,6 +43,7 @@ class MultiModalRecommender(SequentialRecommender):
     trims_history: ClassVar[bool] = True
     modalities: ClassVar[tuple[str, ...]] = ()
     item_bound: tuple[str, ...] = ()
+    immovable: ClassVar[tuple[str, ...]] = ()
     frozen_after_transfer: tuple[str, ...] = ()  # a configuration may empty it
     ranks_in_pretraining: ClassVar[bool] = True
 

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from recbole_mmm4rec.columns import IMAGE, TEXT
+from recbole_mmm4rec.columns import ID, IMAGE, TEXT
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.base import Table
 from recbole_mmm4rec.model.categories import item_categories
 from recbole_mmm4rec.model.self_attentive import transformer_settings
 from recbole_mmm4rec.model.settings import chosen
-from recbole_mmm4rec.model.streams import ID, StreamRecommender
+from recbole_mmm4rec.model.streams import StreamRecommender
 from recbole_mmm4rec.nn.augmentation import some_positions
 from recbole_mmm4rec.nn.buckets import in_buckets
 from recbole_mmm4rec.nn.category_head import CategoryHead
@@ -40,7 +40,6 @@ class HM4SR(StreamRecommender):
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
-        self.length: int = config["MAX_ITEM_LIST_LENGTH"]
         self.weights = {name: float(config[f"{name}_weight"]) for name in LOSSES}
         self.temperatures = {name: float(config[f"{name}_temperature"]) for name in LOSSES[:2]}
         self.placeholder_share: float = config["placeholder_share"]
@@ -58,7 +57,7 @@ class HM4SR(StreamRecommender):
         start = dict(zip((ID, TEXT, IMAGE), weights, strict=True))
         return MixtureSettings(
             start={name: float(start[name]) for name in self.streams},
-            length=self.length,
+            length=self.max_seq_length,
             interaction_experts=config["interaction_experts"],
             temporal_experts=config["temporal_experts"] if with_time else 0,
             train_temporal=bool(config["train_temporal_experts"]),
@@ -74,8 +73,10 @@ class HM4SR(StreamRecommender):
         if categories is not None:
             self.categories = CategoryHead(categories, self.hidden_size * len(self.streams))
             count = categories.shape[1]
-            if self.misindexed and count < self.length:
-                raise UserError(f"category_index: sample needs {self.length} categories, {field} has {count}")
+            if self.misindexed and count < self.max_seq_length:
+                raise UserError(
+                    f"category_index: sample needs {self.max_seq_length} categories, {field} has {count}"
+                )
 
     def context(self, interaction: Any) -> list[Tensor]:
         """(B, L) gaps in seconds and (B, L) moments in time units, both float32, where there are times."""
@@ -164,7 +165,7 @@ class HM4SR(StreamRecommender):
         if not self.misindexed:
             counts = torch.bincount(item_seq.flatten(), minlength=len(vectors))
             return head(vectors, counts.index_fill(0, counts.new_tensor(0), 0), items)
-        first = F.pad(item_seq, (0, self.length - item_seq.shape[1])).flatten()[: len(item_seq)]
+        first = F.pad(item_seq, (0, self.max_seq_length - item_seq.shape[1])).flatten()[: len(item_seq)]
         numbers = first if items is None else items[first]
         samples, positions = (item_seq > 0).nonzero(as_tuple=True)
         return head.misindexed(look_up(vectors, first), numbers, (samples, positions))

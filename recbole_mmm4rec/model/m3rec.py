@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from recbole_mmm4rec.columns import IMAGE, TEXT
 from recbole_mmm4rec.model.base import Table
-from recbole_mmm4rec.model.settings import mamba_settings
+from recbole_mmm4rec.model.settings import absent_vectors, mamba_settings
 from recbole_mmm4rec.model.streams import StreamRecommender
 from recbole_mmm4rec.nn.id_table import look_up
 from recbole_mmm4rec.nn.mamba import Mamba
@@ -38,12 +38,14 @@ class M3Rec(StreamRecommender):
             block = StateSpaceBlock(Mamba(mamba_settings(config)), width, dropout, residual=count > 1)
             layers.append(ModalityExpertLayer(block, self.streams, width, dropout, cut))
         self.encoder = ModalityExpertEncoder(layers, self.streams, width, dropout)
+        self.absent = absent_vectors(config, self.frozen_features(dataset))
         self.scales = nn.ParameterDict({name: nn.Parameter(torch.ones(1)) for name in self.table.adapters})
         initialise(self, config["initializer_range"])
 
     def encode(self, table: Table, item_seq: Tensor, lengths: Tensor, context: list[Tensor]) -> Tensor:  # noqa: ARG002
         """(b, W) rows of the tables -> (b, M D)."""
         histories = {name: look_up(vectors, item_seq) for name, vectors in table.items()}
+        histories |= {name: absent(histories[name]) for name, absent in self.absent.items()}
         return self.joined(self.encoder(histories, lengths))
 
     def joined(self, vectors: Mapping[str, Tensor]) -> Tensor:

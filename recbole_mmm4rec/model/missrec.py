@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from recbole_mmm4rec.columns import IMAGE, PAD, TEXT
-from recbole_mmm4rec.model.base import MultiModalRecommender, Table
+from recbole_mmm4rec.columns import ID, IMAGE, PAD, TEXT
+from recbole_mmm4rec.model.base import PRESENT, MultiModalRecommender, Table
 from recbole_mmm4rec.model.self_attentive import transformer_settings
 from recbole_mmm4rec.model.settings import chosen, masks_missing
 from recbole_mmm4rec.nn.augmentation import drop_items, keep_mask
@@ -28,14 +28,12 @@ from recbole_mmm4rec.nn.losses import full_catalogue_loss, in_batch_loss
 from recbole_mmm4rec.nn.parameters import initialise
 from recbole_mmm4rec.nn.scoring import FUSIONS
 
-ID, PRESENT = "id", "present"
-"""Entries of a step's table beside those of the modalities."""
-
 
 class MISSRec(MultiModalRecommender):
     """Multi-modal interests. Keys: ``properties/model/MISSRec.yaml``."""
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT, IMAGE)
+    immovable: ClassVar[tuple[str, ...]] = ("interests.",)  # numbers of clusters that the adapters made
     frozen_after_transfer: tuple[str, ...] = ("encoder.transformer.", "encoder.input.position.")
 
     def __init__(self, config: Any, dataset: Any) -> None:
@@ -48,8 +46,7 @@ class MISSRec(MultiModalRecommender):
         self.ids = IdTable(self.n_items, self.hidden_size) if with_ids else None
         settings = replace(transformer_settings(config), layers=config["n_encoder_layers"])
         settings = replace(settings, inner_dropout=settings.dropout)
-        self.length: int = config["MAX_ITEM_LIST_LENGTH"]
-        self.encoder = InterestEncoder(settings, config["n_decoder_layers"], self.length)
+        self.encoder = InterestEncoder(settings, config["n_decoder_layers"], self.max_seq_length)
         weighing = chosen(config, "item_mm_fusion", FUSIONS)
         self.fusion = CandidateWeighing(len(features), self.n_items, weighing, config["temperature"])
         own_weights = ("fusion.",) if weighing == "dynamic_instance" else ()
@@ -120,7 +117,7 @@ class MISSRec(MultiModalRecommender):
         if not self.interests.fitted:
             self.discover_interests()
         if self.all_slots:  # the released histories are as long as the longest possible one
-            item_seq = F.pad(item_seq, (0, self.length - item_seq.shape[1]))
+            item_seq = F.pad(item_seq, (0, self.max_seq_length - item_seq.shape[1]))
         return [self.interests.tokens(item_seq, keep_zero=self.all_slots)]
 
     def encode(self, table: Table, item_seq: Tensor, lengths: Tensor, context: list[Tensor]) -> Tensor:

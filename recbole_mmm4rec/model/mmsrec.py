@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recbole_mmm4rec.columns import IMAGE, PAD, TEXT
-from recbole_mmm4rec.model.base import MultiModalRecommender, Table
+from recbole_mmm4rec.model.base import PRESENT, MultiModalRecommender, Table
 from recbole_mmm4rec.model.self_attentive import transformer_settings
 from recbole_mmm4rec.model.settings import chosen
 from recbole_mmm4rec.nn.buckets import length_buckets
@@ -24,8 +24,8 @@ from recbole_mmm4rec.nn.masked_items import MaskDraws, draw_masks, mask_items
 from recbole_mmm4rec.nn.modality_contrast import Kind, modality_contrasts
 from recbole_mmm4rec.nn.parameters import initialise
 
-ITEM, PRESENT = "item", "present"
-"""Entries of a step's table beside the tokens: candidate vectors (n, D), which tokens exist (n, M) bool."""
+ITEM = "item"
+"""Entry of a step's table beside the tokens: candidate vectors (n, D)."""
 
 LAST_POSITIONS = ("full", "batch")
 
@@ -34,6 +34,9 @@ class MMSRec(MultiModalRecommender):
     """Masked prediction with pictures and texts. Keys: ``properties/model/MMSRec.yaml``."""
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT, IMAGE)
+    ranks_in_pretraining: ClassVar[bool] = (
+        False  # the mask token, where users are read, learns in fine-tuning
+    )
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)

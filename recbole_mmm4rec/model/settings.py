@@ -1,9 +1,13 @@
 """From a configuration's keys to the settings of layers."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from torch import nn
+
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.nn.absent import Absent
+from recbole_mmm4rec.nn.item_table import FrozenFeatures
 from recbole_mmm4rec.nn.mamba import MambaSettings
 from recbole_mmm4rec.nn.time_aware import TimeSettings
 from recbole_mmm4rec.nn.tissd import SKIPS, SSDSettings
@@ -21,12 +25,20 @@ def chosen(config: Any, key: str, choices: Collection[str]) -> str:
 
 
 def masks_missing(config: Any) -> bool:
-    """Whether items without text get no vector from it, key ``missing_modality``.
+    """Whether items without a modality get no vector from it, key ``missing_modality``.
 
     Raises:
         UserError: another value than 'mask' or 'constant'.
     """
     return chosen(config, "missing_modality", ("mask", "constant")) == "mask"
+
+
+def absent_vectors(config: Any, features: Mapping[str, FrozenFeatures]) -> nn.ModuleDict:
+    """Vectors for histories, of those modalities that some items have no vector in."""
+    incomplete = [name for name, f in features.items() if masks_missing(config) and not f.complete]
+    return nn.ModuleDict(
+        {name: Absent(config["hidden_size"], config["initializer_range"]) for name in incomplete}
+    )
 
 
 def mamba_settings(config: Any) -> MambaSettings:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from recbole_mmm4rec.columns import TEXT
 from recbole_mmm4rec.model.base import MultiModalRecommender, Table
-from recbole_mmm4rec.model.settings import masks_missing
+from recbole_mmm4rec.model.settings import absent_vectors, masks_missing
 from recbole_mmm4rec.nn.id_table import IdTable, look_up
 from recbole_mmm4rec.nn.item_table import FrozenFeatures, ModalityTable
 from recbole_mmm4rec.nn.parameters import initialise
@@ -59,7 +59,11 @@ class SingleTableRecommender(MultiModalRecommender):
     def encode(self, table: Table, item_seq: Tensor, lengths: Tensor, context: list[Tensor]) -> Tensor:
         """(b, W) rows of the table -> (b, D)."""
         trimmed = [part[:, : item_seq.shape[1]] for part in context]
-        return self.encoder(look_up(table["item"], item_seq), lengths, *([trimmed] if trimmed else []))
+        return self.encoder(self.history(table, item_seq), lengths, *([trimmed] if trimmed else []))
+
+    def history(self, table: Table, item_seq: Tensor) -> Tensor:
+        """(b, W) rows of the table -> (b, W, D)."""
+        return look_up(table["item"], item_seq)
 
     def candidates(self, table: Table, items: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """(n, D), the table itself."""
@@ -80,3 +84,17 @@ class TextItems(SingleTableRecommender):
     def vectors(self, items: Tensor | None = None) -> Tensor:
         """(n, D) adapted texts."""
         return self.table(items)[TEXT]
+
+
+class TextStream(TextItems):
+    """The same for encoders without positions, which must not read zeros."""
+
+    def build_table(self, config: Any, features: Mapping[str, FrozenFeatures]) -> nn.Module:
+        """Adapter of the text features, and a vector for histories where an item has none."""
+        self.absent = absent_vectors(config, {TEXT: self.required_text(config, features)})
+        return super().build_table(config, features)
+
+    def history(self, table: Table, item_seq: Tensor) -> Tensor:
+        """(b, W) rows of the table -> (b, W, D)."""
+        vectors = super().history(table, item_seq)
+        return self.absent[TEXT](vectors) if TEXT in self.absent else vectors

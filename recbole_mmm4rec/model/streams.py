@@ -6,14 +6,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from recbole_mmm4rec.columns import IMAGE, TEXT
+from recbole_mmm4rec.columns import ID, IMAGE, TEXT
 from recbole_mmm4rec.model.base import MultiModalRecommender, Table
 from recbole_mmm4rec.model.settings import masks_missing
 from recbole_mmm4rec.nn.id_table import IdTable
 from recbole_mmm4rec.nn.item_table import ModalityTable
-
-ID = "id"
-"""Name of the stream of item ids."""
 
 
 class StreamRecommender(MultiModalRecommender):

@@ -7,7 +7,9 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 
-def in_chunks(function: Callable[..., Tensor], parts: Sequence[Tensor], chunk: int) -> Tensor:
+def in_chunks(
+    function: Callable[..., Tensor], parts: Sequence[Tensor], chunk: int, rows: int | None = None
+) -> Tensor:
     """``function(*parts)`` for a function that treats every row alone.
 
     With gradients, a chunk's activations are computed again in the backward pass, from the same random draws,
@@ -17,11 +19,12 @@ def in_chunks(function: Callable[..., Tensor], parts: Sequence[Tensor], chunk: i
         function: (n, ...) tensors -> (n, D).
         parts: what it is called with, each (n, ...).
         chunk: rows at a time; 0: all at once, nothing is computed twice.
+        rows: of all calls together whose activations would lie in memory at once, where this is one of them.
 
     Returns:
         (n, D).
     """
-    if chunk <= 0 or chunk >= len(parts[0]):
+    if chunk <= 0 or chunk >= (rows or len(parts[0])):
         return function(*parts)
     calls = zip(*(part.split(chunk) for part in parts), strict=True)
     if not torch.is_grad_enabled():

@@ -65,6 +65,8 @@ class InterestTransformer(nn.Module):
         """
         keys, mask = key_mask_or_all(real), key_mask_or_all(valid)
         memory = self.encoder_norm(self.encoder(interests, keys))
+        # without any interest the stack reads a zero, where the gradients of its norms would overflow
+        memory = torch.where(real.any(1)[:, None, None], memory, memory.detach())
         for layer in self.decoder[:-1]:
             items = layer(items, mask, memory, keys)
         last = self.decoder[-1](items, mask, memory, keys, read.unsqueeze(1))

@@ -26,7 +26,7 @@ class InterestTable(nn.Module):
         clustering: one of CLUSTERINGS.
         iterations: of k-means, each time; it starts from the centroids of the time before.
         neighbour_ratio: share of the points that make a density (dpc_knn).
-        seed: of the first centroids.
+        seed: of the first centroids, and of the jumps of those without points.
     """
 
     clusters: Tensor
@@ -47,7 +47,7 @@ class InterestTable(nn.Module):
         self.clustering, self.iterations, self.seed = clustering, iterations, seed
         members = torch.stack(list(present.values()), dim=1)
         points = int(members.sum())
-        self.count = max(1, math.ceil(ratio * points))
+        self.count = max(1, min(points, math.ceil(ratio * points)))
         self.neighbours = max(1, math.ceil(neighbour_ratio * points))
         self.register_buffer("members", members, persistent=False)
         self.register_buffer("clusters", torch.zeros(members.shape, dtype=torch.int64))

@@ -40,6 +40,11 @@ class FrozenFeatures(nn.Module):
         """D_m."""
         return self.matrix.shape[1]
 
+    @property
+    def complete(self) -> bool:
+        """Whether every item has the modality."""
+        return len(self.distinct) == len(self.matrix)
+
     def rows(self, items: Tensor | None) -> tuple[Tensor, Tensor]:
         """Features (n, D_m) and presence (n, 1) of ``items`` (n,) int64; None: of all N + 1 rows."""
         if items is None:

@@ -102,15 +102,15 @@ class JointEncoder(nn.Module):
         for kind, rows in enumerate(groups):
             had = [name for at, name in enumerate(names) if kind >> at & 1]
             if had and len(rows):
-                vectors.append(self._alone({name: tokens[name][rows] for name in had}, chunk))
+                vectors.append(self._alone({name: tokens[name][rows] for name in had}, chunk, len(kinds)))
         return torch.cat(vectors).index_select(0, torch.cat(groups).argsort())
 
-    def _alone(self, tokens: Mapping[str, Tensor], chunk: int) -> Tensor:
-        """(n, D) a modality -> (n, D), for items that have all of them."""
+    def _alone(self, tokens: Mapping[str, Tensor], chunk: int, items: int) -> Tensor:
+        """(n, D) a modality -> (n, D), for those of all ``items`` that have all of them."""
         first = torch.zeros(1, dtype=torch.int64, device=self.mask.weight.device)
 
         def encode(*parts: Tensor) -> Tensor:
             slots = {name: part.unsqueeze(1) for name, part in zip(tokens, parts, strict=True)}
             return self(slots, None, first)[:, 0]
 
-        return in_chunks(encode, list(tokens.values()), chunk)
+        return in_chunks(encode, list(tokens.values()), chunk, items)

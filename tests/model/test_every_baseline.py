@@ -111,6 +111,18 @@ def test_trimming_and_the_rest_of_the_batch_change_no_user(
 
 
 @pytest.mark.parametrize("name", BASELINES)
+def test_items_without_features_leave_the_first_gradients_in_bounds(name: str) -> None:
+    deep = {"num_layers": 4, "n_layers": 4, "n_encoder_layers": 4}
+    model = build(name, **CROSS_ENTROPY_ALONE, **deep)
+    data = builders.random_batch(
+        [1, 2, LENGTH, 3], 4, LENGTH
+    )  # items 1 to 3 have no text, and 2 and 3 nothing
+    model.calculate_loss(data).backward()
+    largest = {n: p.grad.abs().max().item() for n, p in model.named_parameters() if p.grad is not None}
+    assert all(value < 100 for value in largest.values()), largest
+
+
+@pytest.mark.parametrize("name", BASELINES)
 def test_bf16_products_stay_near(name: str) -> None:
     model, data = build(name, **CROSS_ENTROPY_ALONE).eval(), batch()
     exact = model.calculate_loss(data)
