@@ -72,11 +72,9 @@ class HM4SR(StreamRecommender):
         self.categories = None
         if categories is not None:
             self.categories = CategoryHead(categories, self.hidden_size * len(self.streams))
-            count = categories.shape[1]
-            if self.misindexed and count < self.max_seq_length:
-                raise UserError(
-                    f"category_index: sample needs {self.max_seq_length} categories, {field} has {count}"
-                )
+            count, least = categories.shape[1], self.max_seq_length
+            if self.misindexed and count < least:
+                raise UserError(f"category_index: sample needs {least} categories, {field} has {count}")
 
     def context(self, interaction: Any) -> list[Tensor]:
         """(B, L) gaps in seconds and (B, L) moments in time units, both float32, where there are times."""

@@ -34,9 +34,7 @@ class MMSRec(MultiModalRecommender):
     """Masked prediction with pictures and texts. Keys: ``properties/model/MMSRec.yaml``."""
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT, IMAGE)
-    ranks_in_pretraining: ClassVar[bool] = (
-        False  # the mask token, where users are read, learns in fine-tuning
-    )
+    ranks_in_pretraining: ClassVar[bool] = False  # users are read at a mask token, which learns later
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 class Absent(nn.Module):
     """A learnt vector for items whose own is all zeros; pads, which nothing reads, get it too.
 
-    For streams without positions: at zero a layer norm multiplies gradients by ``eps ** -0.5``, the block after
-    it says zero again, and a few layers of that overflow.
+    For streams without positions: at zero a layer norm multiplies gradients by ``eps ** -0.5``, the block
+    after it says zero again, and a few layers of that overflow.
 
     Args:
         width: D.

@@ -92,6 +92,16 @@ def test_s3rec_moves_its_items_by_token_on_request(tmp_path: Path) -> None:
     assert not report.fresh
 
 
+def test_ids_move_and_clusters_stay(tmp_path: Path) -> None:
+    source = build("MISSRec", 25, "finetune", transductive=True)
+    source.discover_interests()
+    target = build("MISSRec", 25, "finetune", transductive=True, modalities=["text"])
+    report = load_pretrained(target, save(tmp_path / "a.pth", source, tokens(25)), tokens(25), True)
+    assert torch.equal(target.ids.embedding.weight, source.ids.embedding.weight)
+    assert sorted(report.fresh) == FRESH["MISSRec"]
+    target.calculate_loss(batch()).backward()
+
+
 @pytest.mark.parametrize("name", ["ZESRec", "UniSRec", "VQRec", "M3Rec", "MMSRec", "MISSRec"])
 def test_features_of_another_width_are_refused(name: str, tmp_path: Path) -> None:
     source, target = build(name, 40, "pretrain"), build(name, 25, "finetune", width=8)

@@ -114,9 +114,7 @@ def test_trimming_and_the_rest_of_the_batch_change_no_user(
 def test_items_without_features_leave_the_first_gradients_in_bounds(name: str) -> None:
     deep = {"num_layers": 4, "n_layers": 4, "n_encoder_layers": 4}
     model = build(name, **CROSS_ENTROPY_ALONE, **deep)
-    data = builders.random_batch(
-        [1, 2, LENGTH, 3], 4, LENGTH
-    )  # items 1 to 3 have no text, and 2 and 3 nothing
+    data = builders.random_batch([1, 2, LENGTH, 3], 4, LENGTH)  # of items 1 to 3, which have no text
     model.calculate_loss(data).backward()
     largest = {n: p.grad.abs().max().item() for n, p in model.named_parameters() if p.grad is not None}
     assert all(value < 100 for value in largest.values()), largest

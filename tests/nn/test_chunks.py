@@ -43,6 +43,9 @@ def test_a_chunk_is_all_that_is_worked_on() -> None:
     in_chunks(function, [x.requires_grad_()], 4).sum().backward()
     assert sizes == [4, 4, 2, 2, 4, 4]  # once more in the backward pass, from the end
     sizes.clear()
+    in_chunks(function, [x], 10, rows=11).sum().backward()
+    assert sizes == [10, 10]  # one of several calls whose activations do not fit together
+    sizes.clear()
     with torch.no_grad():
         in_chunks(function, [x], 4)
     assert sizes == [4, 4, 2]

@@ -48,6 +48,14 @@ def test_items_without_anything_have_one_empty_slot() -> None:
 
 
 @pytest.mark.parametrize("clustering", CLUSTERINGS)
+def test_there_are_no_more_clusters_than_points(clustering: str) -> None:
+    there = {"text": torch.arange(6) > 0}
+    table = InterestTable(there, D, 1.5, clustering)
+    table.fit({"text": torch.randn(6, D, generator=generator())})
+    assert sorted(table.clusters[:, 0].tolist()) == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("clustering", CLUSTERINGS)
 def test_what_is_missing_is_in_no_cluster(clustering: str) -> None:
     there = present()
     table = InterestTable(there, D, 0.3, clustering)
