@@ -5,6 +5,7 @@ stream -> the sum of the streams' products; three losses beside the cross-entrop
 pre-training; here it is the cross-entropy over the batch, with the same losses beside it.
 """
 
+from logging import getLogger
 from typing import Any
 
 import torch
@@ -70,6 +71,8 @@ class HM4SR(StreamRecommender):
         self.misindexed = chosen(config, "category_index", INDICES) == "sample"
         categories = item_categories(dataset, field)
         self.categories = None
+        if categories is None and self.weights["cp"]:
+            getLogger().info("HM4SR: no category_field, so it learns without the prediction of categories")
         if categories is not None:
             self.categories = CategoryHead(categories, self.hidden_size * len(self.streams))
             count, least = categories.shape[1], self.max_seq_length
