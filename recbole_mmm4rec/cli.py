@@ -72,6 +72,10 @@ def _train(flags: dict[str, str]) -> None:
 
     keep_memory()
     bench, nproc = flags.pop("bench", None), _whole_number("nproc", flags.pop("nproc", "1"))
+    if bench is not None and nproc != 1:
+        raise UserError("--nproc and --bench do not go together: a step of one process is measured")
+    if bench in (GROWTH, PRETRAINING) and flags:
+        raise UserError(f"--{next(iter(flags))} and --bench={bench} do not go together: it sets all sizes")
     call = _call(flags)
     if bench is None:
         run_in_processes(nproc, call)
@@ -87,17 +91,18 @@ def _train(flags: dict[str, str]) -> None:
 def _call(flags: dict[str, str]) -> dict[str, Any]:
     """Arguments of a run. Without a dataset and a file it is the small one that shows the whole way."""
     from recbole_mmm4rec.host.command_line import typed_values
-    from recbole_mmm4rec.host.property_files import properties_path
+    from recbole_mmm4rec.host.property_files import properties_path, read_config_files
 
     model, dataset = flags.pop("model", None), flags.pop("dataset", None)
     files = flags.pop("config_files", "").split()
     if not files and dataset is None and (model or DEFAULT_MODEL) == DEFAULT_MODEL:
         files = [str(properties_path() / "stage" / "quick.yaml")]
+    named = read_config_files(files)
     return {
         "model": model,
         "dataset": dataset,
         "config_file_list": files,
-        "config_dict": typed_values(flags, model, dataset),
+        "config_dict": typed_values(flags, model or named.get("model") or DEFAULT_MODEL, dataset),
         "origin": "command line",
     }
 

@@ -15,6 +15,7 @@ from recbole.utils import ModelType
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import find_model, is_ours
 from recbole_mmm4rec.host.config_checks import (
+    check_choices,
     check_known,
     check_ranges,
     check_types,
@@ -67,6 +68,7 @@ class RunConfig(Config):
         except (ValueError, TypeError, NotImplementedError) as error:
             raise UserError(" ".join(str(error).split())) from error
         if checked:
+            check_choices(self.final_config_dict)
             check_ranges(self.final_config_dict)
             check_valid_metric(self.final_config_dict)
 

@@ -82,6 +82,6 @@ def _report(result: dict[str, Any]) -> None:
     logger = getLogger()
     logger.info(set_color("best valid ", "yellow") + f": {result['best_valid_result']}")
     logger.info(set_color("test result", "yellow") + f": {result['test_result']}")
-    facts = f"{result['epochs']} epochs, best epoch {result['best_epoch']}, {result['seconds']} s"
+    facts = f"{result['epochs']} epochs, best epoch {result['best_epoch']} (from 0), {result['seconds']} s"
     logger.info(set_color("run", "yellow") + f": {facts}")
     logger.info(set_color("checkpoint", "yellow") + f": {result['checkpoint'] or 'not saved'}")

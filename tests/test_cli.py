@@ -1,5 +1,6 @@
 """The command line: what is parsed, what is refused, what is printed."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import pytest
 from recbole_mmm4rec import cli
 from recbole_mmm4rec.cli import main
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.catalogue import our_models
 from recbole_mmm4rec.host.command_line import parse, typed_value, typed_values
+from recbole_mmm4rec.host.config_checks import documented_keys, is_text
 from recbole_mmm4rec.host.property_files import Key
 
 TEXT_KEY, LIST_KEY = Key("a", "b", "str", ""), Key("a", [], "list of int", "")
@@ -59,6 +62,18 @@ def test_text_stays_text_where_a_key_is_text() -> None:
     assert typed_value("[5,10]", LIST_KEY) == [5, 10]
     flags = {"gpu_id": "0", "user_inter_num_interval": "[5,10]", "topk": "[5]"}
     assert typed_values(flags, None, None) == {**flags, "topk": [5]}
+
+
+@pytest.mark.parametrize("model", our_models())
+def test_every_documented_choice_can_be_given(model: str) -> None:
+    for key in documented_keys(model, "").values():
+        for choice in re.findall(r"'(\w+)'", key.meaning) if is_text(key) else ():
+            assert typed_value(choice, key) == choice
+
+
+def test_a_choice_is_known_without_a_model() -> None:
+    assert cli._call({"skip": "none"})["config_dict"] == {"skip": "none"}
+    assert cli._call({"pretrained": "none"})["config_dict"] == {"pretrained": None}
 
 
 def test_help_lists_models_and_examples(capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,6 +128,23 @@ A_FILE = "atomic_data/tiny/tiny.inter"
             "valid_metric: NDCG@10 is none of metrics x topk",
         ),
         (["--dataset=tiny", "--model=Pop", f"--checkpoint_dir={A_FILE}"], f"{A_FILE}: File exists"),
+        (
+            ["--dataset=tiny", "--model=Pop", "--valid_metric=Recall"],
+            "valid_metric: Recall is none of metrics",
+        ),
+        (
+            ["--dataset=tiny", "--model=SASRecT", "--stage=pretraining"],
+            "stage: 'pretraining' is none of finetune",
+        ),
+        (["--dataset=tiny", "--fidelity=Reference"], "fidelity: 'Reference' is none of paper, reference"),
+        (["--dataset=tiny", "--num_buckets=0"], "num_buckets: 0 is not above 0"),
+        (["--dataset=tiny", "--model=BPR", "--weight_decay=-1"], "weight_decay: -1 is below 0"),
+        (
+            ["--dataset=tiny", "--eval_args={split: {RS: [0.8,0.1,0.1]}, order: RO, mode: full}"],
+            "eval_args: a sequential model needs the order of time",
+        ),
+        (["--bench=growth", "--model=SASRec"], "--model and --bench=growth do not go together"),
+        (["--bench", "--nproc=2"], "--nproc and --bench do not go together"),
         (["--dataset=tiny", "--model=Pop", "--metrics=[]"], "command line: 'metrics' names no metric"),
         (
             ["--dataset=tiny", "--model=Pop", "--local_rank=0"],
@@ -147,6 +179,6 @@ def test_a_run_by_flags(tiny: Path, in_tmp: Path) -> None:
     flags = ["--model=BPR", f"--dataset={tiny.name}", "--config_files", "a.yaml b.yaml", "--epochs=1"]
     assert main([*flags, "--show_progress=False", "--flops"]) == 0
     log = next((in_tmp / "log" / "BPR").iterdir()).read_text()
-    results = ("FLOPs", "best valid", "test result", "1 epochs, best epoch 0", "checkpoint: saved")
+    results = ("FLOPs", "best valid", "test result", "1 epochs, best epoch 0 (from 0)", "checkpoint: saved")
     for expected in ("embedding_size = 8", *results):
         assert expected in log

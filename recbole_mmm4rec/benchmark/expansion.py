@@ -14,7 +14,7 @@ from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import find_model, near
 from recbole_mmm4rec.host.command_line import typed_values
-from recbole_mmm4rec.host.config_checks import documented_keys, evaluated_metrics, known_keys
+from recbole_mmm4rec.host.config_checks import check_seed, documented_keys, evaluated_metrics, known_keys
 from recbole_mmm4rec.host.plain import plain_config
 from recbole_mmm4rec.host.run_key import run_key, settings_of
 
@@ -48,6 +48,8 @@ class Expansion:
                 for the report that none of the runs measures.
         """
         self._refuse_unknown()
+        for seed in self.benchmark.seeds:
+            check_seed(seed)
         found: dict[str, RunPlan] = {}
         for plan in (plan for dataset in self.benchmark.datasets for plan in self._on(dataset)):
             first = found.setdefault(plan.key, plan)
@@ -137,6 +139,8 @@ class Expansion:
                 if key not in known:
                     hint = near(key, sorted(known))
                     raise UserError(f"{origin}: unknown key '{key}' for {', '.join(models)}{hint}")
+        if self.pretrain_flags and not any(setting.pretrain for setting in self.benchmark.settings):
+            raise UserError(f"--{PRETRAIN}{next(iter(self.pretrain_flags))}: no setting is pre-trained")
 
     def _refuse_unmeasured(self, plans: list[RunPlan]) -> None:
         measured = dict.fromkeys(name for plan in plans for name in evaluated_metrics(plan.config))

@@ -143,13 +143,11 @@ def make_launcher(kind: str, folder: Path, workers: int) -> Launcher:
     Raises:
         UserError: another name.
     """
+    if kind not in ("process", "ray"):
+        raise UserError(f"--launcher: '{kind}' is not one of process, ray")
     if workers == 0:
         return HereLauncher(folder)
-    if kind == "ray":
-        return RayLauncher(folder, workers)
-    if kind != "process":
-        raise UserError(f"--launcher: '{kind}' is not one of process, ray")
-    return ProcessLauncher(folder, workers)
+    return RayLauncher(folder, workers) if kind == "ray" else ProcessLauncher(folder, workers)
 
 
 def _work(run: Run, plan: dict[str, Any], folder: str, threads: int) -> None:

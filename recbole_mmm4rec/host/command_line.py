@@ -54,7 +54,7 @@ def typed_values(flags: dict[str, str], model: str | None, dataset: str | None) 
 
 def typed_value(raw: str, key: Key | None) -> Any:
     """One raw string to a value."""
-    if raw.lower() in NULLS:
+    if raw.lower() in NULLS and not _is_choice(raw, key):
         return None
     if key is not None and is_text(key):
         return raw
@@ -63,3 +63,8 @@ def typed_value(raw: str, key: Key | None) -> Any:
     except (yaml.YAMLError, ValueError):  # ValueError: a date that no calendar has
         return raw
     return value if isinstance(value, bool | int | float | list | dict) else raw
+
+
+def _is_choice(raw: str, key: Key | None) -> bool:
+    """Whether 'none' is a word that a key takes: ``--skip=none``."""
+    return raw == "none" and key is not None and is_text(key) and key.default is not None

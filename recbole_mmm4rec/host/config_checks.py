@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from recbole.utils import ModelType
+
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.property_files import Key, properties_path, read_keys, recbole_properties_path
 
@@ -27,8 +29,17 @@ PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "none": (type(None),),
 }
 
-POSITIVE = ("train_batch_size", "eval_batch_size", "eval_chunk_size", "learning_rate", "MAX_ITEM_LIST_LENGTH")
-"""Keys whose values are above 0."""
+POSITIVE = (
+    *("train_batch_size", "eval_batch_size", "eval_chunk_size", "learning_rate", "MAX_ITEM_LIST_LENGTH"),
+    *("accumulation_steps", "hidden_size", "embedding_size", "inner_size", "num_layers", "n_layers"),
+    *("n_heads", "head_dim", "n_groups", "d_state", "d_conv", "expand", "num_buckets"),
+)
+"""Keys whose numbers are above 0."""
+
+CHOICES = {"stage": ("finetune", "pretrain"), "fidelity": ("paper", "reference")}
+"""Values of keys that several places compare with one of them."""
+
+LEAVE_ONE_OUT = ("valid_and_test", "valid_only", "test_only")
 
 
 def documented_keys(model: str, dataset: str) -> dict[str, Key]:
@@ -128,9 +139,13 @@ def check_whole(values: dict[str, Any], sources: dict[str, str]) -> None:
 
 
 def evaluated_metrics(final: dict[str, Any]) -> list[str]:
-    """What an evaluation gives, in lower case: every metric at every k, and those without a k."""
+    """What an evaluation gives, in lower case: every metric at every k, or alone where it has none."""
+    from recbole.evaluator.register import metric_types
+    from recbole.utils import EvaluatorType
+
     metrics = [str(name).lower() for name in final["metrics"]]
-    return [*(f"{name}@{k}" for name in metrics for k in final["topk"]), *metrics]
+    alone = [name for name in metrics if name == "gauc" or metric_types.get(name) == EvaluatorType.VALUE]
+    return [*(f"{name}@{k}" for name in metrics if name not in alone for k in final["topk"]), *alone]
 
 
 def check_valid_metric(final: dict[str, Any]) -> None:
@@ -143,7 +158,28 @@ def check_valid_metric(final: dict[str, Any]) -> None:
 def check_ranges(final: dict[str, Any]) -> None:
     """Refuse sizes and rates below which RecBole fails in the middle of its work."""
     for key in POSITIVE:
-        if final.get(key) is not None and not final[key] > 0:
+        if isinstance(final.get(key), int | float) and not final[key] > 0:
             raise UserError(f"{key}: {final[key]} is not above 0")
-    if final["seed"] is not None and not 0 <= final["seed"] < 2**32:
-        raise UserError(f"seed: {final['seed']} is not from 0 to {2**32 - 1}")
+    if (final.get("weight_decay") or 0) < 0:
+        raise UserError(f"weight_decay: {final['weight_decay']} is below 0")
+    if final["seed"] is not None:
+        check_seed(final["seed"])
+
+
+def check_seed(seed: int) -> None:
+    """Refuse what numpy takes for no seed."""
+    if not 0 <= seed < 2**32:
+        raise UserError(f"seed: {seed} is not from 0 to {2**32 - 1}")
+
+
+def check_choices(final: dict[str, Any]) -> None:
+    """Refuse words that would silently mean another one, and splits that fail after the data are read."""
+    for key, choices in CHOICES.items():
+        if key in final and final[key] not in choices:
+            raise UserError(f"{key}: '{final[key]}' is none of {', '.join(choices)}")
+    split = final["eval_args"]
+    if final["MODEL_TYPE"] == ModelType.SEQUENTIAL and split["order"] != "TO":
+        raise UserError("eval_args: a sequential model needs the order of time, order: TO")
+    one_out = split["split"].get("LS", LEAVE_ONE_OUT[0])
+    if one_out not in LEAVE_ONE_OUT:
+        raise UserError(f"eval_args: split: LS: '{one_out}' is none of {', '.join(LEAVE_ONE_OUT)}")

@@ -48,6 +48,8 @@ def test_common_values_reach_the_models_that_know_them(make_plans: MakePlans) ->
         ({"common": {"n_layer": 1}}, {}, "some.yaml: unknown key 'n_layer' for Pop, SASRec; did you mean"),
         ({}, {"n_layer": "1"}, "command line: unknown key 'n_layer' for Pop, SASRec"),
         ({}, {"pretrain.dataset": "a"}, "command line: 'dataset' in --pretrain: the benchmark decides it"),
+        ({}, {"pretrain.epochs": "1"}, "--pretrain.epochs: no setting is pre-trained"),
+        ({"seeds": [2**33]}, {}, "seed: 8589934592 is not from 0"),
         ({}, {"pretrain.n_layer": "1"}, "command line: unknown key 'n_layer'"),
         (
             {"report": {"metrics": ["NDCG@7"]}},

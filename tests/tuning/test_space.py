@@ -1,10 +1,12 @@
 """Files in RecBole's format: what they mean, and that they are never run as code."""
 
+import importlib
 import math
 import random
 from pathlib import Path
 
 import pytest
+import torch
 from recbole.trainer import HyperTuning
 
 from recbole_mmm4rec.errors import UserError
@@ -12,6 +14,7 @@ from recbole_mmm4rec.host.catalogue import our_models, recbole_models
 from recbole_mmm4rec.host.config_checks import documented_keys
 from recbole_mmm4rec.host.property_files import properties_path
 from recbole_mmm4rec.tuning.space import Range, as_recbole_dict, drawn, every, find_space, read_space, size
+from tests.model import builders
 
 TEXT = """
 # comment
@@ -111,3 +114,14 @@ def test_ready_files_are_found_by_model() -> None:
 def test_ready_files_name_keys_of_their_models(path: Path) -> None:
     assert path.stem in [*our_models(), *recbole_models()]
     assert set(read_space(path)) <= set(documented_keys(path.stem, ""))
+
+
+@pytest.mark.parametrize("name", [path.stem for path in READY if path.stem in our_models()])
+def test_ready_sizes_go_together(name: str) -> None:
+    sizes = {"hidden_size", "head_dim", "n_groups", "n_heads"}
+    space = {key: values for key, values in find_space(name)[1].items() if key in sizes}
+    features = {kind: builders.feature(torch.randn(9, 6)) for kind in ("text", "image")}
+    model = getattr(importlib.import_module(our_models()[name]), name)
+    used = {kind: matrix for kind, matrix in features.items() if kind in model.modalities}
+    for chosen in every(space) if space else ():
+        model(builders.settings(name, seed=0, **chosen), builders.dataset(9, **used))
