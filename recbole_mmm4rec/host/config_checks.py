@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from recbole.utils import ModelType
-
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.property_files import Key, properties_path, read_keys, recbole_properties_path
 
@@ -140,7 +138,7 @@ def check_whole(values: dict[str, Any], sources: dict[str, str]) -> None:
 
 def evaluated_metrics(final: dict[str, Any]) -> list[str]:
     """What an evaluation gives, in lower case: every metric at every k, or alone where it has none."""
-    from recbole.evaluator.register import metric_types
+    from recbole.evaluator.register import metric_types  # late: --help does without torch
     from recbole.utils import EvaluatorType
 
     metrics = [str(name).lower() for name in final["metrics"]]
@@ -174,6 +172,8 @@ def check_seed(seed: int) -> None:
 
 def check_choices(final: dict[str, Any]) -> None:
     """Refuse words that would silently mean another one, and splits that fail after the data are read."""
+    from recbole.utils import ModelType  # late too
+
     for key, choices in CHOICES.items():
         if key in final and final[key] not in choices:
             raise UserError(f"{key}: '{final[key]}' is none of {', '.join(choices)}")
