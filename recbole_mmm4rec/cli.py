@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.host.command_line import TRUE, parse
+from recbole_mmm4rec.host.command_line import TRUE, parse, refuse_beside
 from recbole_mmm4rec.host.help import help_text, version_text
 
 BAD_INPUT = 2
@@ -74,8 +74,8 @@ def _train(flags: dict[str, str]) -> None:
     bench, nproc = flags.pop("bench", None), _whole_number("nproc", flags.pop("nproc", "1"))
     if bench is not None and nproc != 1:
         raise UserError("--nproc and --bench do not go together: a step of one process is measured")
-    if bench in (GROWTH, PRETRAINING) and flags:
-        raise UserError(f"--{next(iter(flags))} and --bench={bench} do not go together: it sets all sizes")
+    if bench in (GROWTH, PRETRAINING):
+        refuse_beside(f"bench={bench}", flags, dict.fromkeys(flags, "it sets all sizes"))
     call = _call(flags)
     if bench is None:
         run_in_processes(nproc, call)

@@ -15,11 +15,18 @@ from recbole_mmm4rec.benchmark.results import RUNS, Results
 from recbole_mmm4rec.benchmark.schedule import Schedule
 from recbole_mmm4rec.benchmark.spec import Benchmark, find_benchmark, refuse_own
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.command_line import refuse_beside
 from recbole_mmm4rec.host.files import locked, write_text
 from recbole_mmm4rec.host.property_files import read_config_files
 
 OUTPUT = "benchmark_results"
 PLAN = "plan.yaml"
+NOT_FOR_RUNS = {
+    "model": "name the models in --benchmark",
+    "nproc": "each run is one process; --workers=K does K runs at a time",
+    "resume": "the same command goes on where it stopped",
+    "checkpoint_dir": "--output names the folder",
+}
 LOGGER = logging.getLogger("recbole_mmm4rec")
 
 
@@ -38,7 +45,7 @@ def benchmark_command(flags: dict[str, str]) -> int:
     wanted = wanted.narrowed(_names(left.pop("dataset", "")), _seeds(left))
     workers, launcher = _count("workers", left.pop("workers", "1")), left.pop("launcher", "process")
     folder = Path(left.pop("output", f"{OUTPUT}/{wanted.name}")).resolve()
-    _refuse_flags(left)
+    refuse_beside("benchmark", left, NOT_FOR_RUNS)
     files = left.pop("config_files", "")
     shared = read_config_files(files.split())
     refuse_own(files, "the config file", shared)
@@ -101,15 +108,3 @@ def _count(flag: str, text: str) -> int:
     if not text.isdigit():
         raise UserError(f"--{flag} expects whole numbers, got '{text}'")
     return int(text)
-
-
-def _refuse_flags(flags: dict[str, str]) -> None:
-    reasons = {
-        "model": "name the models in --benchmark",
-        "nproc": "each run is one process; --workers=K does K runs at a time",
-        "resume": "the same command goes on where it stopped",
-        "checkpoint_dir": "--output names the folder",
-    }
-    for key, reason in reasons.items():
-        if key in flags:
-            raise UserError(f"--{key} and --benchmark do not go together: {reason}")

@@ -1,6 +1,6 @@
 """Flags of the command line to values, without ever evaluating them as code."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -40,6 +40,17 @@ def _take(remaining: list[str]) -> tuple[str, str]:
     if remaining and not remaining[0].startswith("--"):
         return key, remaining.pop(0)
     return key, TRUE
+
+
+def refuse_beside(command: str, flags: Mapping[str, str], reasons: Mapping[str, str]) -> None:
+    """Refuse flags that a command would ignore.
+
+    Raises:
+        UserError: one that has a reason.
+    """
+    for key in flags:
+        if key in reasons:
+            raise UserError(f"--{key} and --{command} do not go together: {reasons[key]}")
 
 
 def typed_values(flags: dict[str, str], model: str | None, dataset: str | None) -> dict[str, Any]:

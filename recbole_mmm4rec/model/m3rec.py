@@ -38,7 +38,7 @@ class M3Rec(StreamRecommender):
             block = StateSpaceBlock(Mamba(mamba_settings(config)), width, dropout, residual=count > 1)
             layers.append(ModalityExpertLayer(block, self.streams, width, dropout, cut))
         self.encoder = ModalityExpertEncoder(layers, self.streams, width, dropout)
-        self.absent = absent_vectors(config, self.frozen_features(dataset))
+        self.absent = absent_vectors(config, self.table)
         self.scales = nn.ParameterDict({name: nn.Parameter(torch.ones(1)) for name in self.table.adapters})
         initialise(self, config["initializer_range"])
 

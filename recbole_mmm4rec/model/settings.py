@@ -1,13 +1,13 @@
 """From a configuration's keys to the settings of layers."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
 from torch import nn
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.nn.absent import Absent
-from recbole_mmm4rec.nn.item_table import FrozenFeatures
+from recbole_mmm4rec.nn.item_table import ModalityTable
 from recbole_mmm4rec.nn.mamba import MambaSettings
 from recbole_mmm4rec.nn.time_aware import TimeSettings
 from recbole_mmm4rec.nn.tissd import SKIPS, SSDSettings
@@ -33,12 +33,10 @@ def masks_missing(config: Any) -> bool:
     return chosen(config, "missing_modality", ("mask", "constant")) == "mask"
 
 
-def absent_vectors(config: Any, features: Mapping[str, FrozenFeatures]) -> nn.ModuleDict:
-    """Vectors for histories, of those modalities that some items have no vector in."""
-    incomplete = [name for name, f in features.items() if masks_missing(config) and not f.complete]
-    return nn.ModuleDict(
-        {name: Absent(config["hidden_size"], config["initializer_range"]) for name in incomplete}
-    )
+def absent_vectors(config: Any, table: ModalityTable) -> nn.ModuleDict:
+    """What stands in histories for items without a vector, by modality."""
+    width, std = config["hidden_size"], config["initializer_range"]
+    return nn.ModuleDict({name: Absent(width, std) for name in table.incomplete})
 
 
 def mamba_settings(config: Any) -> MambaSettings:

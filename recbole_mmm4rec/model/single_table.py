@@ -76,7 +76,7 @@ class TextItems(SingleTableRecommender):
     modalities: ClassVar[tuple[str, ...]] = (TEXT,)
     item_bound: tuple[str, ...] = ("table.item_bias.",)
 
-    def build_table(self, config: Any, features: Mapping[str, FrozenFeatures]) -> nn.Module:
+    def build_table(self, config: Any, features: Mapping[str, FrozenFeatures]) -> ModalityTable:
         """Adapter of the text features; ``item_bias`` adds a trainable row an item."""
         text = {TEXT: self.required_text(config, features)}
         return ModalityTable(text, config["hidden_size"], bool(config["item_bias"]), masks_missing(config))
@@ -89,10 +89,11 @@ class TextItems(SingleTableRecommender):
 class TextStream(TextItems):
     """The same for encoders without positions, which must not read zeros."""
 
-    def build_table(self, config: Any, features: Mapping[str, FrozenFeatures]) -> nn.Module:
+    def build_table(self, config: Any, features: Mapping[str, FrozenFeatures]) -> ModalityTable:
         """Adapter of the text features, and a vector for histories where an item has none."""
-        self.absent = absent_vectors(config, {TEXT: self.required_text(config, features)})
-        return super().build_table(config, features)
+        table = super().build_table(config, features)
+        self.absent = absent_vectors(config, table)
+        return table
 
     def history(self, table: Table, item_seq: Tensor) -> Tensor:
         """(b, W) rows of the table -> (b, W, D)."""

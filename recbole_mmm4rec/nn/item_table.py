@@ -96,6 +96,11 @@ class ModalityTable(nn.Module):
         """The vectors of ``items`` (n,) int64, or of all items: (n, D) a modality."""
         return {name: self._vectors(name, items) for name in self.adapters}
 
+    @property
+    def incomplete(self) -> list[str]:
+        """Modalities in which items have no vector of their own."""
+        return [name for name in self.adapters if self.mask_missing and not self._frozen(name).complete]
+
     def present(self, items: Tensor | None = None) -> dict[str, Tensor]:
         """Whether ``items`` have the modality: (n, 1) bool a modality."""
         return {name: self._frozen(name).rows(items)[1] for name in self.adapters}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.host.command_line import TRUE, typed_values
+from recbole_mmm4rec.host.command_line import TRUE, refuse_beside, typed_values
 from recbole_mmm4rec.host.files import locked
 from recbole_mmm4rec.host.property_files import read_config_files
 from recbole_mmm4rec.tuning.search import Search, Trials
@@ -40,7 +40,8 @@ def tune_command(flags: dict[str, str]) -> int:
     """
     left = dict(flags)
     tool, algorithm = _tool(left)
-    _refuse_flags(left, tool)
+    _refuse_other_tools(left, tool)
+    refuse_beside("tune", left, NOT_FOR_TRIALS)
     numbers = {key: _number(key, left.pop(key), kind) for key, kind in NUMBERS.items() if key in left}
     search = _search(left)
     config = search.check()
@@ -66,13 +67,10 @@ def _tool(left: dict[str, str]) -> tuple[str, str]:
     return tool, algorithm or ALGORITHMS[tool][0]
 
 
-def _refuse_flags(left: dict[str, str], tool: str) -> None:
-    """Refuse what would be ignored."""
+def _refuse_other_tools(left: dict[str, str], tool: str) -> None:
     for key in left:
         if OF_ONE_TOOL.get(key, tool) != tool:
             raise UserError(f"--{key}: {tool} has no such flag, --tool={OF_ONE_TOOL[key]} has")
-        if key in NOT_FOR_TRIALS:
-            raise UserError(f"--{key} and --tune do not go together: {NOT_FOR_TRIALS[key]}")
 
 
 def _search(left: dict[str, str]) -> Search:
