@@ -70,7 +70,7 @@ def report_command(folder: str) -> int:
     place = Path(folder)
     if not (place / RUNS).is_file():
         raise UserError(f"--report: {place / RUNS} does not exist")
-    page = import_module("recbole_mmm4rec.benchmark.report").write_report(place)
+    page = import_module("recbole_mmm4rec.benchmark.report.writing").write_report(place)
     sys.stdout.write(f"report: {page}\n")
     return 0
 

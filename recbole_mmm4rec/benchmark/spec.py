@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from recbole_mmm4rec.benchmark.report_choices import report_choices
+from recbole_mmm4rec.benchmark.report.plan_reading import report_choices
 from recbole_mmm4rec.benchmark.yaml_values import list_of, mapping, refuse_unknown
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import near, our_models, recbole_models

@@ -1,16 +1,28 @@
-"""What a report shows: ``plan.yaml``, all of it optional."""
+"""What a report shows, all of it optional."""
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
 
-import yaml
 
-from recbole_mmm4rec.benchmark.report_choices import ReportChoices, report_choices
-from recbole_mmm4rec.benchmark.yaml_values import list_of, mapping, text
-from recbole_mmm4rec.errors import UserError
+@dataclass(frozen=True)
+class ReportChoices:
+    """Choices of the user; what is None or empty follows from the runs.
 
-PLAN_FILE = "plan.yaml"
+    Attributes:
+        ours: label of the setting that is compared with the others.
+        baselines: labels by group (a table's upper heading, such as "T+ID"); without groups they share "".
+        metrics: lower-case names, in the order of the tables.
+        sections: names of sections, in the order of the page.
+    """
+
+    ours: str | None = None
+    baselines: dict[str, list[str]] = field(default_factory=dict)
+    metrics: tuple[str, ...] = ()
+    sections: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> list[str]:
+        """Every setting that is named."""
+        return [*filter(None, [self.ours]), *(name for group in self.baselines.values() for name in group)]
 
 
 @dataclass(frozen=True)
@@ -28,30 +40,3 @@ class ReportPlan(ReportChoices):
     title: str = "Benchmark"
     settings: tuple[str, ...] = ()
     keys: frozenset[str] = frozenset()
-
-
-def read_plan(folder: Path) -> ReportPlan:
-    """The plan of a benchmark's folder; the default one where there is none.
-
-    Raises:
-        UserError: no YAML, or a value of the wrong kind.
-    """
-    path = folder / PLAN_FILE
-    if not path.is_file():
-        return ReportPlan()
-    try:
-        plan = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: no YAML: {' '.join(str(error).split())}") from error
-    return _plan(str(path), plan)
-
-
-def _plan(origin: str, content: Any) -> ReportPlan:
-    plan = mapping(origin, "file", content)
-    return ReportPlan(
-        **vars(report_choices(origin, plan.get("report"))),
-        origin=f"{origin}: report",
-        title=text(origin, "title", plan.get("title")) or ReportPlan.title,
-        settings=tuple(list_of(origin, "settings", plan.get("settings"), str)),
-        keys=frozenset(list_of(origin, "keys", plan.get("keys"), str)),
-    )

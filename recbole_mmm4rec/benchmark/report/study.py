@@ -63,8 +63,7 @@ class Study:
     @cached_property
     def without_result(self) -> list[str]:
         """Settings that the plan names and no finished run has."""
-        named = [*self.plan.settings, *(label for labels in self.plan.baselines.values() for label in labels)]
-        named += [self.plan.ours] if self.plan.ours else []
+        named = [*self.plan.settings, *self.plan.labels]
         return [label for label in dict.fromkeys(named) if label not in self.settings]
 
     @cached_property

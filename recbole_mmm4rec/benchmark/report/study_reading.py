@@ -4,7 +4,8 @@ from dataclasses import replace
 from logging import getLogger
 from pathlib import Path
 
-from recbole_mmm4rec.benchmark.report.plan import ReportPlan, read_plan
+from recbole_mmm4rec.benchmark.report.plan import ReportPlan
+from recbole_mmm4rec.benchmark.report.plan_reading import read_plan
 from recbole_mmm4rec.benchmark.report.reading import read_runs
 from recbole_mmm4rec.benchmark.report.run import Run
 from recbole_mmm4rec.benchmark.report.study import Study

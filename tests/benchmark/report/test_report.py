@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recbole_mmm4rec.benchmark.report import write_report
+from recbole_mmm4rec.benchmark.report.writing import write_report
 from recbole_mmm4rec.benchmark.report.sections import SECTIONS
 from tests.benchmark.report.folder import SETTINGS, Setting, add, users, whole_benchmark, write_runs
 from tests.benchmark.report.parsing import Page, parse

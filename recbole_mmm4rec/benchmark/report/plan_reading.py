@@ -1,41 +1,52 @@
-"""What a benchmark's file or its folder's ``plan.yaml`` says under ``report``."""
+"""Read what a report shows: ``report`` of a benchmark's file, and ``plan.yaml`` of a benchmark's folder."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+import yaml
+
+from recbole_mmm4rec.benchmark.report.plan import ReportChoices, ReportPlan
 from recbole_mmm4rec.benchmark.yaml_values import list_of, mapping, refuse_unknown, text
 from recbole_mmm4rec.errors import UserError
 
+PLAN_FILE = "plan.yaml"
 
-@dataclass(frozen=True)
-class ReportChoices:
-    """Choices of the user; what is None or empty follows from the runs.
 
-    Attributes:
-        ours: label of the setting that is compared with the others.
-        baselines: labels by group (a table's upper heading, such as "T+ID"); without groups they share "".
-        metrics: lower-case names, in the order of the tables.
-        sections: names of sections, in the order of the page.
+def read_plan(folder: Path) -> ReportPlan:
+    """The plan of a benchmark's folder; the default one where there is none.
+
+    Raises:
+        UserError: no YAML, or a value of the wrong kind.
     """
+    path = folder / PLAN_FILE
+    if not path.is_file():
+        return ReportPlan()
+    try:
+        plan = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: no YAML: {' '.join(str(error).split())}") from error
+    return _plan(str(path), plan)
 
-    ours: str | None = None
-    baselines: dict[str, list[str]] = field(default_factory=dict)
-    metrics: tuple[str, ...] = ()
-    sections: tuple[str, ...] = ()
 
-    @property
-    def labels(self) -> list[str]:
-        """Every setting that is named."""
-        return [*filter(None, [self.ours]), *(name for group in self.baselines.values() for name in group)]
+def _plan(origin: str, content: Any) -> ReportPlan:
+    plan = mapping(origin, "file", content)
+    return ReportPlan(
+        **vars(report_choices(origin, plan.get("report"))),
+        origin=f"{origin}: report",
+        title=text(origin, "title", plan.get("title")) or ReportPlan.title,
+        settings=tuple(list_of(origin, "settings", plan.get("settings"), str)),
+        keys=frozenset(list_of(origin, "keys", plan.get("keys"), str)),
+    )
 
 
 def report_choices(origin: str, value: Any) -> ReportChoices:
-    """Read and check them.
+    """Read and check what stands under ``report``.
 
     Args:
         origin: the file, for messages.
-        value: what stands under ``report``.
+        value: keys and values, or None.
 
     Raises:
         UserError: an unknown key or section, or a value of the wrong kind.
