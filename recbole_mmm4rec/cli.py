@@ -68,7 +68,7 @@ def _train(flags: dict[str, str]) -> None:
     # imported late: --help and --version need neither torch nor RecBole's trainers
     from recbole_mmm4rec.benchmark import growth, paper_size, step_costs
     from recbole_mmm4rec.host.allocator import keep_memory
-    from recbole_mmm4rec.host.processes import run_in_processes
+    from recbole_mmm4rec.quick_start.processes import run_in_processes
 
     keep_memory()
     bench, nproc = flags.pop("bench", None), _whole_number("nproc", flags.pop("nproc", "1"))

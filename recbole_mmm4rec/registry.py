@@ -128,6 +128,6 @@ def replace_loading(module: ModuleType) -> None:
 
 
 def _load_data_and_model(model_file: str) -> tuple[Any, ...]:
-    from recbole_mmm4rec.host.loading import load_data_and_model
+    from recbole_mmm4rec.quick_start.loading import load_data_and_model
 
     return load_data_and_model(model_file)

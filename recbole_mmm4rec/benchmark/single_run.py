@@ -24,7 +24,7 @@ from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.dataset_choice import create_dataset
 from recbole_mmm4rec.host.files import working_in, write_json
-from recbole_mmm4rec.quick_start import check_topk
+from recbole_mmm4rec.quick_start.whole_run import check_topk
 from recbole_mmm4rec.selection import select_or_continue
 
 LOG, RECORD, USERS, WEIGHTS = "log.txt", "record.json", "users.npz", "model.pth"

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recbole_mmm4rec.benchmark.report.writing import write_report
 from recbole_mmm4rec.benchmark.report.reading import read_runs
 from recbole_mmm4rec.benchmark.report.users import UserFiles
+from recbole_mmm4rec.benchmark.report.writing import write_report
 from recbole_mmm4rec.errors import UserError
 from tests.benchmark.report.folder import make_run
 

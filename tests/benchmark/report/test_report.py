@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recbole_mmm4rec.benchmark.report.writing import write_report
 from recbole_mmm4rec.benchmark.report.sections import SECTIONS
+from recbole_mmm4rec.benchmark.report.writing import write_report
 from tests.benchmark.report.folder import SETTINGS, Setting, add, users, whole_benchmark, write_runs
 from tests.benchmark.report.parsing import Page, parse
 

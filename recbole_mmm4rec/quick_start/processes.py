@@ -9,7 +9,7 @@ import torch.multiprocessing as mp
 
 from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.quick_start import run
+from recbole_mmm4rec.quick_start.whole_run import run
 
 HOST = "localhost"
 

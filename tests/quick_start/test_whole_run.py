@@ -11,7 +11,6 @@ from recbole.quick_start import load_data_and_model
 from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.dataset_choice import create_dataset
-from recbole_mmm4rec.host.processes import run_in_processes
 from recbole_mmm4rec.quick_start import run
 from tests.conftest import SMALL
 
@@ -118,39 +117,3 @@ def test_pretraining_holds_nothing_out_and_can_be_loaded(in_tmp: Path) -> None:
 def test_what_a_model_of_recbole_lacks_is_named(model: str, lacking: str) -> None:
     with pytest.raises(UserError, match=lacking):
         run(model, "tiny", config_dict=QUIET)
-
-
-def test_what_is_no_checkpoint_is_refused(in_tmp: Path) -> None:
-    (in_tmp / "text.pth").write_text("hello")
-    torch.save([1, 2], in_tmp / "list.pth")
-    torch.save({"state_dict": {}}, in_tmp / "half.pth")
-    for name in ("none.pth", "text.pth", "list.pth", "half.pth"):
-        with pytest.raises(UserError, match=name):
-            load_data_and_model(name)
-
-
-@pytest.mark.usefixtures("tiny")
-def test_a_pickle_of_recbole_loads_with_a_warning(in_tmp: Path, caplog: pytest.LogCaptureFixture) -> None:
-    result = run("BPR", "tiny", config_dict=QUIET)
-    state = torch.load(result["checkpoint"], weights_only=True)
-    config = RunConfig("BPR", "tiny", config_dict=QUIET)
-    torch.save({**state, "config": config}, "old.pth")
-    config, *_ = load_data_and_model("old.pth")
-    assert config["model"] == "BPR"
-    assert "old.pth is a pickle" in caplog.text
-
-
-@pytest.mark.usefixtures("tiny")
-@pytest.mark.parametrize("model", ["BPR", "MMM4Rec"])
-def test_two_processes_share_a_run(model: str) -> None:
-    values = {**QUIET, **(SMALL if model == "MMM4Rec" else {}), "epochs": 1}
-    result = run_in_processes(2, {"model": model, "dataset": "tiny", "config_dict": values})
-    assert result["epochs"] == 1
-    assert result["test_result"]["recall@50"] > 0
-    torch.load(result["checkpoint"], weights_only=True)
-
-
-@pytest.mark.usefixtures("tiny")
-def test_bad_input_is_found_before_processes_start() -> None:
-    with pytest.raises(UserError, match="unknown key 'epoch'"):
-        run_in_processes(2, {"model": "BPR", "dataset": "tiny", "config_dict": {"epoch": 1}})
