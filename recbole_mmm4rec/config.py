@@ -15,11 +15,8 @@ from recbole.utils import ModelType
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import find_model, is_ours
 from recbole_mmm4rec.host.config_checks import (
-    check_choices,
     check_known,
-    check_ranges,
     check_types,
-    check_valid_metric,
     check_whole,
     documented_keys,
     known_keys,
@@ -27,6 +24,7 @@ from recbole_mmm4rec.host.config_checks import (
 from recbole_mmm4rec.host.datasets import dataset_folder
 from recbole_mmm4rec.host.plain import plain_config
 from recbole_mmm4rec.host.property_files import properties_path, read_properties
+from recbole_mmm4rec.host.value_checks import check_values
 
 DEFAULT_MODEL = "MMM4Rec"
 DEFAULT_DATASET = "ml-100k"
@@ -68,9 +66,7 @@ class RunConfig(Config):
         except (ValueError, TypeError, NotImplementedError) as error:
             raise UserError(" ".join(str(error).split())) from error
         if checked:
-            check_choices(self.final_config_dict)
-            check_ranges(self.final_config_dict)
-            check_valid_metric(self.final_config_dict)
+            check_values(self.model_class, self.final_config_dict)
 
     def _load_config_files(self, file_list: list[str] | None) -> dict[str, Any]:
         merged: dict[str, Any] = {}

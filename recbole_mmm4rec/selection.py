@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from logging import getLogger
 from pathlib import Path
+from pickle import UnpicklingError
 from time import time
 from typing import Any
 
@@ -88,12 +89,20 @@ def build_trainer(config: Any, model: Any) -> Any:
         kind = MultiModalTrainer
     trainer = kind(config, model)
     if config["resume"]:
-        if not Path(config["resume"]).is_file():
-            raise UserError(f"resume: {config['resume']} does not exist")
-        trainer.resume_checkpoint(config["resume"])
+        _resume(trainer, config["resume"])
     # the name holds the time, which processes may see differently
     trainer.saved_model_file = distributed.broadcast_object(trainer.saved_model_file)
     return trainer
+
+
+def _resume(trainer: Any, path: str) -> None:
+    if not Path(path).is_file():
+        raise UserError(f"resume: {path} does not exist")
+    try:
+        trainer.resume_checkpoint(path)
+    except (RuntimeError, LookupError, TypeError, EOFError, UnpicklingError) as error:  # RecBole's trainers
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"resume: {path} is no checkpoint that this run can go on from: {reason}") from error
 
 
 def _is_plain(config: Any, model: Any) -> bool:

@@ -250,3 +250,17 @@ def test_a_validation_metric_that_no_evaluation_gives_is_refused(values: dict[st
 def test_a_size_or_rate_without_sense_is_refused(key: str, value: float, expected: str) -> None:
     with pytest.raises(UserError, match=f"{key}: {value} {expected}"):
         RunConfig("SASRec", "tiny", config_dict={key: value})
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("values", [{"foo": 1}, {"norm_type": 2}, {"max_norm": 1.0, "parameters": 1}])
+def test_clipping_that_torch_does_not_take_is_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"clip_grad_norm: .* it holds max_norm, and norm_type"):
+        RunConfig("SASRec", "tiny", config_dict={"clip_grad_norm": values})
+
+
+@pytest.mark.usefixtures("tiny")
+def test_another_loss_is_refused_where_a_model_has_its_own() -> None:
+    with pytest.raises(UserError, match="loss_type: MMM4Rec has CE, cross-entropy; got BPR"):
+        RunConfig("MMM4Rec", "tiny", config_dict={"loss_type": "BPR"})
+    assert RunConfig("SASRec", "tiny", config_dict={"loss_type": "BPR"})["loss_type"] == "BPR"

@@ -14,9 +14,10 @@ from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import find_model, near
 from recbole_mmm4rec.host.command_line import typed_values
-from recbole_mmm4rec.host.config_checks import check_seed, documented_keys, evaluated_metrics, known_keys
+from recbole_mmm4rec.host.config_checks import documented_keys, known_keys
 from recbole_mmm4rec.host.plain import plain_config
 from recbole_mmm4rec.host.run_key import run_key, settings_of
+from recbole_mmm4rec.host.value_checks import check_seed, evaluated_metrics
 
 PRETRAIN = "pretrain."
 _NOT_INHERITED = frozenset({"pretrained", "load_item_tables", "stage", "hold_out", "epochs"})

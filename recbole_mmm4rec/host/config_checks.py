@@ -1,4 +1,4 @@
-"""Checks of what the user set: only known keys, and values of the documented type."""
+"""Checks of the keys that the user set: only known ones, with values of the documented type."""
 
 import difflib
 import inspect
@@ -26,18 +26,6 @@ PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "dict": (dict,),
     "none": (type(None),),
 }
-
-POSITIVE = (
-    *("train_batch_size", "eval_batch_size", "eval_chunk_size", "learning_rate", "MAX_ITEM_LIST_LENGTH"),
-    *("accumulation_steps", "hidden_size", "embedding_size", "inner_size", "num_layers", "n_layers"),
-    *("n_heads", "head_dim", "n_groups", "d_state", "d_conv", "expand", "num_buckets"),
-)
-"""Keys whose numbers are above 0."""
-
-CHOICES = {"stage": ("finetune", "pretrain"), "fidelity": ("paper", "reference")}
-"""Values of keys that several places compare with one of them."""
-
-LEAVE_ONE_OUT = ("valid_and_test", "valid_only", "test_only")
 
 
 def documented_keys(model: str, dataset: str) -> dict[str, Key]:
@@ -94,6 +82,20 @@ def check_types(values: dict[str, Any], sources: dict[str, str], documented: dic
             raise UserError(f"{sources[name]}: '{name}' expects {expected}; got {value!r}")
 
 
+def check_whole(values: dict[str, Any], sources: dict[str, str]) -> None:
+    """Refuse what leaves RecBole looking for the rest: no metric, or half of a process's place.
+
+    Raises:
+        UserError: naming source and key.
+    """
+    if "metrics" in values and not values["metrics"]:
+        raise UserError(f"{sources['metrics']}: 'metrics' names no metric")
+    given = [key for key in PLACE_KEYS if key in values]
+    if given and len(given) < len(PLACE_KEYS):
+        missing = ", ".join(key for key in PLACE_KEYS if key not in given)
+        raise UserError(f"{sources[given[0]]}: '{given[0]}' without {missing}; --nproc=K sets them all")
+
+
 def fits(value: Any, key: Key) -> bool:
     """Whether a value has a type that the comment names, or the default's own type.
 
@@ -120,66 +122,3 @@ def accepted_types(comment: str) -> tuple[type, ...]:
     if not words or any(word not in PYTHON_TYPES for word in words):
         return ()
     return tuple(accepted for word in words for accepted in PYTHON_TYPES[word])
-
-
-def check_whole(values: dict[str, Any], sources: dict[str, str]) -> None:
-    """Refuse what leaves RecBole looking for the rest: no metric, or half of a process's place.
-
-    Raises:
-        UserError: naming source and key.
-    """
-    if "metrics" in values and not values["metrics"]:
-        raise UserError(f"{sources['metrics']}: 'metrics' names no metric")
-    given = [key for key in PLACE_KEYS if key in values]
-    if given and len(given) < len(PLACE_KEYS):
-        missing = ", ".join(key for key in PLACE_KEYS if key not in given)
-        raise UserError(f"{sources[given[0]]}: '{given[0]}' without {missing}; --nproc=K sets them all")
-
-
-def evaluated_metrics(final: dict[str, Any]) -> list[str]:
-    """What an evaluation gives, in lower case: every metric at every k, or alone where it has none."""
-    from recbole.evaluator.register import metric_types  # late: --help does without torch
-    from recbole.utils import EvaluatorType
-
-    metrics = [str(name).lower() for name in final["metrics"]]
-    alone = [name for name in metrics if name == "gauc" or metric_types.get(name) == EvaluatorType.VALUE]
-    return [*(f"{name}@{k}" for name in metrics if name not in alone for k in final["topk"]), *alone]
-
-
-def check_valid_metric(final: dict[str, Any]) -> None:
-    """Refuse a validation metric that an evaluation does not give: RecBole fails on it after an epoch."""
-    wanted, given = str(final["valid_metric"]), evaluated_metrics(final)
-    if wanted.lower() not in given:
-        raise UserError(f"valid_metric: {wanted} is none of metrics x topk: {', '.join(given)}")
-
-
-def check_ranges(final: dict[str, Any]) -> None:
-    """Refuse sizes and rates below which RecBole fails in the middle of its work."""
-    for key in POSITIVE:
-        if isinstance(final.get(key), int | float) and not final[key] > 0:
-            raise UserError(f"{key}: {final[key]} is not above 0")
-    if (final.get("weight_decay") or 0) < 0:
-        raise UserError(f"weight_decay: {final['weight_decay']} is below 0")
-    if final["seed"] is not None:
-        check_seed(final["seed"])
-
-
-def check_seed(seed: int) -> None:
-    """Refuse what numpy takes for no seed."""
-    if not 0 <= seed < 2**32:
-        raise UserError(f"seed: {seed} is not from 0 to {2**32 - 1}")
-
-
-def check_choices(final: dict[str, Any]) -> None:
-    """Refuse words that would silently mean another one, and splits that fail after the data are read."""
-    from recbole.utils import ModelType  # late too
-
-    for key, choices in CHOICES.items():
-        if key in final and final[key] not in choices:
-            raise UserError(f"{key}: '{final[key]}' is none of {', '.join(choices)}")
-    split = final["eval_args"]
-    if final["MODEL_TYPE"] == ModelType.SEQUENTIAL and split["order"] != "TO":
-        raise UserError("eval_args: a sequential model needs the order of time, order: TO")
-    one_out = split["split"].get("LS", LEAVE_ONE_OUT[0])
-    if one_out not in LEAVE_ONE_OUT:
-        raise UserError(f"eval_args: split: LS: '{one_out}' is none of {', '.join(LEAVE_ONE_OUT)}")

@@ -86,6 +86,15 @@ def test_a_built_in_model_resumes() -> None:
 
 
 @pytest.mark.usefixtures("tiny")
+def test_a_built_in_model_does_not_resume_what_is_no_checkpoint(in_tmp: Path) -> None:
+    (in_tmp / "text.pth").write_text("hello")
+    torch.save({"state_dict": {}}, in_tmp / "half.pth")
+    for name in ("text.pth", "half.pth"):
+        with pytest.raises(UserError, match=f"resume: {name} is no checkpoint"):
+            run("BPR", "tiny", config_dict={**QUIET, "resume": name})
+
+
+@pytest.mark.usefixtures("tiny")
 def test_cut_offs_beyond_the_items_are_refused() -> None:
     with pytest.raises(UserError, match=r"topk: 500 exceeds the \d+ items of 'tiny'"):
         run("BPR", "tiny", config_dict={**QUIET, "topk": [10, 500]})

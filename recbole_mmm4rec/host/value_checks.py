@@ -1,0 +1,98 @@
+"""Checks of a run's final values: what would mean another value, or fail in the middle of the work."""
+
+import inspect
+from typing import Any
+
+from recbole.evaluator.register import metric_types
+from recbole.utils import EvaluatorType, ModelType
+from torch.nn.utils import clip_grad_norm_
+
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.catalogue import is_ours
+
+POSITIVE = (
+    *("train_batch_size", "eval_batch_size", "eval_chunk_size", "learning_rate", "MAX_ITEM_LIST_LENGTH"),
+    *("accumulation_steps", "hidden_size", "embedding_size", "inner_size", "num_layers", "n_layers"),
+    *("n_heads", "head_dim", "n_groups", "d_state", "d_conv", "expand", "num_buckets"),
+)
+"""Keys whose numbers are above 0."""
+
+CHOICES = {"stage": ("finetune", "pretrain"), "fidelity": ("paper", "reference")}
+"""Values of keys that several places compare with one of them."""
+
+LEAVE_ONE_OUT = ("valid_and_test", "valid_only", "test_only")
+
+
+def check_values(model_class: type, final: dict[str, Any]) -> None:
+    """Check the final values of a run.
+
+    Raises:
+        UserError: naming the key.
+    """
+    check_choices(final)
+    check_loss(model_class, final)
+    check_ranges(final)
+    check_clipping(final)
+    check_valid_metric(final)
+
+
+def check_ranges(final: dict[str, Any]) -> None:
+    """Refuse sizes and rates below which RecBole fails in the middle of its work."""
+    for key in POSITIVE:
+        if isinstance(final.get(key), int | float) and not final[key] > 0:
+            raise UserError(f"{key}: {final[key]} is not above 0")
+    if (final.get("weight_decay") or 0) < 0:
+        raise UserError(f"weight_decay: {final['weight_decay']} is below 0")
+    if final["seed"] is not None:
+        check_seed(final["seed"])
+
+
+def check_clipping(final: dict[str, Any]) -> None:
+    """Refuse what ``torch.nn.utils.clip_grad_norm_`` does not take, which is found at the first step."""
+    if not final.get("clip_grad_norm"):
+        return
+    try:
+        inspect.signature(clip_grad_norm_).bind([], **final["clip_grad_norm"])
+    except TypeError as error:
+        raise UserError(f"clip_grad_norm: {error}; it holds max_norm, and norm_type if wanted") from None
+
+
+def check_loss(model_class: type, final: dict[str, Any]) -> None:
+    """Refuse another loss for models that have one."""
+    if is_ours(model_class) and final.get("loss_type") != "CE":
+        raise UserError(
+            f"loss_type: {model_class.__name__} has CE, cross-entropy; got {final.get('loss_type')}"
+        )
+
+
+def check_seed(seed: int) -> None:
+    """Refuse what numpy takes for no seed."""
+    if not 0 <= seed < 2**32:
+        raise UserError(f"seed: {seed} is not from 0 to {2**32 - 1}")
+
+
+def check_choices(final: dict[str, Any]) -> None:
+    """Refuse words that would silently mean another one, and splits that fail after the data are read."""
+    for key, choices in CHOICES.items():
+        if key in final and final[key] not in choices:
+            raise UserError(f"{key}: '{final[key]}' is none of {', '.join(choices)}")
+    split = final["eval_args"]
+    if final["MODEL_TYPE"] == ModelType.SEQUENTIAL and split["order"] != "TO":
+        raise UserError("eval_args: a sequential model needs the order of time, order: TO")
+    one_out = split["split"].get("LS", LEAVE_ONE_OUT[0])
+    if one_out not in LEAVE_ONE_OUT:
+        raise UserError(f"eval_args: split: LS: '{one_out}' is none of {', '.join(LEAVE_ONE_OUT)}")
+
+
+def evaluated_metrics(final: dict[str, Any]) -> list[str]:
+    """What an evaluation gives, in lower case: every metric at every k, or alone where it has none."""
+    metrics = [str(name).lower() for name in final["metrics"]]
+    alone = [name for name in metrics if name == "gauc" or metric_types.get(name) == EvaluatorType.VALUE]
+    return [*(f"{name}@{k}" for name in metrics if name not in alone for k in final["topk"]), *alone]
+
+
+def check_valid_metric(final: dict[str, Any]) -> None:
+    """Refuse a validation metric that an evaluation does not give: RecBole fails on it after an epoch."""
+    wanted, given = str(final["valid_metric"]), evaluated_metrics(final)
+    if wanted.lower() not in given:
+        raise UserError(f"valid_metric: {wanted} is none of metrics x topk: {', '.join(given)}")
