@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from recbole_mmm4rec.columns import IMAGE, TEXT
 from recbole_mmm4rec.model.base import MultiModalRecommender, Table
 from recbole_mmm4rec.model.released import convert_mmm4rec
-from recbole_mmm4rec.model.settings import chosen, ssd_settings, time_settings
+from recbole_mmm4rec.model.settings import absent_vectors, chosen, ssd_settings, time_settings
 from recbole_mmm4rec.nn.dropout import Dropout
 from recbole_mmm4rec.nn.feed_forward import FeedForward
 from recbole_mmm4rec.nn.fourier import DualChannelFilter
@@ -134,6 +134,7 @@ class MMM4Rec(MultiModalRecommender):
         self.gap_log, self.gap_mask = config["gap_log"], config["gap_mask"]
         self._build(config, features)
         initialise(self, config["initializer_range"])
+        self.table.start_absent(config["initializer_range"])
 
     def _build(self, config: Any, features: Mapping[str, FrozenFeatures]) -> None:
         width, eps, names = config["hidden_size"], config["norm_eps"], tuple(features)
@@ -148,6 +149,7 @@ class MMM4Rec(MultiModalRecommender):
             config["normalise_candidates"],
             rescale_missing=missing == "rescale",
         )
+        self.absent = nn.ModuleDict() if config["item_bias"] else absent_vectors(config, self.table)
         self.input_norm = nn.ModuleDict({name: nn.LayerNorm(width, eps) for name in names})
         self.dropout = Dropout(config["dropout_prob"])
         self.ssd = ssd_settings(
@@ -201,9 +203,9 @@ class MMM4Rec(MultiModalRecommender):
 
     def _inputs(self, table: Table, item_seq: Tensor) -> tuple[Tensor, Tensor]:
         """Input streams; with one modality both streams are that one."""
-        streams = {
-            name: self.input_norm[name](self.dropout(vectors[item_seq])) for name, vectors in table.items()
-        }
+        histories = {name: vectors[item_seq] for name, vectors in table.items()}
+        histories |= {name: absent(histories[name]) for name, absent in self.absent.items()}
+        streams = {name: self.input_norm[name](self.dropout(h)) for name, h in histories.items()}
         return streams[self.source_stream], streams[self.query_stream]
 
     def transfer_signature(self) -> dict[str, Any]:

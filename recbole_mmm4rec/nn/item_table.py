@@ -101,6 +101,21 @@ class ModalityTable(nn.Module):
         """Modalities in which items have no vector of their own."""
         return [name for name in self.adapters if self.mask_missing and not self._frozen(name).complete]
 
+    def start_absent(self, std: float) -> None:
+        """Normal(0, std) for what stands for an absent modality, a linear adapter's bias or the item's own.
+
+        From zero a layer norm multiplies its gradient by ``eps ** -0.5``, a normalised score by 1e12: after
+        such a step an optimiser with second moments moves these parameters no more.
+        """
+        for name, adapter in self.adapters.items():
+            frozen = self._frozen(name)
+            if not frozen.complete and not self.mask_missing:
+                assert isinstance(adapter, nn.Linear)
+                nn.init.normal_(adapter.bias, std=std)
+            elif not frozen.complete and name in self.item_bias:
+                bias = self.item_bias[name].data
+                bias.copy_(torch.where(frozen.present.unsqueeze(-1), bias, std * torch.randn_like(bias)))
+
     def present(self, items: Tensor | None = None) -> dict[str, Tensor]:
         """Whether ``items`` have the modality: (n, 1) bool a modality."""
         return {name: self._frozen(name).rows(items)[1] for name in self.adapters}

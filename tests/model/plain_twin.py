@@ -25,13 +25,20 @@ def vectors(model: MMM4Rec, name: str, items: Tensor) -> Tensor:
     return out + table.item_bias[name][items] if name in table.item_bias else out
 
 
+def in_history(model: Any, name: str, found: Tensor) -> Tensor:
+    """A learnt vector in the place of one that is all zeros."""
+    if name not in model.absent:
+        return found
+    return torch.where((found == 0).all(-1, keepdim=True), model.absent[name].vector, found)
+
+
 def users(model: MMM4Rec, batch: Any) -> Tensor:
     """(B, D): the last valid position of the full-length streams."""
     item_seq, lengths = batch["item_id_list"], batch["item_length"]
     item_seq = F.pad(item_seq, (0, model.max_seq_length - item_seq.shape[1]))
     names = list(model.table.adapters)
     text, image = (
-        model.input_norm[name](model.dropout(vectors(model, name, item_seq)))
+        model.input_norm[name](model.dropout(in_history(model, name, vectors(model, name, item_seq))))
         for name in (names[0], names[-1])
     )
     context = model.context(batch)

@@ -56,6 +56,7 @@ SWITCHES: list[dict[str, Any]] = [
     {"features": ("image",), "num_layers": 2},
     {"missing_modality": "rescale", "normalise_candidates": True},
     {"missing_modality": "mask"},
+    {"missing_modality": "mask", "item_bias": False},
     {"gap_norm": "fixed"},
     {"d_conv": 1},
     {"d_conv": 6, "fidelity": "reference"},
@@ -208,3 +209,19 @@ def test_sizes_of_the_paper() -> None:
     config = builders.settings("MMM4Rec", "reference", item_bias=False)
     model = MMM4Rec(config, builders.dataset(10, **features))
     assert sum(p.numel() for p in model.parameters()) == 1_999_085
+
+
+@pytest.mark.parametrize("stage", ["finetune", "pretrain"])
+@pytest.mark.parametrize("item_bias", [True, False])
+@pytest.mark.parametrize("missing", ["constant", "mask", "rescale"])
+@pytest.mark.parametrize("num_layers", [1, 3])
+def test_the_first_gradients_are_ordinary_where_items_lack_modalities(
+    missing: str, item_bias: bool, stage: str, num_layers: int
+) -> None:
+    torch.manual_seed(0)
+    changes = SMALL | {"initializer_range": 0.02, "num_layers": num_layers, "stage": stage}
+    config = builders.settings("MMM4Rec", missing_modality=missing, item_bias=item_bias, **changes)
+    model = MMM4Rec(config, builders.partly_described()).train()
+    model.calculate_loss(make_batch([1, 3, 5, LENGTH, 2, LENGTH, 4, 6])).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is None or parameter.grad.abs().max() < 1e3, name
