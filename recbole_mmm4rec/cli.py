@@ -50,13 +50,21 @@ def _run(flags: dict[str, str]) -> int:
         sys.stdout.write(help_text(flags.get("model")))
     elif "benchmark" in flags:
         return _commands("benchmark").benchmark_command(flags)
-    elif list(flags) == ["report"]:
-        return _commands("benchmark").report_command(flags["report"])
+    elif "report" in flags:
+        return _report(flags)
     elif "tune" in flags:
         return _commands("tuning").tune_command(flags)
     else:
         _train(flags)
     return 0
+
+
+def _report(flags: dict[str, str]) -> int:
+    others = [key for key in flags if key != "report"]
+    if others or flags["report"] == TRUE:
+        given = f"; --{others[0]} does not go with it" if others else ""
+        raise UserError(f"--report expects the folder of a benchmark{given}")
+    return _commands("benchmark").report_command(flags["report"])
 
 
 def _commands(package: str) -> Any:

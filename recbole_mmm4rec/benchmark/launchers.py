@@ -110,7 +110,8 @@ class RayLauncher:
 
     def __init__(self, folder: Path, workers: int, run: Run = do_run) -> None:
         self.ray, self.folder, self.run = start_ray(workers), folder, run
-        self.task = self.ray.remote(num_cpus=1, max_calls=1)(_work)
+        gpus = gpu_share(self.ray.cluster_resources().get("GPU", 0), workers)
+        self.task = self.ray.remote(num_cpus=1, num_gpus=gpus, max_calls=1)(_work)
         self._running: dict[Any, RunPlan] = {}
 
     def start(self, plan: RunPlan) -> None:
@@ -135,6 +136,11 @@ class RayLauncher:
         for reference in self._running:
             self.ray.cancel(reference, force=True)
         self.ray.shutdown()
+
+
+def gpu_share(gpus: float, workers: int) -> float:
+    """GPUs for each of some runs at a time; Ray hides them all from a task that asks for none."""
+    return min(1.0, gpus / workers)
 
 
 def make_launcher(kind: str, folder: Path, workers: int) -> Launcher:

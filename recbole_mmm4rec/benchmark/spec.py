@@ -129,11 +129,11 @@ def _pretraining(origin: str, name: str, entry: Mapping[str, Any]) -> Pretrainin
 
 
 def _refuse_twins(origin: str, settings: tuple[Setting, ...]) -> None:
-    """Two settings may share a label when no dataset has both."""
+    """Two settings of a model may share a label when no dataset has both."""
     for number, one in enumerate(settings):
         for other in settings[number + 1 :]:
             apart = one.datasets and other.datasets and not {*one.datasets} & {*other.datasets}
-            if one.name == other.name and not apart:
+            if one.name == other.name and not (apart and one.model == other.model):
                 raise UserError(f"{origin}: two settings are called '{one.name}'; give them names")
 
 

@@ -47,7 +47,8 @@ def tune_command(flags: dict[str, str]) -> int:
     config = search.check()
     with locked(search.folder):
         _log_to(search.folder / LOG)
-        store = TrialStore(search, bool(config["valid_metric_bigger"]), str(config["valid_metric"]))
+        bigger, metric = bool(config["valid_metric_bigger"]), str(config["valid_metric"])
+        store = TrialStore(search, bigger, metric, stops_early=algorithm == "asha")
         LOGGER.info("%s: %s, %s; %d trials known", search.folder, tool, algorithm, len(store.rows))
         _run(tool, algorithm, Trials(search), store, numbers, int(config["seed"]))
     best = store.best()

@@ -10,30 +10,38 @@ from typing import Any
 import yaml
 
 from recbole_mmm4rec.host.files import read_json_lines, write_json_lines, write_text
-from recbole_mmm4rec.tuning.search import CHECKPOINTS, FAILED, FINISHED, Search
+from recbole_mmm4rec.tuning.search import CHECKPOINTS, FAILED, FINISHED, STOPPED, Search
 
 LINES, TABLE, BEST, WEIGHTS = "trials.jsonl", "trials.csv", "best.yaml", "best.pth"
+OWNER = "# search "
+"""Line of ``best.yaml`` that says whose the best files are."""
 
 
 class TrialStore:
     """Trials by key. Every file is whole whenever it is read; a killed search finds here what it has done.
 
     Trials of other searches in the same folder (another metric, other fixed values, changed data) stay in the
-    file and count for nothing.
+    file and count for nothing; their best files get the other search's identity into their names.
 
     Args:
         search: whose folder it is.
         bigger: whether a bigger score is a better one.
         metric: what the score is, for people.
+        stops_early: the search ends bad trials early, so that those count which were ended.
     """
 
-    def __init__(self, search: Search, bigger: bool, metric: str) -> None:
+    def __init__(self, search: Search, bigger: bool, metric: str, stops_early: bool = False) -> None:
         self.search, self.bigger, self.metric = search, bigger, metric
+        over, unheeded = {FINISHED, STOPPED}, set() if stops_early else {STOPPED}
         rows = read_json_lines(search.folder / LINES)
-        mine = [row for row in rows if row.get("search") == search.identity]
-        self.others = [row for row in rows if row not in mine]
-        self.rows = {row["key"]: row for row in mine if row.get("status") != FAILED and "key" in row}
+        mine = [row for row in rows if row.get("search") == search.identity and "key" in row]
+        self.rows = {row["key"]: row for row in mine if row.get("status") in over - unheeded}
+        self.others = [row for row in rows if row not in mine or row.get("status") in unheeded]
+        self._take_over()
         self.settle()
+        if self.rows:
+            self._write_table()
+            self._write_best()
 
     def get(self, key: str) -> dict[str, Any] | None:
         """The record of a trial that is over and need not be repeated."""
@@ -64,6 +72,15 @@ class TrialStore:
                 os.replace(max(weights, key=lambda path: path.stat().st_mtime), folder / WEIGHTS)
             shutil.rmtree(place)
 
+    def _take_over(self) -> None:
+        """Put another search's best files aside, and back those of this one."""
+        folder, mine = self.search.folder, self.search.identity
+        lines = self.best_file.read_text(encoding="utf-8").splitlines() if self.best_file.is_file() else []
+        owner = next((line.removeprefix(OWNER) for line in lines if line.startswith(OWNER)), mine)
+        if owner != mine:
+            _rename(folder, "best", f"best-{owner}")
+            _rename(folder, f"best-{mine}", "best")
+
     def _write_table(self) -> None:
         keys = list(self.search.space)
         text = io.StringIO()
@@ -82,9 +99,16 @@ class TrialStore:
         told = f"# {self.metric} {best['score']:.4f} on validation, the best of {len(self.rows)} trials"
         values = {"model": self.search.model, "dataset": self.search.dataset, **self.search.given}
         text = yaml.safe_dump({**values, **best["params"]}, sort_keys=False)
-        write_text(self.search.folder / BEST, f"{told} ({done} of them to the end)\n{text}")
+        head = f"{told} ({done} of them to the end)\n{OWNER}{self.search.identity}\n"
+        write_text(self.best_file, head + text)
 
     @property
     def best_file(self) -> Path:
         """YAML that ``--config_files`` takes."""
         return self.search.folder / BEST
+
+
+def _rename(folder: Path, before: str, after: str) -> None:
+    for suffix in (".yaml", ".pth"):
+        if (folder / f"{before}{suffix}").is_file():
+            os.replace(folder / f"{before}{suffix}", folder / f"{after}{suffix}")

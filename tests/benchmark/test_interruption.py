@@ -158,6 +158,8 @@ def test_a_failed_run_is_told_by_the_exit_code(
         (["--benchmark=Pop", "--dataset=tiny", "--launcher=slurm"], "--launcher: 'slurm'"),
         (["--benchmark=Popp", "--dataset=tiny"], "--benchmark: 'Popp' is no file"),
         (["--report=nowhere"], "--report: nowhere/runs.jsonl does not exist"),
+        (["--report"], "--report expects the folder of a benchmark"),
+        (["--report=x", "--epochs=1"], "--report expects the folder of a benchmark; --epochs does not go"),
     ],
 )
 def test_bad_flags_are_one_line(flags: list[str], message: str, capfd: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from recbole_mmm4rec.benchmark.launchers import HereLauncher, ProcessLauncher, make_launcher
+from recbole_mmm4rec.benchmark.launchers import HereLauncher, ProcessLauncher, gpu_share, make_launcher
 from recbole_mmm4rec.benchmark.plan import RunPlan
 from recbole_mmm4rec.benchmark.record import blank_record, failed_record
 from recbole_mmm4rec.benchmark.results import Results
@@ -133,6 +133,11 @@ def test_launchers_have_names(tmp_path: Path) -> None:
     assert isinstance(make_launcher("process", tmp_path, 2), ProcessLauncher)
     with pytest.raises(UserError, match="'slurm' is not one of process, ray"):
         make_launcher("slurm", tmp_path, 1)
+
+
+@pytest.mark.parametrize(("gpus", "workers", "each"), [(0, 2, 0), (1, 4, 0.25), (2, 2, 1), (8, 2, 1)])
+def test_runs_share_the_gpus_that_ray_has(gpus: float, workers: int, each: float) -> None:
+    assert gpu_share(gpus, workers) == each
 
 
 def test_a_half_written_file_loses_one_line(tmp_path: Path) -> None:

@@ -63,6 +63,10 @@ def test_ready_files_can_be_read(name: str) -> None:
         ({"common": {"seed": 1}}, "'seed' in common: the benchmark decides it itself"),
         ({"settings": [{"model": "A", "resume": "x"}]}, "'resume' in setting 'A'"),
         ({"settings": [{"model": "A"}, {"model": "A", "x": 1}]}, "two settings are called 'A'"),
+        (
+            {"settings": [{"name": "x", "model": m, "datasets": [m]} for m in "AB"]},
+            "two settings are called 'x'",
+        ),
         ({"settings": [{"model": "A", "pretrain": {"epochs": 1}}]}, "pretrain of 'A' names no dataset"),
         ({"settings": [{"model": "A", "pretrained": "p", "pretrain": {"dataset": "x"}}]}, "has both"),
         ({"report": {"tables": []}}, "report: unknown key 'tables'"),

@@ -27,12 +27,19 @@ def test_costs_of_a_small_model(in_tmp: Path) -> None:
     assert not list(in_tmp.glob("*.tmp"))
 
 
+BRIEF = {"epochs": 1, "show_progress": False, "topk": [10]}
+
+
 @pytest.mark.usefixtures("tiny")
-def test_a_model_of_recbole_is_measured_too_and_one_of_single_interactions_refused() -> None:
-    settings = {"epochs": 1, "show_progress": False, "topk": [10]}
-    assert step_costs.run("GRU4Rec", "tiny", config_dict=settings, steps=2).samples_per_second > 0
+@pytest.mark.parametrize("model", ["GRU4Rec", "DIN"])  # the second has a trainer of RecBole
+def test_a_model_of_recbole_is_measured_too(model: str) -> None:
+    assert step_costs.run(model, "tiny", config_dict=BRIEF, steps=2).samples_per_second > 0
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_model_of_single_interactions_is_refused() -> None:
     with pytest.raises(UserError, match="--bench measures sequential models; BPR is none"):
-        step_costs.run("BPR", "tiny", config_dict=settings, steps=2)
+        step_costs.run("BPR", "tiny", config_dict=BRIEF, steps=2)
 
 
 def test_a_clock_counts_each_run_of_a_part() -> None:

@@ -18,6 +18,7 @@ from recbole_mmm4rec.tuning import shared_data
 from recbole_mmm4rec.tuning.search import FAILED, STOPPED, Search, Trials, trial_record
 from recbole_mmm4rec.tuning.shared_data import SharedData
 from recbole_mmm4rec.tuning.space import Range
+from recbole_mmm4rec.tuning.trial_store import TrialStore
 from tests.conftest import SMALL
 from tests.tuning.conftest import SPACE, store_of
 
@@ -190,6 +191,30 @@ def test_scores_of_another_search_do_not_compare(make_search: MakeSearch) -> Non
     again = store_of(make_search()).best()
     assert again is not None
     assert again["score"] == 0.9
+
+
+def test_the_best_files_are_those_of_the_search_that_runs(make_search: MakeSearch) -> None:
+    first, second = make_search(), make_search(valid_metric="MRR@10")
+    for search, key in ((first, "a"), (second, "b")):
+        store = store_of(search)
+        checkpoint(search, key)
+        store.add(scored(key, 0.5))
+    assert (first.folder / "best.pth").read_text() == "b"
+    store = store_of(first)
+    assert (first.folder / "best.pth").read_text() == "a"
+    assert "valid_metric" not in store.best_file.read_text()
+    assert (first.folder / f"best-{second.identity}.pth").read_text() == "b"
+    assert "MRR" in (first.folder / f"best-{second.identity}.yaml").read_text()
+
+
+def test_a_trial_that_was_stopped_early_is_over_for_early_stopping_alone(make_search: MakeSearch) -> None:
+    search = make_search()
+    store_of(search).add(scored("a", 0.9, STOPPED))
+    whole = store_of(search)
+    assert (whole.get("a"), whole.best()) == (None, None)
+    whole.add(scored("b", 0.2))
+    early = TrialStore(search, True, "NDCG@10", stops_early=True)
+    assert {key: row["status"] for key, row in early.rows.items()} == {"a": STOPPED, "b": "finished"}
 
 
 def test_failed_trials_are_tried_again(make_search: MakeSearch) -> None:

@@ -24,7 +24,10 @@ def deviation(number: float | None) -> str:
 
 def percent(share: float | None) -> str:
     """A relative change with its sign, one decimal."""
-    return DASH if share is None else f"{100 * share:+.1f}{FIXED_SPACE}%".replace("-", MINUS)
+    if share is None:
+        return DASH
+    rounded = round(100 * share, 1) + 0.0  # no minus before a zero
+    return f"{rounded:+.1f}{FIXED_SPACE}%".replace("-", MINUS)
 
 
 def ratio(number: float | None) -> str:

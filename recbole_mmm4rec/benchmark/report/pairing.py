@@ -68,22 +68,21 @@ def _contrasts(comparison: Comparison, pairs: Callable[[str, str, str], _Pairs |
 def _by_user(
     comparison: Comparison, users: UserFiles, dataset: str, metric: str, other: str
 ) -> _Pairs | None:
-    first, second = _common_seeds(comparison, dataset, other)
-    scores = [[users.scores(run, metric) for run in runs] for runs in (first, second)]
-    mine, theirs = ([score for score in side if score is not None] for side in scores)
-    if not mine or not theirs:
+    def scored(setting: str) -> list[Run]:
+        return [run for run in comparison.of(dataset, setting) if users.scores(run, metric) is not None]
+
+    first, second = _common_seeds(scored(comparison.reference or ""), scored(other))
+    if not first or not second:
         return None
-    values = match_users([*mine, *theirs])
-    return (
-        len({run.seed for run in first}),
-        values[: len(mine)].mean(axis=0),
-        values[len(mine) :].mean(axis=0),
-    )
+    scores = [score for run in [*first, *second] if (score := users.scores(run, metric)) is not None]
+    mine, theirs = np.split(match_users(scores), [len(first)])
+    return len({run.seed for run in first}), mine.mean(axis=0), theirs.mean(axis=0)
 
 
 def _by_seed(comparison: Comparison, dataset: str, metric: str, other: str) -> _Pairs | None:
     sides: list[dict[int | None, float]] = []
-    for runs in _common_seeds(comparison, dataset, other):
+    mine, theirs = (comparison.of(dataset, setting) for setting in (comparison.reference or "", other))
+    for runs in _common_seeds(mine, theirs):
         values: dict[int | None, list[float]] = {}
         for run in runs:
             if metric in run.test:
@@ -96,10 +95,8 @@ def _by_seed(comparison: Comparison, dataset: str, metric: str, other: str) -> _
     return len(shared), first, second
 
 
-def _common_seeds(comparison: Comparison, dataset: str, other: str) -> tuple[list[Run], list[Run]]:
-    """Runs of the reference and of another setting with the seeds that both have, or all of them."""
-    first = comparison.of(dataset, comparison.reference or "")
-    second = comparison.of(dataset, other)
+def _common_seeds(first: list[Run], second: list[Run]) -> tuple[list[Run], list[Run]]:
+    """Those of two settings' runs with the seeds that both have, or all of them."""
     shared = {run.seed for run in first} & {run.seed for run in second}
     if not shared:
         return first, second

@@ -32,7 +32,7 @@ class PairedTest:
         effect: Cohen's d of paired values, mean difference over its deviation; None without any deviation.
         t_test: two-sided p of the paired t-test; None where all differences are the same number but 0.
         wilcoxon: two-sided p of Wilcoxon's signed-rank test, pairs without difference left out; None where so
-            few are left that no outcome would be below 0.05.
+            few are left that no outcome would be below 0.05, and where all differences are one number but 0.
     """
 
     pairs: int

@@ -49,6 +49,18 @@ def test_a_users_metric_is_averaged_over_rows_and_seeds(tmp_path: Path) -> None:
     assert contrast.seeds == 2
 
 
+def test_a_seed_whose_file_is_gone_counts_on_neither_side(tmp_path: Path) -> None:
+    runs = [
+        with_users(tmp_path, "ours", 1, [1, 2], [0, 0]),
+        with_users(tmp_path, "ours", 2, [1, 2], [0, 99]),
+        with_users(tmp_path, "theirs", 1, [1, 2], [99, 99]),
+        with_users(tmp_path, "theirs", 2, [1, 2], [99, 99]),
+    ]
+    (tmp_path / str(runs[2].users)).unlink()
+    (contrast,) = user_contrasts(compare(runs), UserFiles(tmp_path))
+    assert (contrast.seeds, contrast.test.difference) == (1, 0.5)
+
+
 def test_only_common_seeds_are_compared(tmp_path: Path) -> None:
     runs = [
         with_users(tmp_path, "ours", 1, [1, 2], [0, 99]),

@@ -65,6 +65,7 @@ def test_latex_takes_every_character() -> None:
         (formatting.signed(-0.001), "−0.0010"),
         (formatting.percent(0.3178), "+31.8\N{NO-BREAK SPACE}%"),
         (formatting.percent(None), "–"),
+        (formatting.percent(-0.0001), "+0.0\N{NO-BREAK SPACE}%"),
         (formatting.deviation(None), ""),
         (formatting.count(12345.6), "12,346"),
         (formatting.amount(1234.5), "1,234"),

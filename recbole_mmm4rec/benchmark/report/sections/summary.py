@@ -1,7 +1,7 @@
 """The answer first: on each dataset, how the setting in question does against the best other one."""
 
 from recbole_mmm4rec.benchmark.report import formatting
-from recbole_mmm4rec.benchmark.report.comparison import best
+from recbole_mmm4rec.benchmark.report.comparison import ranks
 from recbole_mmm4rec.benchmark.report.metrics import written
 from recbole_mmm4rec.benchmark.report.pairing import Contrast
 from recbole_mmm4rec.benchmark.report.section import Section
@@ -54,7 +54,7 @@ def _cells(study: Study, reference: str, dataset: str) -> list[Cell]:
     comparison, metric = study.comparison, study.main_metric
     means, other = comparison.means(dataset, metric), comparison.best_other(dataset, metric)
     contrast = _contrast(study, dataset, other)
-    mark = BEST if best(means, metric) == reference else ""
+    mark = BEST if ranks(means, metric).get(reference) == 0 else ""
     return [
         Cell(formatting.value(means.get(reference)), mark=mark),
         Cell(other or formatting.DASH),
