@@ -14,7 +14,7 @@ from recbole import data as recbole_data
 from recbole.trainer import Trainer
 from recbole.utils import ModelType, get_flops, get_trainer, init_seed, set_color
 
-from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.errors import ResumeError, UserError
 from recbole_mmm4rec.host.catalogue import find_model, is_ours
 from recbole_mmm4rec.trainer import MultiModalTrainer
 from recbole_mmm4rec.training import distributed
@@ -57,6 +57,8 @@ def build_model(config: Any, dataset: Any) -> Any:
     kind = find_model(config["model"])
     try:
         model = kind(config, dataset).to(config["device"])
+    except UserError:
+        raise
     except ValueError as error:  # how models refuse sizes that do not go together
         raise UserError(f"{config['model']}: {error}") from error
     except KeyError as error:  # how RecBole's models ask for a column
@@ -97,12 +99,14 @@ def build_trainer(config: Any, model: Any) -> Any:
 
 def _resume(trainer: Any, path: str) -> None:
     if not Path(path).is_file():
-        raise UserError(f"resume: {path} does not exist")
+        raise ResumeError(f"resume: {path} does not exist")
     try:
         trainer.resume_checkpoint(path)
+    except UserError as error:
+        raise ResumeError(str(error)) from error
     except (RuntimeError, LookupError, TypeError, EOFError, UnpicklingError) as error:  # RecBole's trainers
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"resume: {path} is no checkpoint that this run can go on from: {reason}") from error
+        raise ResumeError(f"resume: {path} is no checkpoint that this run can resume: {reason}") from error
 
 
 def _is_plain(config: Any, model: Any) -> bool:
@@ -161,7 +165,7 @@ def select_or_continue(
         config["resume"] = str(states[-1])
         try:
             return select(config, train_data, valid_data, watch=watch)
-        except UserError as error:
+        except ResumeError as error:
             getLogger().warning(f"starting over: {error}")
             config["resume"] = None
     return select(config, train_data, valid_data, watch=watch)

@@ -79,6 +79,7 @@ class MultiModalTrainer(ResumableTrainer):
             valid_data = None
         self._begin_run(train_data, bool(valid_data) and self.eval_step > 0, saved)
         if self._is_finished():
+            self._save_if_nowhere()
             self.eval_collector.data_collect(train_data)
             self.logger.info(f"The run is already finished: {self.record.summary()}")
             return self.best_valid_score, self.best_valid_result

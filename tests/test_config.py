@@ -244,6 +244,7 @@ def test_a_validation_metric_that_no_evaluation_gives_is_refused(values: dict[st
         ("eval_batch_size", -1, "is not above 0"),
         ("learning_rate", -0.1, "is not above 0"),
         ("MAX_ITEM_LIST_LENGTH", 0, "is not above 0"),
+        ("epochs", -1, "is below 0"),
         ("seed", -1, "is not from 0"),
     ],
 )

@@ -172,6 +172,12 @@ class MultiModalDataset(AtomicDataset):
         self._drop_unused_col()
         return [self.copy(self.inter_feat[rows]) for rows in parts]
 
+    def __copy__(self) -> MultiModalDataset:
+        """RecBole's ``copy``; only what was saved and comes back is compared with the files."""
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         if fingerprint(self.dataset_path, self.dataset_name) != self._fingerprint:

@@ -78,7 +78,7 @@ class TextFeatures:
 
     def __init__(self, path: Path, separators: tuple[str, str]) -> None:
         self.path = path
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
         header = lines[0].split(separators[0]) if lines else []
         if sorted(header) != sorted(TEXT_HEADER):
             raise UserError(f"{path}: the header must be {' and '.join(TEXT_HEADER)}, not {header}")
@@ -99,7 +99,7 @@ class TextFeatures:
 def has_text_header(path: Path, separator: str = "\t") -> bool:
     """Tell whether ``path`` is a feature file in text form, by its first line."""
     with path.open("rb") as stream:
-        first = stream.readline(1024).decode("utf-8", errors="replace").rstrip("\r\n")
+        first = stream.readline(1024).decode("utf-8-sig", errors="replace").rstrip("\r\n")
     return sorted(first.split(separator)) == sorted(TEXT_HEADER)
 
 

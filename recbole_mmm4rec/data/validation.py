@@ -46,7 +46,10 @@ def check_file(path: Path) -> None:
 def read_header(path: Path, separator: str, encoding: str | None) -> dict[str, FeatureType]:
     """Return field -> type from the first line of an atomic file, in the file's order."""
     with path.open(encoding=encoding or "utf-8") as stream:
-        columns = _first_line(path, stream).split(separator)
+        line = _first_line(path, stream)
+    if line.startswith("\ufeff"):
+        raise UserError(f"{path}: begins with a byte-order mark; save it without, or set encoding: utf-8-sig")
+    columns = line.split(separator)
     types: dict[str, FeatureType] = {}
     for number, column in enumerate(columns, start=1):
         field, _, kind = column.partition(":")

@@ -17,6 +17,8 @@ POSITIVE = (
 )
 """Keys whose numbers are above 0."""
 
+NOT_NEGATIVE = ("weight_decay", "epochs")
+
 CHOICES = {"stage": ("finetune", "pretrain"), "fidelity": ("paper", "reference")}
 """Values of keys that several places compare with one of them."""
 
@@ -41,8 +43,9 @@ def check_ranges(final: dict[str, Any]) -> None:
     for key in POSITIVE:
         if isinstance(final.get(key), int | float) and not final[key] > 0:
             raise UserError(f"{key}: {final[key]} is not above 0")
-    if (final.get("weight_decay") or 0) < 0:
-        raise UserError(f"weight_decay: {final['weight_decay']} is below 0")
+    for key in NOT_NEGATIVE:
+        if (final.get(key) or 0) < 0:
+            raise UserError(f"{key}: {final[key]} is below 0")
     if final["seed"] is not None:
         check_seed(final["seed"])
 

@@ -12,7 +12,7 @@ from typing import Any
 from recbole.trainer import Trainer
 from recbole.utils import set_color
 
-from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.errors import ResumeError, UserError
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint import (
     Checkpoint,
@@ -28,6 +28,7 @@ from recbole_mmm4rec.training.run_record import RunRecord
 _FREE_KEYS = {"resume", "epochs", "checkpoint_dir", "show_progress", "state", "gpu_id", "device"} | {
     "eval_chunk_size",
     "state_every",
+    "port",
 }
 
 
@@ -64,7 +65,7 @@ class ResumableTrainer(Trainer, distributed.UnwrappedTrainer):
         self._description = describe(self.config, self.model, tokens)
         if self._resumed is not None and self._resumed.item_tokens != tokens:
             count = len(self._resumed.item_tokens)
-            raise UserError(
+            raise ResumeError(
                 f"{self._resumed.path}: a run on other items ({count}, this dataset has {len(tokens)})"
             )
 
@@ -72,6 +73,11 @@ class ResumableTrainer(Trainer, distributed.UnwrappedTrainer):
         """Whether a resumed run has nothing left to train."""
         stopped = self._validates and self.cur_step > self.stopping_step
         return self._resumed is not None and (self.start_epoch >= self.epochs or stopped)
+
+    def _save_if_nowhere(self) -> None:
+        """The model's file of a run that ends here because it was given fewer epochs when it went on."""
+        if self._saves and not self._validates and not os.path.exists(self.saved_model_file):
+            self._write(self.saved_model_file)
 
     def _pass_boundary(self, epoch: int) -> None:
         """Between two epochs: here the state is saved, and here a resumed run takes up its random numbers."""
@@ -142,7 +148,7 @@ class ResumableTrainer(Trainer, distributed.UnwrappedTrainer):
         training = _training_of(checkpoint)
         self._compare_config(checkpoint)
         self._load_weights(checkpoint)
-        self.optimizer.load_state_dict(checkpoint.optimizer)
+        self._load_optimizer(checkpoint)
         self._take_up(training, os.path.dirname(path))
         if self.record.valid and not os.path.exists(self.saved_model_file):
             raise UserError(f"{path}: cannot be resumed, the best model {self.saved_model_file} is gone")
@@ -167,6 +173,19 @@ class ResumableTrainer(Trainer, distributed.UnwrappedTrainer):
         ]
         if changed:
             self.logger.warning(f"resume: the interrupted run was set otherwise: {', '.join(changed)}")
+
+    def _load_optimizer(self, checkpoint: Checkpoint) -> None:
+        """Refuse the state of an optimiser of other parameters or of another kind."""
+        then, now = checkpoint.config.get("learner"), self.config["learner"]
+        try:
+            if then != now:
+                raise ValueError(f"learner {then}, not {now}")
+            self.optimizer.load_state_dict(checkpoint.optimizer)
+        except ValueError as error:
+            raise UserError(
+                f"{checkpoint.path}: cannot be resumed, its optimiser had other parameters: {error}; "
+                "give the same learner, decay_everything and pretrained"
+            ) from None
 
     def _load_weights(self, checkpoint: Checkpoint) -> None:
         try:

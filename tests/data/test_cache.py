@@ -53,6 +53,13 @@ def test_used_when_nothing_changed(make_config: MakeConfig, saved: Path, loads: 
     assert len(dataset.build()[0])
 
 
+def test_a_copy_of_a_live_dataset_is_not_compared(make_config: MakeConfig, saved: Path) -> None:
+    dataset = create_dataset(config := make_config())
+    os.utime(saved / "shop.inter", ns=(1, 1))
+    assert len(dataset.build()) == 3
+    assert config["data_path"] is not None
+
+
 @pytest.mark.parametrize(
     "keys",
     [

@@ -147,7 +147,7 @@ def test_many_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_text_form(tmp_path: Path) -> None:
     path = tmp_path / "shop.text"
-    path.write_text("embedding:float_seq\titem_id:token\n1 2.5\tb\n-3e0 4\ta\n")
+    path.write_text("\ufeffembedding:float_seq\titem_id:token\n1 2.5\tb\n-3e0 4\ta\n")  # as Windows saves it
     found = load(path)
     assert found.matrix.tolist() == [[0, 0], [-3, 4], [1, 2.5], [0, 0]]
     assert found.metadata == {}

@@ -74,6 +74,7 @@ def test_no_interaction_file(make_config: MakeConfig, tmp_path: Path) -> None:
         ("user_id\titem_id:token\n1\ta\n", 'line 1, column 1 is "user_id", not name:type'),
         ("user_id:token\titem_id:word\n1\ta\n", 'line 1, column 2 is "item_id:word", not name:type'),
         ("user_id:token,item_id:token\n1,a\n", "line 1, column 1"),
+        ("\ufeff" + HEADER + "u\ta\t1\n", "begins with a byte-order mark"),
         ("user_id:token\titem_id:token\t:float\n1\ta\t2\n", 'column 3 is ":float"'),
         ("user_id:token\titem_id:token\titem_id:token\n1\ta\ta\n", 'names the column "item_id" twice'),
         (
@@ -134,3 +135,9 @@ def test_unsorted_times_are_fine(make_config: MakeConfig, write_inter: Writer) -
 def test_features_are_looked_for_before_interactions(make_config: MakeConfig, write_inter: Writer) -> None:
     write_inter([("u", "a", "soon")])
     assert "feature file missing" in complaint(make_config(modalities=["text"]))
+
+
+def test_a_byte_order_mark_can_be_allowed_for(make_config: MakeConfig, write_inter: Writer) -> None:
+    path = write_inter([("u", "a", 1), ("u", "b", 2)])
+    path.write_text("\ufeff" + path.read_text())
+    assert MultiModalDataset(make_config(encoding="utf-8-sig")).inter_num == 2

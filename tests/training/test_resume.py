@@ -116,6 +116,28 @@ def test_resume_refuses_what_does_not_fit(folder):
         wide.resume_checkpoint(folder / "nowhere.pth")
 
 
+def test_resume_refuses_the_state_of_another_optimiser(folder):
+    trainer, train, valid, _ = make_run(make_config(folder, epochs=1))
+    trainer.fit(train, valid)
+    other, *_ = make_run(make_config(folder, learner="sgd"))
+    with pytest.raises(UserError, match=r"other parameters: learner .*, not sgd; give the same learner"):
+        other.resume_checkpoint(trainer.last_file)
+    other, *_ = make_run(make_config(folder))
+    other.optimizer.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))]})
+    with pytest.raises(UserError, match="other parameters: loaded state dict has a different number"):
+        other.resume_checkpoint(trainer.last_file)
+
+
+def test_a_run_that_ends_with_fewer_epochs_has_a_model_file(folder):
+    trainer, train, *_ = make_run(make_config(folder, epochs=2))
+    trainer.fit(train, None)
+    os.unlink(trainer.saved_model_file)
+    shorter, train, *_ = make_run(make_config(folder, epochs=1))
+    shorter.resume_checkpoint(trainer.last_file)
+    shorter.fit(train, None)
+    assert_equal(torch.load(shorter.saved_model_file, weights_only=True)["state_dict"], weights(trainer))
+
+
 def test_resume_refuses_other_items(folder):
     trainer, train, valid, _ = make_run(make_config(folder, epochs=1))
     trainer.fit(train, valid)
