@@ -1,14 +1,14 @@
 """All interactions of a dataset in memory, compactly: whole numbers for users and items, 24 bytes a row."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.prepare.sources.base import INTERACTIONS
+from recbole_mmm4rec.prepare.sources.base import INTERACTIONS, Source
 from recbole_mmm4rec.prepare.tally import Tally
 
 LATEST = 4_102_444_800_000
@@ -39,21 +39,18 @@ class Interactions:
         return Interactions(user, item, rating, time, self.users, self.items)
 
 
-def collect(
-    batches: Iterable[pa.RecordBatch], known: pa.Array, has_time: bool, tally: Tally, where: str
-) -> Interactions:
+def collect(source: Source, known: pa.Array, tally: Tally, where: str) -> Interactions:
     """Keep the interactions whose item is in ``known`` (strings), drop the malformed ones, number the tokens.
 
     The metadata filter comes while reading, so that what it drops never takes memory. Raises ``UserError``
     where nothing remains.
     """
     kept: list[pa.RecordBatch] = []
-    for batch in batches:
-        well_formed = _well_formed(batch, has_time, tally, where)
-        with_metadata = well_formed.filter(pc.is_in(well_formed.column("item"), value_set=known))
-        missing = well_formed.num_rows - with_metadata.num_rows
-        tally.add("interactions dropped: item without metadata", where, missing)
-        kept.append(with_metadata)
+    for batch in source.interactions(tally):
+        well_formed = _well_formed(batch, source, tally, where)
+        has_metadata = pc.is_in(well_formed.column("item"), value_set=known)
+        _count("interactions dropped: item without metadata", well_formed, has_metadata, tally, where)
+        kept.append(well_formed.filter(has_metadata))
     table = pa.Table.from_batches(kept, INTERACTIONS)
     if not table.num_rows:
         reasons = "; ".join(f"{reason} ({count:,})" for reason, count in tally.counts.items())
@@ -63,21 +60,29 @@ def collect(
     return _numbered(table)
 
 
-def _well_formed(batch: pa.RecordBatch, has_time: bool, tally: Tally, where: str) -> pa.RecordBatch:
-    checks = [
-        (f"interactions skipped: no {name}, or one that is no text", _is_token(batch.column(name)))
-        for name in ("user", "item")
-    ]
-    if has_time:
+def _well_formed(batch: pa.RecordBatch, source: Source, tally: Tally, where: str) -> pa.RecordBatch:
+    checks = {}
+    for name in ("user", "item"):
+        column = batch.column(name)
+        quoted = pc.fill_null(pc.match_substring(column, '"'), False)
+        checks[f"no {name}, or one that is no text"] = _is_token(column)
+        checks[f"{name} with a double quote"] = pc.invert(quoted)
+    if source.has_time:
         time = batch.column("time")
         in_range = pc.and_(pc.greater_equal(time, 0), pc.less(time, LATEST))
-        checks.append(("interactions skipped: time no number", pc.is_valid(time)))
-        checks.append(("interactions skipped: time before 1970 or after 2100", pc.fill_null(in_range, True)))
-    keep = None
-    for reason, good in checks:
-        tally.add(reason, where, len(good) - pc.sum(good).as_py() if len(good) else 0)
-        keep = good if keep is None else pc.and_(keep, good)
-    return batch.filter(keep)
+        checks[f"time is no {source.time_kind}"] = pc.is_valid(time)
+        checks["time before 1970 or after 2100"] = pc.fill_null(in_range, True)
+    for reason, good in checks.items():
+        _count(f"interactions skipped: {reason}", batch, good, tally, where)
+    return batch.filter(reduce(pc.and_, checks.values()))
+
+
+def _count(reason: str, batch: pa.RecordBatch, good: pa.Array, tally: Tally, where: str) -> None:
+    """Tally the rows that are not ``good``, with user and item of the first."""
+    first = pc.index(good, False).as_py()
+    if first >= 0:
+        user, item = (batch.column(name)[first].as_py() for name in ("user", "item"))
+        tally.add(reason, f"{where}, user {user!r}, item {item!r}", len(good) - good.true_count)
 
 
 def _is_token(column: pa.Array) -> pa.Array:

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.sources import ItemRecord
+from recbole_mmm4rec.prepare.sources.columns import encodable
 from recbole_mmm4rec.prepare.tally import Tally
 
 ROWS = 1 << 15
@@ -59,9 +60,6 @@ def _chunks(records: Iterable[ItemRecord]) -> Iterator[list[ItemRecord]]:
 def _batch(rows: list[ItemRecord]) -> pa.RecordBatch:
     columns = {TOKEN: [row.token for row in rows], PICTURE: [row.picture for row in rows]}
     columns |= {name: [row.fields[name] for row in rows] for name in rows[0].fields}
-    return pa.record_batch({name: pa.array(_encodable(c), pa.string()) for name, c in columns.items()})
-
-
-def _encodable(values: list[str]) -> list[str]:
-    # JSON may hold lone surrogates ("\ud83d"), which no UTF-8 file can
-    return [value.encode("utf-8", "replace").decode() for value in values]
+    return pa.record_batch(
+        {name: pa.array(map(encodable, column), pa.string()) for name, column in columns.items()}
+    )

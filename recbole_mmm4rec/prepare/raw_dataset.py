@@ -1,5 +1,6 @@
 """The paper's pipeline on raw files: metadata filter, duplicates, core, order, texts."""
 
+import difflib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from recbole_mmm4rec.prepare.items import kept_items, spill_items
 from recbole_mmm4rec.prepare.settings import Settings
 from recbole_mmm4rec.prepare.sources import ItemRecord, Source
 from recbole_mmm4rec.prepare.tally import Tally
-from recbole_mmm4rec.prepare.text_cleaning import compose, text_fields
+from recbole_mmm4rec.prepare.text_cleaning import NAMED, compose, text_fields
 
 LOGGER = logging.getLogger(__name__)
 
@@ -37,10 +38,10 @@ def read_dataset(source: Source, settings: Settings, spill: Path, where: str, ta
     The order of the filters is the paper's: an item needs metadata before anything is counted. ``where``
     names the source in messages. Raises ``UserError`` where nothing is left.
     """
-    forms = text_fields(settings.text)
+    fields = text_fields(settings.text)
     known = spill_items(source.items(tally), spill, where)
     LOGGER.info("%s: metadata of %s items", where, f"{len(known):,}")
-    raw = collect(source.interactions(tally), known, source.has_time, tally, where)
+    raw = collect(source, known, tally, where)
     data = without_duplicates(raw)
     tally.add("interactions dropped: exact duplicate", where, len(raw) - len(data))
     data = in_time_order(core(data, settings.min_interactions))
@@ -50,7 +51,7 @@ def read_dataset(source: Source, settings: Settings, spill: Path, where: str, ta
         )
     tokens = sorted(data.items.take(pa.array(np.unique(data.item))).to_pylist())
     items = kept_items(spill, pa.array(tokens), tally, where)
-    _check_fields(forms, items, where)
+    _check_fields(fields, items, where, may_lack=settings.text in NAMED)
     texts = {token: compose(settings.text, token, items[token].fields) for token in tokens}
     for token in tokens:
         if not texts[token]:
@@ -58,8 +59,15 @@ def read_dataset(source: Source, settings: Settings, spill: Path, where: str, ta
     return RawDataset(data, tokens, items, texts, source.has_time, source.has_rating)
 
 
-def _check_fields(names: tuple[str, ...], items: dict[str, ItemRecord], where: str) -> None:
+def _check_fields(names: tuple[str, ...], items: dict[str, ItemRecord], where: str, may_lack: bool) -> None:
+    """Refuse fields that no item has; ``may_lack``: only where all are missing."""
     present = next(iter(items.values())).fields
     unknown = [name for name in names if name not in present]
-    if unknown and len(unknown) == len(names):
-        raise UserError(f"text: {where} has no field {', '.join(unknown)}; it has {', '.join(present)}")
+    if unknown and not (may_lack and len(unknown) < len(names)):
+        told = ", ".join(_with_nearest(name, list(present)) for name in unknown)
+        raise UserError(f"text: {where} has no field {told}; it has {', '.join(present)}")
+
+
+def _with_nearest(name: str, present: list[str]) -> str:
+    near = difflib.get_close_matches(name, present, 1)
+    return f"{name} (did you mean '{near[0]}'?)" if near else name

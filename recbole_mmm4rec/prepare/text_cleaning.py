@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from recbole_mmm4rec.errors import UserError
 
-PAPER, RELEASED = "title-category-brand", "title-brand-description"
+PAPER, RELEASED = NAMED = ("title-category-brand", "title-brand-description")
 _SCRIPT = re.compile(r"<(script|style)\b.*?(</\1\s*>|$)", re.I | re.S)
 _TAG = re.compile(r"</?[a-zA-Z!][^<>]*>")
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b\ufeff]+")
-_FIELD = re.compile(r"\{(\w+)\}")
+_FIELD = re.compile(r"\{([^{}]+)\}")
 _ENDS = (".", "!", "?")
 
 
@@ -23,7 +23,7 @@ def clean(text: str) -> str:
 
 def text_fields(form: str) -> tuple[str, ...]:
     """Names of the fields that the text ``form`` uses."""
-    if form in (PAPER, RELEASED):
+    if form in NAMED:
         return tuple(form.split("-"))
     names = tuple(_FIELD.findall(form))
     if not names:

@@ -29,7 +29,8 @@ def write_interactions(path: Path, data: Interactions, has_rating: bool, has_tim
 def write_items(path: Path, tokens: list[str], items: Mapping[str, ItemRecord]) -> None:
     """Write the cleaned text fields of ``tokens``, in their order."""
     names = list(next(iter(items.values())).fields)
-    columns: dict[str, list[str]] = {"item_id:token": tokens}
+    # an array is written as it stands, so that the tokens are those of the interactions and vectors
+    columns: dict[str, pa.Array | list[str]] = {"item_id:token": pa.array(tokens, pa.string())}
     for name in names:
         kind = "token" if name == "year" else "token_seq"
         columns[f"{name}:{kind}"] = [clean(items[token].fields[name]) for token in tokens]

@@ -59,6 +59,11 @@ def run(folder: Path, output: Path, *flags: str, name: str = "shop") -> int:
     return main([name, f"--source={folder}", f"--output={output}", *flags])
 
 
+def skipped(output: Path) -> dict[str, Any]:
+    """What the record of the dataset ``shop`` says of skipped things: reason -> count and first."""
+    return json.loads((output / "shop" / "shop.prepare.json").read_text())["skipped"]
+
+
 def rows_of(path: Path) -> list[dict[str, Any]]:
     """Rows of an atomic file, everything as text."""
     header = path.read_text().split("\n", 1)[0].split("\t")

@@ -1,23 +1,20 @@
 """Whatever is wrong with the raw files: one line or a counted skip, and never half a dataset."""
 
 import gzip
-import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from recbole_mmm4rec.prepare import pipeline
 from tests.prepare.raw_files import (
     AMAZON,
-    DAY,
-    START,
     dense_rows,
     feature_rows,
     meta,
     rows_of,
     run,
+    skipped,
     write_amazon,
 )
 
@@ -28,10 +25,6 @@ def _one_line(capsys: pytest.CaptureFixture[str]) -> str:
     assert "\n" not in error
     assert "Traceback" not in error
     return error
-
-
-def _skipped(output: Path) -> dict[str, Any]:
-    return json.loads((output / "shop" / "shop.prepare.json").read_text())["skipped"]
 
 
 @pytest.mark.parametrize("file", ["ratings.csv.gz", "meta.json.gz"])
@@ -71,43 +64,8 @@ def test_gzip_that_is_none_and_damaged_gzip(tmp_path: Path, capsys: pytest.Captu
 def test_metadata_lines(tmp_path: Path, line: bytes, reason: str) -> None:
     raw = write_amazon(tmp_path / "raw", dense_rows(), [*meta(), line])
     assert run(raw, tmp_path, *AMAZON) == 0
-    assert _skipped(tmp_path)[reason] == {"count": 1, "first": "meta.json line 7"}
+    assert skipped(tmp_path)[reason] == {"count": 1, "first": "meta.json line 7"}
     assert len(rows_of(tmp_path / "shop" / "shop.item")) == 6
-
-
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
-        (b"I0,U0,5.0,yesterday", "interactions skipped: time no number"),
-        (b"I0,U0,5.0,nan", "interactions skipped: time no number"),
-        (b"I0,U0,5.0,1e300", "interactions skipped: time no number"),
-        (b"I0,U0,5.0,", "interactions skipped: time no number"),
-        (b"I0,U0,5.0,-5", "interactions skipped: time before 1970 or after 2100"),
-        (b"I0,U0,5.0,1500000000000", "interactions skipped: time before 1970 or after 2100"),
-        (b"I0,,5.0,1500000000", "interactions skipped: no user, or one that is no text"),
-        (b"I0,\xff\xfe,5.0,1500000000", "interactions skipped: no user, or one that is no text"),
-        (b"I0,U\t0,5.0,1500000000", "interactions skipped: no user, or one that is no text"),
-        (b"I0,U0,5.0", "rows skipped: wrong number of columns"),
-        (b"NO,U0,5.0,1500000000", "interactions dropped: item without metadata"),
-    ],
-)
-def test_rating_lines(tmp_path: Path, line: bytes, reason: str) -> None:
-    raw = write_amazon(tmp_path / "raw", dense_rows(), meta())
-    good = (raw / "ratings.csv").read_bytes()
-    (raw / "ratings.csv").write_bytes(line + b"\n" + good)
-    assert run(raw, tmp_path, *AMAZON) == 0
-    assert _skipped(tmp_path)[reason]["count"] == 1
-    assert len(rows_of(tmp_path / "shop" / "shop.inter")) == 48
-
-
-def test_a_rating_that_is_none_stays_without_it(tmp_path: Path) -> None:
-    raw = write_amazon(tmp_path / "raw", dense_rows(), meta())
-    with (raw / "ratings.csv").open("ab") as file:
-        file.write(f"I0,U0,great,{START + 99 * DAY}\n".encode())
-    assert run(raw, tmp_path, *AMAZON) == 0
-    rows = rows_of(tmp_path / "shop" / "shop.inter")
-    assert len(rows) == 49
-    assert not rows[6]["rating:float"]
 
 
 def test_three_titles_and_three_entries(tmp_path: Path) -> None:
@@ -116,8 +74,8 @@ def test_three_titles_and_three_entries(tmp_path: Path) -> None:
     assert run(raw, tmp_path, *AMAZON) == 0
     titles = [row["title:token_seq"] for row in rows_of(tmp_path / "shop" / "shop.item")]
     assert titles[:2] == ["first", "last"]
-    assert _skipped(tmp_path)["items with several titles: the first is taken"]["count"] == 1
-    assert _skipped(tmp_path)["items with several metadata entries: the last is taken"]["count"] == 2
+    assert skipped(tmp_path)["items with several titles: the first is taken"]["count"] == 1
+    assert skipped(tmp_path)["items with several metadata entries: the last is taken"]["count"] == 2
 
 
 def test_an_empty_text_gets_no_vector(tmp_path: Path) -> None:
@@ -125,7 +83,7 @@ def test_an_empty_text_gets_no_vector(tmp_path: Path) -> None:
     raw = write_amazon(tmp_path / "raw", dense_rows(), entries)
     assert run(raw, tmp_path, *AMAZON, "--text_encoder=hashed") == 0
     assert sorted(feature_rows(tmp_path / "shop" / "shop.text.parquet")) == ["I0", "I1", "I2", "I4", "I5"]
-    assert _skipped(tmp_path)["items without text: no text vector"]["count"] == 1
+    assert skipped(tmp_path)["items without text: no text vector"]["count"] == 1
 
 
 @pytest.mark.parametrize(
@@ -137,6 +95,8 @@ def test_an_empty_text_gets_no_vector(tmp_path: Path) -> None:
         (["--min_interactions=0"], "min_interactions: 0"),
         (["--text_encoder=bert"], "text_encoder: 'bert' is none of"),
         (["--text={colour}"], "has no field colour"),
+        (["--text={title} {brnad}"], "raw has no field brnad (did you mean 'brand'?); it has title"),
+        (["--text={Maker 1} {tilte}"], "no field Maker 1, tilte (did you mean 'title'?); it has"),
         (["--min_interactions=500"], "no user and item with 500 interactions"),
         (["--items=nothing.json"], "metadata missing, looked for nothing.json"),
         (["--download=True", "--download_options={speed: 3}"], "unknown key 'speed'"),

@@ -39,6 +39,7 @@ def test_released_form() -> None:
 
 def test_template() -> None:
     assert compose("T: {title}. G: {genres}.", "1", {"title": "X <b>", "genres": ""}) == "T: X. G: ."
-    assert text_fields("T: {title}") == ("title",)
+    assert compose("{Product Name}.", "1", {"Product Name": "X"}) == "X."
+    assert text_fields("T: {title} {Product Name}") == ("title", "Product Name")
     with pytest.raises(UserError, match="neither"):
         text_fields("title only")

@@ -28,9 +28,14 @@ class ItemRecord(NamedTuple):
 
 
 class Source(Protocol):
-    """A publisher's files. Both streams may be read more than once and never hold a whole file."""
+    """A publisher's files. Both streams may be read more than once and never hold a whole file.
+
+    Attributes:
+        time_kind: what a raw time must be, "number" or "date".
+    """
 
     has_time: bool
+    time_kind: str
     has_rating: bool
 
     def items(self, tally: Tally) -> Iterator[ItemRecord]:

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from recbole_mmm4rec.prepare.sources.base import INTERACTIONS
-from recbole_mmm4rec.prepare.sources.columns import as_milliseconds, as_number, as_text
+from recbole_mmm4rec.prepare.sources.columns import as_milliseconds, as_number, as_text, encodable
 
 ROWS = 1 << 16
 
@@ -45,4 +45,4 @@ def _batch(rows: list[tuple[Any, Any, Any, Any]], unit: str) -> pa.RecordBatch:
 
 
 def _plain(value: Any) -> str | None:
-    return None if value is None or isinstance(value, dict | list) else str(value)
+    return None if value is None or isinstance(value, dict | list) else encodable(str(value))

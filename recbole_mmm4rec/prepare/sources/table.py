@@ -21,7 +21,9 @@ class TableSource:
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings
         self.has_time = bool(settings.time_column)
+        self.time_kind = "date" if settings.time_unit == "date" else "number"
         self.has_rating = bool(settings.rating_column)
+        self.delimiter = _delimiter(settings.delimiter)
         self.interactions_path = find_file(folder, settings.interactions, "interactions")
         self.items_path = find_file(folder, settings.items, "items")
         if settings.time_unit not in (*MILLISECONDS, "date"):
@@ -32,7 +34,7 @@ class TableSource:
         keys = self.settings
         links = [keys.picture_column] if keys.picture_column else []
         columns = list(dict.fromkeys([keys.item_column, *keys.item_fields, *links]))
-        for batch in read_table(self.items_path, columns, tally, keys.delimiter):
+        for batch in read_table(self.items_path, columns, tally, self.delimiter):
             for values in zip(*(_strings(column) for column in batch), strict=True):
                 row = dict(zip(columns, values, strict=True))
                 if row[keys.item_column]:
@@ -47,9 +49,23 @@ class TableSource:
         keys = self.settings
         named = [keys.user_column, keys.item_column, keys.rating_column, keys.time_column]
         columns = [name for name in named if name]
-        for batch in read_table(self.interactions_path, columns, tally, keys.delimiter):
+        for batch in read_table(self.interactions_path, columns, tally, self.delimiter):
             user, item, rating, time = (batch.column(name) if name else None for name in named)
+            self._check_time(time)
             yield interaction_batch(user, item, rating, time, keys.time_unit)
+
+    def _check_time(self, time: pa.Array | None) -> None:
+        if time is not None and (pa.types.is_time(time.type) or pa.types.is_duration(time.type)):
+            column = f"time_column {self.settings.time_column}"
+            raise UserError(f"{self.interactions_path}: {column} holds no dates, but {time.type}")
+
+
+def _delimiter(text: str) -> str:
+    # a command line has no easier way to name a tab
+    delimiter = "\t" if text == r"\t" else text
+    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '\0\r\n"':
+        raise UserError(rf"delimiter: {text!r} is not one ASCII character (\t for a tab)")
+    return delimiter
 
 
 def _strings(column: pa.Array) -> list[str]:

@@ -1,5 +1,6 @@
 """CSV and Parquet files as a stream of batches with the columns asked for."""
 
+import csv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def read_table(
             yield from _parquet(path, columns)
         else:
             yield from _csv(path, columns, tally, delimiter, header)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, csv.Error, OSError) as error:
         raise UserError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
 
 
@@ -49,7 +50,9 @@ def _csv(
             pa.PythonFile(stream, mode="r"),
             # a header line is skipped and named here: pyarrow would refuse one with a byte order mark
             pa_csv.ReadOptions(column_names=names, skip_rows=0 if header else 1, block_size=BLOCK_BYTES),
-            pa_csv.ParseOptions(delimiter=delimiter, invalid_row_handler=_counter(path, tally)),
+            pa_csv.ParseOptions(
+                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=_counter(path, tally)
+            ),
             pa_csv.ConvertOptions(
                 include_columns=columns,
                 column_types=dict.fromkeys(columns, pa.binary()),
@@ -61,8 +64,9 @@ def _csv(
 
 def _header(path: Path, delimiter: str) -> list[str]:
     with open_raw(path) as stream:
-        line = stream.readline().decode("utf-8-sig", errors="replace")
-    return [name.strip().strip('"') for name in line.strip().split(delimiter)]
+        line = stream.readline().decode("utf-8-sig", errors="replace").rstrip("\r\n")
+    names = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
+    return [name.strip() for name in names]
 
 
 def _require(path: Path, columns: list[str], present: list[str]) -> None:

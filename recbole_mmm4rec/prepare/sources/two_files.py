@@ -10,6 +10,7 @@ class TwoFiles:
     """Finds both files; ``UserError`` where one is missing."""
 
     has_time = True
+    time_kind = "number"
     has_rating = True
 
     def __init__(self, settings: Settings, folder: Path) -> None:
