@@ -19,8 +19,7 @@ class FeatureMaker:
     def __init__(self, name: str, settings: Settings, source: Path) -> None:
         """Check everything that can be checked before work begins; raises ``UserError``."""
         self._name, self._settings = name, settings
-        self.ready = {modality: source / file for modality, file in settings.features.items()}
-        self.ready = {modality: path for modality, path in self.ready.items() if path.is_file()}
+        self.ready = _present({modality: source / file for modality, file in settings.features.items()})
         for modality, key in _ENCODER_KEYS.items():
             encoder = getattr(settings, key)
             if encoder is not None and modality not in self.ready:
@@ -52,3 +51,11 @@ class FeatureMaker:
             )
             rows[modality] = len(inputs)
         return rows
+
+
+def _present(files: dict[str, Path]) -> dict[str, Path]:
+    """Keep the files that are there. Those that a user names are: ``read_settings`` refuses others."""
+    for modality, path in files.items():
+        if not path.is_file():
+            LOGGER.warning("%s: no such file, so no ready vectors for %s", path, modality)
+    return {modality: path for modality, path in files.items() if path.is_file()}

@@ -5,7 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from recbole_mmm4rec.errors import UserError
+
 SEED = 2024
+_TOO_LITTLE = "text_encoder tfidf needs at least two texts and two different words; hashed needs fewer"
 
 
 def unit_rows(matrix: np.ndarray) -> np.ndarray:
@@ -17,12 +20,18 @@ def unit_rows(matrix: np.ndarray) -> np.ndarray:
 def tfidf_vectors(texts: Sequence[str], dimension: int = 128) -> tuple[np.ndarray, dict[str, Any]]:
     """TF-IDF of words, reduced by a truncated SVD, rows of length 1: ((N, D) float32, metadata).
 
-    The space is fitted to these very texts, so it cannot be compared with another dataset's.
+    The space is fitted to these very texts, so it cannot be compared with another dataset's. Raises
+    ``UserError`` for texts too few for that.
     """
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    counts = TfidfVectorizer(sublinear_tf=True, token_pattern=r"(?u)\b\w+\b").fit_transform(texts)
+    try:
+        counts = TfidfVectorizer(sublinear_tf=True, token_pattern=r"(?u)\b\w+\b").fit_transform(texts)
+    except ValueError as error:  # scikit-learn's answer to texts without a word
+        raise UserError(_TOO_LITTLE) from error
+    if min(counts.shape) < 2:
+        raise UserError(_TOO_LITTLE)
     dimension = min(dimension, counts.shape[1] - 1, counts.shape[0] - 1)
     reduced = TruncatedSVD(dimension, random_state=SEED).fit_transform(counts)
     return unit_rows(reduced), {"encoder": "TF-IDF + truncated SVD (scikit-learn)", "dimension": dimension}

@@ -40,6 +40,8 @@ def import_vectors(
         raise UserError(f"{path}: no item in common with {name}, it has {', '.join(tokens[:3])}")
     nonzero = matrix.any(axis=1)
     keep = np.flatnonzero(mine & nonzero)
+    if not len(keep):
+        raise UserError(f"{path}: the rows of all items of {name} are zeros")
     metadata = {"encoder": encoder, "source": path.name, "date": today()}
     write_feature_file(folder, name, modality, [tokens[row] for row in keep], matrix[keep], metadata)
     LOGGER.info(

@@ -21,7 +21,7 @@ def inspect(name: str, folder: Path) -> Iterator[str]:
     Raises ``UserError`` for a dataset that is not there or cannot be read.
     """
     path = folder / f"{name}.inter"
-    columns = [column for column in (USER, ITEM, TIME) if column in read_header(path)]
+    columns = [USER, ITEM, *([TIME] if TIME in read_header(path) else [])]
     table = read_all(path, columns)
     if not table.num_rows:
         raise UserError(f"{path}: no interactions")
@@ -34,7 +34,7 @@ def inspect(name: str, folder: Path) -> Iterator[str]:
     pairs = user.astype(np.int64) * len(items) + item
     yield f"repeats: {len(pairs) - len(np.unique(pairs)):,} interactions with an item the user had before"
     if TIME in columns:
-        yield from _times(table.column(TIME), user, pairs)
+        yield from _times(_numbers(path, table.column(TIME)), user, pairs)
     else:
         yield "times: none, rows are in each user's order"
 
@@ -50,8 +50,24 @@ def _modalities(name: str, folder: Path, items: pa.Array) -> Iterator[str]:
         yield f"{modality}: {covered:,} of {len(items):,} items ({share:.2f} %), {dimension}-d, {encoder}"
 
 
-def _times(column: pa.ChunkedArray, user: np.ndarray, pairs: np.ndarray) -> Iterator[str]:
-    times = pc.cast(column, pa.float64()).to_numpy()
+def _numbers(path: Path, column: pa.ChunkedArray) -> np.ndarray:
+    """Return the times, NaN where the field is empty."""
+    try:
+        times = pc.cast(pc.if_else(pc.equal(column, ""), None, column), pa.float64())
+    except pa.ArrowInvalid as error:
+        raise UserError(f"{path}: {TIME} holds what is no number ({' '.join(str(error).split())})") from error
+    return times.to_numpy()
+
+
+def _times(times: np.ndarray, user: np.ndarray, pairs: np.ndarray) -> Iterator[str]:
+    known = np.isfinite(times)
+    if not known.all():
+        yield f"times: missing in {len(known) - known.sum():,} interactions"
+    if known.any():
+        yield from _known_times(times[known], user[known], pairs[known])
+
+
+def _known_times(times: np.ndarray, user: np.ndarray, pairs: np.ndarray) -> Iterator[str]:
     first, last = (np.datetime64(int(seconds), "s") for seconds in (times.min(), times.max()))
     yield f"times: {first} to {last} (UTC)"
     order = np.lexsort((times, user))

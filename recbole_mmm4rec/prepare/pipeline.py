@@ -16,6 +16,7 @@ from recbole_mmm4rec.prepare.workspace import Workspace, workspace
 from recbole_mmm4rec.prepare.write_dataset import write_interactions, write_items
 
 LOGGER = logging.getLogger(__name__)
+IMAGES = "images"
 
 
 def prepare(name: str, settings: Settings, folder: Path, target: Path, overwrite: bool = False) -> Statistics:
@@ -37,6 +38,7 @@ def prepare(name: str, settings: Settings, folder: Path, target: Path, overwrite
         with_picture = len(pictures) or covered.get("image", 0)
         statistics = _statistics(raw, with_picture)
         _write_record(work.dataset / f"{name}.prepare.json", settings, statistics, covered, tally)
+        _keep_fetched(pictures, work)
     tally.log()
     LOGGER.info(statistics.row(name))
     return statistics
@@ -56,9 +58,18 @@ def _pictures(
     if listed is None and options is None:
         return {}
     links = {token: raw.items[token].picture for token in raw.tokens}
-    found, missing = gather_pictures(links, listed, options, work.dataset / "images", work.cache)
+    found, missing = gather_pictures(links, listed, options, work.cache / IMAGES, work.cache)
     write_missing(work.dataset / f"{name}.missing-pictures.tsv", missing, links)
     return found
+
+
+def _keep_fetched(pictures: dict[str, Path], work: Workspace) -> None:
+    """Move what was fetched for items of this dataset into it."""
+    fetched = {path for path in pictures.values() if path.parent == work.cache / IMAGES}
+    if fetched:
+        (work.dataset / IMAGES).mkdir()
+    for path in fetched:
+        path.rename(work.dataset / IMAGES / path.name)
 
 
 def _statistics(raw: RawDataset, pictures: int) -> Statistics:

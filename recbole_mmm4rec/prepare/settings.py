@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.property_files import properties_path, read_properties
 
 VARIANTS = "variants"
+LISTS = ("interactions", "items", "item_fields")
+"""Keys that take a list of texts."""
+POSITIVE = ("min_interactions", "batch_size")
 
 
 @dataclass(frozen=True)
@@ -57,16 +61,20 @@ def read_settings(
     """Layer ``overall.yaml``, ``<name>.yaml`` (or ``config_file``) and ``overrides``, the later ones winning.
 
     Where a file lists variants (several ways in which a publisher's data is passed on), the first whose
-    interactions lie in the folder ``source`` is taken. Raises ``UserError`` for a key or value that is wrong.
+    interactions lie in the folder ``source`` is taken. Raises ``UserError`` for a key or value that is wrong,
+    and for a feature file that is absent, unless it is our own property file that names it.
     """
     own = config_file or _folder() / f"{name}.yaml"
     if config_file is not None and not config_file.is_file():
         raise UserError(f"{config_file}: no such file")
-    values = read_properties(_folder() / "overall.yaml") | _variant(read_properties(own), source)
+    values = _variant(read_properties(own), source)
     _refuse_unknown(values, str(own))
     _refuse_unknown(overrides, "command line")
-    merged = values | dict(overrides)
-    return Settings(**{key: _checked(key, value) for key, value in merged.items()})
+    merged = read_properties(_folder() / "overall.yaml") | values | dict(overrides)
+    settings = Settings(**{key: _checked(key, value) for key, value in merged.items()})
+    if "features" in overrides or config_file is not None:
+        _refuse_absent(settings.features, source)
+    return settings
 
 
 def _folder() -> Path:
@@ -75,8 +83,10 @@ def _folder() -> Path:
 
 def _variant(values: dict[str, Any], source: Path) -> dict[str, Any]:
     variants = values.pop(VARIANTS, [])
+    if not isinstance(variants, list) or not all(isinstance(variant, dict) for variant in variants):
+        raise UserError(f"{VARIANTS}: a list of mappings is expected, not {variants!r}")
     for variant in variants:
-        names = variant.get("interactions", [])
+        names = _checked("interactions", variant.get("interactions", []))
         listed = [names] if isinstance(names, str) else names
         if any((source / name).is_file() or (source / f"{name}.gz").is_file() for name in listed):
             return values | variant
@@ -92,19 +102,27 @@ def _refuse_unknown(values: Mapping[str, Any], origin: str) -> None:
             )
 
 
+def _refuse_absent(features: Mapping[str, str], source: Path) -> None:
+    for modality, name in features.items():
+        if not (source / name).is_file():
+            raise UserError(f"features: {modality}: no file {source / name}")
+
+
 def _checked(key: str, value: Any) -> Any:
-    default = getattr(_DEFAULTS, key)
-    if isinstance(default, bool) or not isinstance(default, dict | list | int | str):
-        fits = (
-            isinstance(value, bool) if isinstance(default, bool) else value is None or isinstance(value, str)
-        )
-    elif key in ("interactions", "items"):
-        fits = isinstance(value, str | list)
-    else:
-        fits = isinstance(value, type(default)) and not isinstance(value, bool)
-    if not fits or (key == "min_interactions" and value < 1):
-        raise UserError(f"{key}: {value!r} is not what this key takes (default {default!r})")
+    if not _fits(key, value) or (key in POSITIVE and value < 1):
+        raise UserError(f"{key}: {value!r} is not what this key takes (default {getattr(_DEFAULTS, key)!r})")
     return value
+
+
+def _fits(key: str, value: Any) -> bool:
+    default = getattr(_DEFAULTS, key)
+    if isinstance(value, list):
+        return key in LISTS and all(isinstance(name, str) for name in value)
+    if key == "features":
+        return isinstance(value, dict) and all(isinstance(name, str) for name in chain(*value.items()))
+    if default is None:
+        return value is None or isinstance(value, str)
+    return type(value) is type(default)
 
 
 _DEFAULTS = Settings()

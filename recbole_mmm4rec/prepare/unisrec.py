@@ -10,7 +10,7 @@ from recbole_mmm4rec.prepare.atomic import write_atomic
 from recbole_mmm4rec.prepare.atomic_reading import read_all
 from recbole_mmm4rec.prepare.feature_files import today, write_feature_file
 from recbole_mmm4rec.prepare.staging import staged_folder
-from recbole_mmm4rec.prepare.vectors import read_raw
+from recbole_mmm4rec.prepare.vectors import read_raw, read_rows
 
 LOGGER = logging.getLogger(__name__)
 USER, HISTORY, ITEM = "user_id:token", "item_id_list:token_seq", "item_id:token"
@@ -53,7 +53,7 @@ def _index(path: Path) -> dict[str, str]:
     """Number -> token."""
     if not path.is_file():
         return {}
-    pairs = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line]
+    pairs = read_rows(path)
     broken = next((pair for pair in pairs if len(pair) != 2), None)
     if broken is not None:
         raise UserError(f"{path}: two columns are expected, found {' '.join(broken)[:80]!r}")
@@ -77,6 +77,9 @@ def _write_vectors(
         return
     count = len(items) or len(tokens)
     matrix = read_raw(files[0], count)
+    absent = next((row for row in range(count) if items and str(row) not in items), None)
+    if absent is not None:
+        raise UserError(f"{source / name}.item2index: no item has number {absent}; the rows count from 0")
     ordered = [items[str(row)] for row in range(count)] if items else tokens
     metadata = {"encoder": ENCODER, "source": files[0].name, "date": today()}
     write_feature_file(folder, dataset, TEXT, ordered, matrix, metadata)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from recbole_mmm4rec.data.offenders import named
 from recbole_mmm4rec.errors import UserError
 
 ID_KEYS = ("ids", "item_ids", "item_id", "items", "tokens")
@@ -22,7 +23,7 @@ def read_vectors(path: Path, items: Path | None = None) -> tuple[list[str], np.n
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    readers = {".npy": _npy, ".npz": _npz, ".pt": _torch, ".pth": _torch}
+    readers = {".npy": _numpy, ".npz": _numpy, ".pt": _torch, ".pth": _torch}
     if path.suffix not in readers:
         raise UserError(f"{path}: {path.suffix or 'no ending'} is none of {', '.join(readers)}")
     tokens, matrix = readers[path.suffix](path)
@@ -39,11 +40,16 @@ def read_tokens(path: Path) -> list[str]:
     """Return the lines of a text file; of lines with tabs the first column."""
     if not path.is_file():
         raise UserError(f"{path}: no such file")
+    return [row[0] for row in read_rows(path)]
+
+
+def read_rows(path: Path) -> list[list[str]]:
+    """Return the columns of each line of a text file with tabs, without empty lines."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8") from error
-    return [line.split("\t")[0] for line in lines if line]
+    return [line.split("\t") for line in lines if line]
 
 
 def read_raw(path: Path, rows: int) -> np.ndarray:
@@ -54,21 +60,18 @@ def read_raw(path: Path, rows: int) -> np.ndarray:
     return values.reshape(rows, -1)
 
 
-def _npy(path: Path) -> Loaded:
+def _numpy(path: Path) -> Loaded:
     try:
-        return None, np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise UserError(f"{path}: no plain array ({' '.join(str(error).split())})") from error
-
-
-def _npz(path: Path) -> Loaded:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return _pick(path, {key: archive[key] for key in archive.files})
-    except (ValueError, OSError, EOFError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"{path}: no archive of plain arrays ({' '.join(str(error).split())})") from error
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return None, _array(str(path), loaded, np.float32)
+        with loaded as archive:
+            entries = {key: archive[key] for key in archive.files}
+    except UserError:
+        raise
+    except Exception as error:  # damaged files fail in zipfile, zlib and numpy, each in its own way
+        raise UserError(f"{path}: no plain arrays ({' '.join(str(error).split())})") from error
+    return _pick(path, entries)
 
 
 def _torch(path: Path) -> Loaded:
@@ -77,7 +80,7 @@ def _torch(path: Path) -> Loaded:
     except Exception as error:  # unpickling fails in many ways; each means that it is not plain data
         raise UserError(f"{path}: not plain tensors, and objects are not loaded from files") from error
     if isinstance(value, torch.Tensor):
-        return None, value.float().numpy()
+        return None, _array(str(path), value, np.float32)
     if isinstance(value, dict):
         return _pick(path, value)
     raise UserError(f"{path}: a tensor or a dictionary is expected, not {type(value).__name__}")
@@ -85,16 +88,24 @@ def _torch(path: Path) -> Loaded:
 
 def _pick(path: Path, entries: dict[Any, Any]) -> Loaded:
     """Find tokens and matrix among named entries, or take the entries as token -> vector."""
-    matrix = next((entries[key] for key in MATRIX_KEYS if key in entries), None)
-    tokens = next((entries[key] for key in ID_KEYS if key in entries), None)
+    matrix = next((key for key in MATRIX_KEYS if key in entries), None)
+    tokens = next((key for key in ID_KEYS if key in entries), None)
     if matrix is not None:
-        listed = None if tokens is None else [str(token) for token in np.asarray(tokens).tolist()]
-        return listed, np.asarray(matrix, dtype=np.float32)
-    vectors = [np.asarray(value, dtype=np.float32) for value in entries.values()]
+        listed = [] if tokens is None else _array(f"{path}: {tokens}", entries[tokens]).ravel().tolist()
+        return [*map(str, listed)] or None, _array(f"{path}: {matrix}", entries[matrix], np.float32)
+    vectors = [_array(f"{path}: {key}", value, np.float32) for key, value in entries.items()]
     if vectors and all(vector.ndim == 1 and vector.shape == vectors[0].shape for vector in vectors):
         return [str(token) for token in entries], np.stack(vectors)
     if len(vectors) == 1 and vectors[0].ndim == 2:
         return None, vectors[0]
-    raise UserError(
-        f"{path}: no entry is called {', '.join(MATRIX_KEYS)}; it has {', '.join(map(str, entries))}"
-    )
+    raise UserError(f"{path}: no entry is called {', '.join(MATRIX_KEYS)}; it has {named(entries)}")
+
+
+def _array(where: str, value: Any, dtype: type | None = None) -> np.ndarray:
+    """Return what a file holds as an array; numpy takes no bfloat16 and no tensor with a gradient."""
+    try:
+        if isinstance(value, torch.Tensor):
+            value = value.detach().float() if value.is_floating_point() else value
+        return np.asarray(value, dtype=dtype)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"{where}: no plain numbers ({' '.join(str(error).split())[:200]})") from error

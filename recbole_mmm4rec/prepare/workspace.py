@@ -14,7 +14,7 @@ from recbole_mmm4rec.prepare.staging import refuse_existing, replace_folder
 
 @dataclass(frozen=True)
 class Workspace:
-    """``dataset`` becomes the dataset's folder at the end; ``cache`` lasts until then."""
+    """``dataset`` becomes the dataset's folder at the end; ``cache`` lasts until then, over several runs."""
 
     dataset: Path
     cache: Path
@@ -24,16 +24,18 @@ class Workspace:
 def workspace(target: Path, overwrite: bool = False) -> Iterator[Workspace]:
     """Work in ``.<name>.partial`` beside ``target``; after the block its dataset becomes ``target``.
 
-    After an error or an interruption the folder stays, and the next run finds in it what was finished:
-    pictures and vectors. Raises ``UserError`` where ``target`` exists and may not be replaced, or where
-    another run works on it.
+    After an error or an interruption the folder stays, and the next run finds in its cache what was finished:
+    pictures and vectors. The dataset begins empty, for a run with other settings makes other files. Raises
+    ``UserError`` where ``target`` exists and may not be replaced, or where another run works on it.
     """
     refuse_existing(target, overwrite)
     folder = target.parent / f".{target.name}.partial"
     work = Workspace(folder / "dataset", folder / "cache")
-    for path in (work.dataset, work.cache):
-        path.mkdir(parents=True, exist_ok=True)
+    work.cache.mkdir(parents=True, exist_ok=True)
     with _locked(folder / "lock", target):
+        if work.dataset.exists():
+            shutil.rmtree(work.dataset)
+        work.dataset.mkdir()
         yield work
         refuse_existing(target, overwrite)
         replace_folder(work.dataset, target)

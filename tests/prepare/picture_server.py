@@ -158,6 +158,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _to_private(self, _: int) -> None:
         self._redirect("http://10.0.0.1/a.jpg")
 
+    def _to_nonsense(self, _: int) -> None:
+        self._redirect("http://[bad")
+
+    def _slowly(self, _: int) -> None:
+        time.sleep(0.15)
+        self._redirect("/slowly")
+
     def _nowhere(self, _: int) -> None:
         self.send_response(302)
         self.end_headers()

@@ -1,7 +1,9 @@
 """Fetching pictures from a server on this machine that misbehaves in every known way."""
 
+import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,7 @@ def _get(
         ("/to-file", "link is neither http nor https", 1),
         ("/to-ftp", "link is neither http nor https", 1),
         ("/nowhere", "redirect without a target", 1),
+        ("/to-nonsense", "redirect is malformed", 1),
     ],
 )
 def test_failures(tmp_path: Path, server: PictureServer, path: str, reason: str, requests: int) -> None:
@@ -56,7 +59,7 @@ def test_failures(tmp_path: Path, server: PictureServer, path: str, reason: str,
     assert list((tmp_path / "images").iterdir()) == []
 
 
-@pytest.mark.parametrize("path", ["/stalled", "/drip"])
+@pytest.mark.parametrize("path", ["/stalled", "/drip", "/slowly"])
 def test_slow_answers_end_in_time(tmp_path: Path, server: PictureServer, path: str) -> None:
     start = time.monotonic()
     assert _get(tmp_path, {"a": server.base + path}, IMPATIENT)[1] == {"a": "timed out"}
@@ -83,6 +86,29 @@ def test_a_second_run_asks_only_for_what_may_still_come(tmp_path: Path, server: 
     assert _get(tmp_path, links) == first
     assert server.asked == {"/ok": 1, "/missing": 1, "/broken": 4}
     assert not (tmp_path / "images" / "rest.part").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "reason"),
+    [
+        ("ok", DownloadOptions(1, rate=0, retries=0), "link leads to a private address"),
+        ("ok", replace(FAST, max_bytes=9), "too large"),
+        ("missing", FAST, "HTTP 404"),
+    ],
+)
+def test_other_options_or_another_link_are_asked_anew(
+    tmp_path: Path, server: PictureServer, path: str, options: DownloadOptions, reason: str
+) -> None:
+    assert _get(tmp_path, {"a": f"{server.base}/{path}"}, options) == ({}, {"a": reason})
+    found, gone = _get(tmp_path, {"a": f"{server.base}/ok"})
+    assert (set(found), gone) == ({"a"}, {})
+
+
+def test_a_picture_of_a_former_link_goes(tmp_path: Path, server: PictureServer) -> None:
+    _get(tmp_path, dict.fromkeys("ab", f"{server.base}/ok"))
+    found, gone = _get(tmp_path, {"a": f"{server.base}/png", "b": f"{server.base}/missing"})
+    assert gone == {"b": "HTTP 404"}
+    assert [path.name for path in (tmp_path / "images").iterdir()] == ["a.png"] == [found["a"].name]
 
 
 def test_private_addresses_are_refused(tmp_path: Path, server: PictureServer) -> None:
@@ -149,7 +175,18 @@ def test_the_rate_is_kept(tmp_path: Path, server: PictureServer) -> None:
     assert len(found) == 11
 
 
-@pytest.mark.parametrize("options", [{"rate": "fast"}, {"allow_private": 1}, {"retries": -1}, {"speed": 1}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"rate": "fast"},
+        {"allow_private": 1},
+        {"retries": -1},
+        {"speed": 1},
+        {"retries": 1.5},
+        {"timeout": 0},
+        {"backoff": math.inf},
+    ],
+)
 def test_options(options: dict[str, object]) -> None:
     with pytest.raises(UserError, match="download_options"):
         DownloadOptions.checked(options)

@@ -13,7 +13,9 @@ from PIL import Image
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.encoders import check_encoder, encode_images, encode_texts, shards
+from recbole_mmm4rec.prepare.encoders.device import chosen_device
 from recbole_mmm4rec.prepare.encoders.shards import encode_in_shards
+from recbole_mmm4rec.prepare.picture_statistics import SIDE, PixelEncoder
 from recbole_mmm4rec.prepare.settings import Settings
 from recbole_mmm4rec.prepare.text_cleaning import compose
 from tests.prepare.picture_server import picture_bytes
@@ -89,6 +91,34 @@ def test_pixels(tmp_path: Path) -> None:
     np.testing.assert_allclose(vectors[0], vectors[2], atol=1e-5)
     assert vectors[0] @ vectors[1] < 0.9
     assert metadata["dimension"] == vectors.shape[1]
+
+
+def test_pictures_wait_for_the_encoder_at_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes, encode = [], PixelEncoder.encode
+
+    def spy(encoder: PixelEncoder, batch: Sequence[Image.Image]) -> np.ndarray:
+        sizes.extend(picture.size for picture in batch)
+        return encode(encoder, batch)
+
+    (tmp_path / "a.png").write_bytes(picture_bytes("PNG", (300, 200)))
+    with Image.open(tmp_path / "a.png") as large:
+        expected = PixelEncoder().encode([large])
+    monkeypatch.setattr(PixelEncoder, "encode", spy)
+    vectors, _ = encode_images({"a": tmp_path / "a.png"}, Settings(image_encoder="pixels"), tmp_path)
+    np.testing.assert_array_equal(vectors, expected)
+    assert sizes == [(SIDE, SIDE)]
+
+
+@pytest.mark.parametrize("device", ["foo", "cuda:99", ["cpu"]])
+def test_a_device_that_is_not_there(device: object) -> None:
+    with pytest.raises(UserError, match=r"^encoder_options: device: .* cannot be used"):
+        chosen_device({"device": device})
+
+
+@pytest.mark.parametrize("texts", [["one"], ["...", "!"], ["same", "same"]])
+def test_tfidf_of_too_little(tmp_path: Path, texts: list[str]) -> None:
+    with pytest.raises(UserError, match="two texts and two different words"):
+        encode_texts(dict(enumerate(texts)), Settings(text_encoder="tfidf"), tmp_path)
 
 
 def test_a_missing_package_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,48 @@ def test_nothing_is_unpickled(root: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert not (root / "sprung").exists()
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        torch.nn.Parameter(torch.from_numpy(MATRIX)),
+        {"ids": TOKENS, "features": torch.from_numpy(MATRIX).bfloat16().requires_grad_()},
+        dict(zip(TOKENS, torch.nn.Parameter(torch.from_numpy(MATRIX)).bfloat16(), strict=True)),
+    ],
+)
+def test_tensors_of_a_training(root: Path, value: object) -> None:
+    torch.save(value, root / "v.pt")
+    np.testing.assert_array_equal(read_vectors(root / "v.pt", root / "ids.txt")[1], MATRIX)
+
+
+def test_a_plain_array_under_the_ending_of_an_archive(root: Path) -> None:
+    _save(root, "npy").rename(root / "v.npz")
+    np.testing.assert_array_equal(read_vectors(root / "v.npz", root / "ids.txt")[1], MATRIX)
+
+
+def test_files_that_hold_no_numbers(root: Path) -> None:
+    torch.save({"a": torch.ones(3), "note": "mine"}, root / "text.pt")
+    torch.save({"ids": 5, "features": {"x": 1}}, root / "nested.pt")
+    np.save(root / "strings.npy", np.array(["one", "two"]))
+    whole = _save(root, "npz-alone").read_bytes()
+    (root / "cut.npz").write_bytes(whole[: len(whole) // 2])
+    for name in ("text.pt", "nested.pt", "strings.npy", "cut.npz"):
+        with pytest.raises(UserError, match=rf"{name}: .*no plain"):
+            read_vectors(root / name, root / "ids.txt")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_token(root: Path) -> None:
+    (root / "ids.txt").write_text("\n".join(TOKENS), encoding="utf-8-sig")
+    assert read_vectors(_save(root, "npy"), root / "ids.txt")[0] == TOKENS
+
+
+def test_rows_of_zeros_alone(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(root / "v.npy", np.zeros((4, 3), dtype=np.float32))
+    flags = ["import", "d", f"--output={root}", "--modality=text", f"--file={root / 'v.npy'}"]
+    assert main([*flags, f"--items={root / 'ids.txt'}"]) == 2
+    assert "the rows of all items of d are zeros" in capsys.readouterr().err
+    assert not (root / "d" / "d.text.parquet").exists()
+
+
 def test_numbers_that_disagree(root: Path) -> None:
     with pytest.raises(UserError, match="names no items"):
         read_vectors(_save(root, "npy"))
@@ -113,3 +155,17 @@ def test_unisrec_with_a_file_missing_or_too_short(tmp_path: Path, capsys: pytest
     assert main(flags) == 2
     assert "4 numbers cannot belong to 3 items" in capsys.readouterr().err
     assert not (tmp_path / "out" / "S").exists()
+
+
+def test_a_unisrec_index_with_a_byte_order_mark_or_from_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _unisrec(tmp_path)
+    flags = ["import-unisrec", "S", f"--source={tmp_path}", f"--output={tmp_path / 'out'}"]
+    index = tmp_path / "S.item2index"
+    index.write_text(index.read_text(), encoding="utf-8-sig")
+    assert main(flags) == 0
+    assert sorted(feature_rows(tmp_path / "out" / "S" / "S.text.parquet")) == ["A0", "A1", "A2"]
+    index.write_text("A0\t1\nA1\t2\nA2\t3\n")
+    assert main([*flags, "--overwrite"]) == 2
+    assert "S.item2index: no item has number 0" in capsys.readouterr().err

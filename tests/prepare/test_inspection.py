@@ -47,7 +47,29 @@ def test_page(dataset: Path) -> None:
     assert "history: mean 2.50" in text
 
 
-@pytest.mark.parametrize("content", ["", "user_id\titem_id\nu\ti\n", "user_id:token\titem_id:token\n", None])
+def test_empty_times(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    columns = {"user_id:token": ["u", "u", "u"], "item_id:token": ["a", "b", "c"]}
+    write_atomic(tmp_path / "d" / "d.inter", columns | {"timestamp:float": ["0", "", "60"]})
+    assert list(inspect("d", tmp_path / "d"))[3:5] == [
+        "times: missing in 1 interactions",
+        "times: 1970-01-01T00:00:00 to 1970-01-01T00:01:00 (UTC)",
+    ]
+    write_atomic(tmp_path / "d" / "d.inter", columns | {"timestamp:float": [""] * 3})
+    assert list(inspect("d", tmp_path / "d"))[3:] == ["times: missing in 3 interactions"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "user_id\titem_id\nu\ti\n",
+        "user_id:token\titem_id:token\n",
+        "uid:token\titem_id:token\nu\ti\n",
+        "user_id:token\titem_id:token\ttimestamp:float\nu\ti\tnow\n",
+        None,
+    ],
+)
 def test_what_is_no_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None) -> None:
     (tmp_path / "d").mkdir()
     if content is not None:

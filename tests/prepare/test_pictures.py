@@ -50,6 +50,20 @@ def test_cmyk_grey_and_16_bits(tmp_path: Path) -> None:
     assert _pixel(tmp_path / "c.png") == (100, 100, 100)
 
 
+@pytest.mark.parametrize(("dtype", "white"), [(np.float32, 1.0), (np.float32, 255.0), (np.int32, 255)])
+def test_greys_of_32_bits_are_stretched(tmp_path: Path, dtype: type, white: float) -> None:
+    greys = np.array([[white, 0], [0, white / 2]]).astype(dtype)
+    Image.fromarray(greys).save(tmp_path / "a.tif")
+    assert _pixel(tmp_path / "a.tif") == (255, 255, 255)
+    assert np.asarray(read_picture(tmp_path / "a.tif"))[1, :, 0].tolist() == [0, pytest.approx(127, abs=1)]
+
+
+def test_greys_that_are_no_numbers(tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 4), np.nan, np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(UnusablePicture, match="no numbers"):
+        read_picture(tmp_path / "a.tif")
+
+
 def test_an_animation_gives_its_first_frame(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])

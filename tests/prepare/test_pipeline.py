@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from recbole_mmm4rec.prepare import pipeline
 from recbole_mmm4rec.prepare.cli import main
 from recbole_mmm4rec.prepare.settings import known_datasets, read_settings
 from tests.prepare.picture_server import serving
@@ -72,6 +73,28 @@ def test_ctrl_c_while_pictures_come_and_again(tmp_path: Path) -> None:
         assert run(raw, tmp_path, *flags[:-2], f"--download_options={options}") == 0
         assert server.asked["/ok/0"] == 1  # it was there already
     assert [path.name for path in (tmp_path / "shop" / "images").iterdir()] == ["I0.jpg"]
+
+
+def test_other_settings_after_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with serving() as server:
+        entries = [entry | {"imageURL": f"{server.base}/ok/{n}"} for n, entry in enumerate(meta())]
+        raw = write_amazon(tmp_path / "raw", dense_rows(), entries)
+        fetching = ["--download=True", "--download_options={allow_private: true, rate: 0}"]
+        with monkeypatch.context() as patch:
+            patch.setattr(pipeline, "_write_record", stop)
+            encoders = ["--text_encoder=hashed", "--image_encoder=pixels"]
+            assert run(raw, tmp_path, *AMAZON, *fetching, *encoders) == 130
+            assert run(raw, tmp_path, *AMAZON) == 130
+        assert run(raw, tmp_path, *AMAZON, *fetching) == 0
+        assert server.asked.total() == 6  # the third run took the first one's pictures
+    names = {path.name for path in (tmp_path / "shop").iterdir()}
+    assert names == {"shop.inter", "shop.item", "shop.prepare.json", "shop.missing-pictures.tsv", "images"}
+    assert run(raw, tmp_path, *AMAZON, "--overwrite") == 0
+    names = {path.name for path in (tmp_path / "shop").iterdir()}
+    assert names == {"shop.inter", "shop.item", "shop.prepare.json"}
 
 
 def test_the_released_text_and_the_papers(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
+from PIL import Image
 
 from recbole_mmm4rec.errors import UserError
 
@@ -19,7 +20,15 @@ class Encoder(Protocol, Generic[Input]):
     metadata: dict[str, Any]
 
     def encode(self, batch: Sequence[Input]) -> np.ndarray:
-        """Return the vectors of ``batch`` (b texts or RGB pictures), (b, D) float32, in its order."""
+        """Return the vectors of ``batch`` (b texts or prepared pictures), (b, D) float32, in its order."""
+        ...
+
+
+class PictureEncoder(Encoder[Any], Protocol):
+    """Pictures are prepared one by one, by several threads, so that few are in memory at their full size."""
+
+    def prepare(self, picture: Image.Image) -> Any:
+        """Return an RGB picture as ``encode`` takes it, at the encoder's own size."""
         ...
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.prepare.encoders.base import Encoder
+from recbole_mmm4rec.prepare.encoders.base import Encoder, PictureEncoder
+from recbole_mmm4rec.prepare.encoders.pixels import FilePixels
 from recbole_mmm4rec.prepare.encoders.shards import encode_in_shards
 from recbole_mmm4rec.prepare.hashed_text import hashed_vectors, tfidf_vectors
-from recbole_mmm4rec.prepare.picture_statistics import PixelEncoder
 from recbole_mmm4rec.prepare.pictures import read_picture
 from recbole_mmm4rec.prepare.settings import Settings
 
@@ -27,10 +27,11 @@ def _minilm(_: Settings) -> Encoder[Any]:
     return MiniLM()
 
 
-def _efficientnet(settings: Settings) -> Encoder[Any]:
+def _efficientnet(settings: Settings) -> PictureEncoder:
+    from recbole_mmm4rec.prepare.encoders.device import chosen_device
     from recbole_mmm4rec.prepare.encoders.efficientnet_lite import EfficientNetLite
 
-    return EfficientNetLite(settings.encoder_options.get("device"))
+    return EfficientNetLite(chosen_device(settings.encoder_options))
 
 
 def _open_clip_text(settings: Settings) -> Encoder[Any]:
@@ -39,7 +40,7 @@ def _open_clip_text(settings: Settings) -> Encoder[Any]:
     return TextTower(load_towers(settings.encoder_options))
 
 
-def _open_clip_image(settings: Settings) -> Encoder[Any]:
+def _open_clip_image(settings: Settings) -> PictureEncoder:
     from recbole_mmm4rec.prepare.encoders.open_clip_towers import ImageTower, load_towers
 
     return ImageTower(load_towers(settings.encoder_options))
@@ -47,10 +48,10 @@ def _open_clip_image(settings: Settings) -> Encoder[Any]:
 
 _WHOLE = {"tfidf": tfidf_vectors, "hashed": hashed_vectors}
 _TEXT: dict[str, Callable[[Settings], Encoder[Any]]] = {"minilm": _minilm, "open_clip": _open_clip_text}
-_IMAGE: dict[str, Callable[[Settings], Encoder[Any]]] = {
+_IMAGE: dict[str, Callable[[Settings], PictureEncoder]] = {
     "efficientnet-lite0": _efficientnet,
     "open_clip": _open_clip_image,
-    "pixels": lambda _: PixelEncoder(),
+    "pixels": lambda _: FilePixels(),
 }
 _PACKAGES = {
     "minilm": (
@@ -96,10 +97,14 @@ def encode_images(pictures: Mapping[str, Path], settings: Settings, cache: Path)
     """Return the vectors of the pictures in their order, and the metadata of the feature file."""
     encoder = _IMAGE[str(settings.image_encoder)](settings)
     paths = list(pictures.values())
+
+    def load(path: Path) -> Any:
+        return encoder.prepare(read_picture(path))
+
     vectors = _timed(
         "pictures",
         len(paths),
-        lambda: encode_in_shards(paths, read_picture, encoder, cache, settings.batch_size, _file_state),
+        lambda: encode_in_shards(paths, load, encoder, cache, settings.batch_size, _file_state),
     )
     return vectors, encoder.metadata
 

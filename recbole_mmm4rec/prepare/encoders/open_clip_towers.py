@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.encoders.device import chosen_device
 from recbole_mmm4rec.prepare.hashed_text import unit_rows
 
 MODEL, PRETRAINED = "ViT-B-16-SigLIP", "webli"
@@ -51,7 +52,7 @@ def load_towers(options: Mapping[str, Any]) -> Towers:
         raise UserError(f"encoder_options: unknown key '{unknown[0]}', known are {', '.join(_KEYS)}")
     open_clip = import_open_clip()
     name, pretrained = options.get("model", MODEL), options.get("pretrained", PRETRAINED)
-    device = torch.device(options.get("device") or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = chosen_device(options)
     if name not in open_clip.list_models():
         raise UserError(f"encoder_options: open_clip has no model '{name}'")
     try:
@@ -63,8 +64,10 @@ def load_towers(options: Mapping[str, Any]) -> Towers:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"open_clip: {name} ({pretrained}) cannot be loaded: {reason}") from error
     network.eval()
+    precision = _precision(options, device)
     metadata = {"encoder": f"open_clip {name} ({_tag(pretrained)})", "weights": _hash(network)}
-    return Towers(network, transform, tokenize, device, _dtype(options, device), metadata)
+    metadata["precision"] = precision
+    return Towers(network, transform, tokenize, device, PRECISIONS[precision], metadata)
 
 
 class ImageTower:
@@ -74,11 +77,15 @@ class ImageTower:
         self._towers = towers
         self.metadata = towers.metadata | {"tower": "image", "normalised": True}
 
+    def prepare(self, picture: Image.Image) -> torch.Tensor:
+        """Return the picture as the model's own preprocessing gives it, (3, side, side) float32."""
+        return self._towers.transform(picture)
+
     @torch.inference_mode()
-    def encode(self, batch: Sequence[Image.Image]) -> np.ndarray:
+    def encode(self, batch: Sequence[torch.Tensor]) -> np.ndarray:
         """Return (b, D) float32."""
         towers = self._towers
-        pixels = torch.stack([towers.transform(picture) for picture in batch]).to(towers.device)
+        pixels = torch.stack(list(batch)).to(towers.device)
         with towers.precision():
             return unit_rows(towers.network.encode_image(pixels).float().cpu().numpy())
 
@@ -108,11 +115,11 @@ def _tokenizer(open_clip: Any, name: str, folder: str | None) -> Any:
     return open_clip.tokenizer.HFTokenizer(folder, context_length=context)
 
 
-def _dtype(options: Mapping[str, Any], device: torch.device) -> torch.dtype | None:
+def _precision(options: Mapping[str, Any], device: torch.device) -> str:
     name = options.get("precision") or ("bf16" if device.type == "cuda" else "float32")
     if name not in PRECISIONS:
         raise UserError(f"encoder_options: precision: {name!r} is none of {', '.join(PRECISIONS)}")
-    return PRECISIONS[name]
+    return name
 
 
 def _tag(pretrained: str) -> str:

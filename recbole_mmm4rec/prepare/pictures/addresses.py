@@ -13,6 +13,10 @@ class RefusedLink(Exception):  # noqa: N818 - a verdict on the link, told to the
     """The link is not followed; the message is the reason."""
 
 
+class PrivateAddress(RefusedLink):
+    """The link leads to an address that ``allow_private`` opens."""
+
+
 def open_connection(url: str, timeout: float, allow_private: bool) -> tuple[http.client.HTTPConnection, str]:
     """Return an unconnected connection for ``url`` and the request path. Raises ``RefusedLink``.
 
@@ -55,14 +59,16 @@ def _opener(allow_private: bool):  # type: ignore[no-untyped-def]
         problem: OSError | None = None
         for family, kind, protocol, _, target in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
             if not allow_private and not is_public(str(target[0])):
-                raise RefusedLink("link leads to a private address")
+                raise PrivateAddress("link leads to a private address")
+            opened: socket.socket | None = None
             try:
                 opened = socket.socket(family, kind, protocol)
                 opened.settimeout(timeout)
                 opened.connect(target)
                 return opened
             except OSError as error:
-                opened.close()
+                if opened is not None:  # a machine without this family of addresses has no such socket
+                    opened.close()
                 problem = error
         raise problem or OSError("no address")
 

@@ -1,6 +1,6 @@
 """Fetching many pictures at once, politely, and going on where the last run stopped."""
 
-import json
+import math
 import os
 import random
 import threading
@@ -15,8 +15,9 @@ from tqdm import tqdm
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.pictures.fetch import FetchProblem, Limits, fetch
-from recbole_mmm4rec.prepare.pictures.names import file_stem, find_pictures
+from recbole_mmm4rec.prepare.pictures.names import file_stem
 from recbole_mmm4rec.prepare.pictures.reading import UnusablePicture, picture_format, read_picture
+from recbole_mmm4rec.prepare.pictures.record import DownloadRecord
 
 UNFINISHED = ".part"
 
@@ -42,8 +43,9 @@ class DownloadOptions:
         for key, value in values.items():
             if key not in known:
                 raise UserError(f"download_options: unknown key '{key}', known are {', '.join(known)}")
-            is_flag = isinstance(known[key], bool)
-            if isinstance(value, bool) != is_flag or not isinstance(value, int | float) or value < 0:
+            kinds = {bool: (bool,), int: (int,), float: (int, float)}[type(known[key])]
+            fits = type(value) in kinds and value >= 0 and math.isfinite(value)
+            if not fits or (key == "timeout" and value == 0):
                 raise UserError(f"download_options: {key}: {value!r} is not what this key takes")
         return cls(**values)
 
@@ -53,25 +55,23 @@ def download(
 ) -> tuple[dict[str, Path], dict[str, str]]:
     """Fetch item -> link into ``folder``; return (item -> decoded picture, item -> why there is none).
 
-    What a former run fetched is not fetched again, and what it found to be gone for good is not asked again;
-    ``cache`` holds that list. Ctrl-C stops within a request's timeout.
+    What a former run fetched from the same link is not fetched again, and a link that it found to be gone for
+    good is not asked again; ``cache`` holds that record. Ctrl-C stops within a request's timeout.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for rest in folder.glob(f"*{UNFINISHED}"):
         rest.unlink()
-    found = find_pictures(folder, links)
-    record = cache / "gone.jsonl"
-    gone = {token: reason for token, reason in _read_gone(record).items() if token in links}
+    record = DownloadRecord(cache)
+    found, gone = record.fetched(links, folder), record.gone(links)
     wanted = {token: link for token, link in links.items() if token not in found and token not in gone}
-    with record.open("a", encoding="utf-8") as log:
-        for token, link, outcome in _run(wanted, folder, options):
-            if isinstance(outcome, Path):
-                found[token] = outcome
-                continue
-            gone[token] = str(outcome)
-            if not outcome.transient:
-                log.write(json.dumps({"item": token, "link": link, "reason": str(outcome)}) + "\n")
-                log.flush()
+    record.note_asked(wanted)
+    for token, link, outcome in _run(wanted, folder, options):
+        if isinstance(outcome, Path):
+            found[token] = outcome
+            continue
+        gone[token] = str(outcome)
+        if outcome.lasting:
+            record.note_gone(token, link, str(outcome))
     return found, gone
 
 
@@ -149,16 +149,3 @@ class _Worker:
             raise FetchProblem(str(problem), transient=False) from problem
         finally:
             part.unlink(missing_ok=True)
-
-
-def _read_gone(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    gone = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            entry = json.loads(line)
-            gone[entry["item"]] = entry["reason"]
-        except (ValueError, KeyError):
-            continue  # the last line of a run that was killed while writing it
-    return gone

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageOps
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
@@ -27,7 +28,9 @@ def read_picture(path: Path) -> Image.Image:
         with Image.open(path, formats=FORMATS) as picture:
             _check_size(*picture.size)
             picture.load()
-            return _to_rgb(ImageOps.exif_transpose(picture))
+            # Pillow before 10.3 gives 16-bit PNG files the mode of 32 bits, which PNG does not have
+            sixteen_bits = picture.mode.startswith("I;16") or (picture.format, picture.mode) == ("PNG", "I")
+            return _to_rgb(ImageOps.exif_transpose(picture), sixteen_bits)
     except (UnusablePicture, KeyboardInterrupt):
         raise
     except Image.UnidentifiedImageError as error:
@@ -52,12 +55,22 @@ def _check_size(width: int, height: int) -> None:
         raise UnusablePicture("1 pixel wide or high, a placeholder")
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
-        # 16-bit greys: Pillow's own conversion clips them to white
+def _to_rgb(picture: Image.Image, sixteen_bits: bool) -> Image.Image:
+    if sixteen_bits:
+        # Pillow's own conversion clips them to white
         return picture.convert("I").point(lambda value: value / 257).convert("L").convert("RGB")
+    if picture.mode in ("I", "F"):
+        return Image.fromarray(_stretched(np.asarray(picture, dtype=np.float64))).convert("RGB")
     if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
         layered = picture.convert("RGBA")
         white = Image.new("RGBA", layered.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, layered).convert("RGB")
     return picture.convert("RGB")
+
+
+def _stretched(greys: np.ndarray) -> np.ndarray:
+    """Greys whose white nothing tells, from 0 to 255: the darkest becomes black, the lightest white."""
+    if not np.isfinite(greys).all():
+        raise UnusablePicture("greys that are no numbers")
+    span = np.ptp(greys) or 1.0
+    return ((greys - greys.min()) * (255 / span)).round().astype(np.uint8)
