@@ -149,6 +149,8 @@ def select(
     if "callback_fn" in inspect.signature(fit).parameters:  # some trainers of RecBole have none
         options["callback_fn"] = note
     selection.score, selection.valid = fit(train_data, valid_data, **options)
+    if hasattr(selection.trainer, "tensorboard"):
+        selection.trainer.tensorboard.close()  # its thread would write on, into a folder that may be gone
     distributed.barrier()  # the first process may still be writing the best epoch
     return selection
 

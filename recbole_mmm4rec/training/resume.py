@@ -163,10 +163,13 @@ class ResumableTrainer(Trainer, distributed.UnwrappedTrainer):
         self.saved_model_file = os.path.join(folder, training["best_file"])
 
     def _compare_config(self, checkpoint: Checkpoint) -> None:
-        """Refuse another model; say which other keys make the rest of the run differ."""
+        """Refuse another model or optimiser; say which other keys make the rest of the run differ."""
         then, now = checkpoint.config, json.loads(describe(self.config, self.model, [])["config"])
         if then.get("model") != now.get("model"):
             raise UserError(f"{checkpoint.path}: a run of {then.get('model')}, not of {now.get('model')}")
+        if then.get("learner") != now.get("learner"):
+            learners = f"{then.get('learner')}, not {now.get('learner')}"
+            raise UserError(f"{checkpoint.path}: cannot be resumed, its learner was {learners}")
         keys = sorted((then.keys() | now.keys()) - _FREE_KEYS)
         changed = [
             f"{key} {then.get(key)} -> {now.get(key)}" for key in keys if then.get(key) != now.get(key)
@@ -175,16 +178,12 @@ class ResumableTrainer(Trainer, distributed.UnwrappedTrainer):
             self.logger.warning(f"resume: the interrupted run was set otherwise: {', '.join(changed)}")
 
     def _load_optimizer(self, checkpoint: Checkpoint) -> None:
-        """Refuse the state of an optimiser of other parameters or of another kind."""
-        then, now = checkpoint.config.get("learner"), self.config["learner"]
         try:
-            if then != now:
-                raise ValueError(f"learner {then}, not {now}")
             self.optimizer.load_state_dict(checkpoint.optimizer)
         except ValueError as error:
             raise UserError(
                 f"{checkpoint.path}: cannot be resumed, its optimiser had other parameters: {error}; "
-                "give the same learner, decay_everything and pretrained"
+                "give the same decay_everything and pretrained"
             ) from None
 
     def _load_weights(self, checkpoint: Checkpoint) -> None:

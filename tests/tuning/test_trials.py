@@ -2,6 +2,7 @@
 
 import csv
 import pickle
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,13 @@ def test_trials_share_a_dataset_and_are_runs_like_any(model: str, make_search: M
     assert len(trials.data.built) == 1
     assert len(record["scores"]) == record["epochs"]
     assert max(record["scores"]) == record["score"]
+
+
+def test_no_thread_writes_on_after_a_trial(make_search: MakeSearch) -> None:
+    before = set(threading.enumerate())
+    Trials(make_search()).run(PARAMS)
+    left = [thread for thread in set(threading.enumerate()) - before if "Writer" in type(thread).__name__]
+    assert not left
 
 
 def test_our_model_is_searched_too(make_search: MakeSearch) -> None:
