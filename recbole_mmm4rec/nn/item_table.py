@@ -109,10 +109,12 @@ class ModalityTable(nn.Module):
         """
         for name, adapter in self.adapters.items():
             frozen = self._frozen(name)
-            if not frozen.complete and not self.mask_missing:
+            if frozen.complete:
+                continue
+            if not self.mask_missing:
                 assert isinstance(adapter, nn.Linear)
                 nn.init.normal_(adapter.bias, std=std)
-            elif not frozen.complete and name in self.item_bias:
+            elif name in self.item_bias:
                 bias = self.item_bias[name].data
                 bias.copy_(torch.where(frozen.present.unsqueeze(-1), bias, std * torch.randn_like(bias)))
 

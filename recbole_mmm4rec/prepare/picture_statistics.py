@@ -21,11 +21,14 @@ class PixelEncoder:
         self._projection = rng.standard_normal((3 * SIDE * SIDE, DIMENSION), dtype=np.float32)
         self.metadata: dict[str, Any] = {"encoder": ENCODER, "dimension": DIMENSION}
 
+    def prepare(self, picture: Image.Image) -> Image.Image:
+        """Return the picture as (24, 24) RGB."""
+        return picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
+
     def encode(self, batch: Sequence[Image.Image]) -> np.ndarray:
-        """Return (b, 192) float32."""
-        return unit_rows(np.stack([_pixels(picture) for picture in batch]) @ self._projection)
+        """Return (b, 192) float32, of pictures of any size."""
+        return unit_rows(np.stack([_pixels(self.prepare(p)) for p in batch]) @ self._projection)
 
 
 def _pixels(picture: Image.Image) -> np.ndarray:
-    small = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
-    return (np.asarray(small, dtype=np.float32) / 255.0 - 0.5).ravel()
+    return (np.asarray(picture, dtype=np.float32) / 255.0 - 0.5).ravel()

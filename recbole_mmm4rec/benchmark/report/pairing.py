@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 
 import numpy as np
 
@@ -68,14 +68,14 @@ def _contrasts(comparison: Comparison, pairs: Callable[[str, str, str], _Pairs |
 def _by_user(
     comparison: Comparison, users: UserFiles, dataset: str, metric: str, other: str
 ) -> _Pairs | None:
-    def scored(setting: str) -> list[Run]:
-        return [run for run in comparison.of(dataset, setting) if users.scores(run, metric) is not None]
-
-    first, second = _common_seeds(scored(comparison.reference or ""), scored(other))
+    sides = [comparison.of(dataset, setting) for setting in (comparison.reference or "", other)]
+    found = {run.key: users.scores(run, metric) for run in chain(*sides)}
+    scores = {key: score for key, score in found.items() if score is not None}
+    first, second = _common_seeds(*([run for run in runs if run.key in scores] for runs in sides))
     if not first or not second:
         return None
-    scores = [score for run in [*first, *second] if (score := users.scores(run, metric)) is not None]
-    mine, theirs = np.split(match_users(scores), [len(first)])
+    matched = match_users([scores[run.key] for run in chain(first, second)])
+    mine, theirs = np.split(matched, [len(first)])
     return len({run.seed for run in first}), mine.mean(axis=0), theirs.mean(axis=0)
 
 

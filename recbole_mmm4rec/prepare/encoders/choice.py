@@ -11,9 +11,9 @@ import numpy as np
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.encoders.base import Encoder, PictureEncoder
-from recbole_mmm4rec.prepare.encoders.pixels import FilePixels
 from recbole_mmm4rec.prepare.encoders.shards import encode_in_shards
 from recbole_mmm4rec.prepare.hashed_text import hashed_vectors, tfidf_vectors
+from recbole_mmm4rec.prepare.picture_statistics import PixelEncoder
 from recbole_mmm4rec.prepare.pictures import read_picture
 from recbole_mmm4rec.prepare.settings import Settings
 
@@ -51,7 +51,7 @@ _TEXT: dict[str, Callable[[Settings], Encoder[Any]]] = {"minilm": _minilm, "open
 _IMAGE: dict[str, Callable[[Settings], PictureEncoder]] = {
     "efficientnet-lite0": _efficientnet,
     "open_clip": _open_clip_image,
-    "pixels": lambda _: FilePixels(),
+    "pixels": lambda _: PixelEncoder(),
 }
 _PACKAGES = {
     "minilm": (
