@@ -17,7 +17,7 @@ from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import init_seed
 from torch import Tensor, nn
 
-from recbole_mmm4rec.trainer import MultiModalTrainer
+from recbole_mmm4rec.training.trainer import MultiModalTrainer
 
 USERS, ITEMS = 61, 40
 

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from recbole_mmm4rec.benchmark.clock import Clock
 from recbole_mmm4rec.benchmark.growth_plot import draw
 from recbole_mmm4rec.benchmark.synthetic import synthetic_batch, synthetic_model
-from recbole_mmm4rec.host.files import write_json
+from recbole_mmm4rec.files import write_json
 from recbole_mmm4rec.nn.ssd import ssd_linear, ssd_quadratic
 
 BASE = {"length": 20, "items": 1_000, "batch": 64, "hidden_size": 64}

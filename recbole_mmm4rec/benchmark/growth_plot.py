@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from recbole_mmm4rec.host.files import write_text
+from recbole_mmm4rec.files import write_text
 
 NAMES = {
     "length": "history length L",

@@ -17,8 +17,8 @@ import torch
 from recbole_mmm4rec.benchmark.plan import RunPlan
 from recbole_mmm4rec.benchmark.single_run import LOG, do_run, run_folder
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.host.allocator import keep_memory
-from recbole_mmm4rec.host.ray_session import start_ray
+from recbole_mmm4rec.quick_start.ray_session import start_ray
+from recbole_mmm4rec.training.allocator import keep_memory
 
 Run = Callable[[RunPlan, Path], Any]
 

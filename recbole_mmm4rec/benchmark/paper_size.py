@@ -10,7 +10,7 @@ import torch
 
 from recbole_mmm4rec.benchmark.clock import Clock, peak_memory
 from recbole_mmm4rec.benchmark.synthetic import synthetic_batch, synthetic_model
-from recbole_mmm4rec.host.files import write_json
+from recbole_mmm4rec.files import write_json
 
 ITEMS, FEATURE_WIDTH, LENGTH, BATCH = 447_000, 768, 20, 1024
 

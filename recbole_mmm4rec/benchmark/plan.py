@@ -12,7 +12,7 @@ class RunPlan:
     """What a run is given, and what it is called.
 
     Attributes:
-        key: 16 hexadecimal digits, :func:`recbole_mmm4rec.host.run_key.run_key`.
+        key: 16 hexadecimal digits, :func:`recbole_mmm4rec.quick_start.run_key.run_key`.
         setting: the label of the setting that it belongs to.
         values: what its configuration is given over the property files, the seed among them.
         changes: those of them that differ from the model's defaults.

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from recbole_mmm4rec.benchmark.plan import RunPlan
-from recbole_mmm4rec.host.run_key import package_versions
-from recbole_mmm4rec.selection import Selection, best_epoch
+from recbole_mmm4rec.quick_start.run_key import package_versions
+from recbole_mmm4rec.quick_start.training_run import Selection, best_epoch
 
 FINISHED, FAILED = "finished", "failed"
 MEBIBYTE = 2**20

@@ -7,8 +7,8 @@ from typing import Any
 from recbole_mmm4rec.benchmark.plan import RunPlan
 from recbole_mmm4rec.benchmark.record import FINISHED
 from recbole_mmm4rec.benchmark.single_run import WEIGHTS, finished_run, run_folder
-from recbole_mmm4rec.host.files import read_json_lines, write_json_lines
-from recbole_mmm4rec.host.run_key import short_hash
+from recbole_mmm4rec.files import read_json_lines, write_json_lines
+from recbole_mmm4rec.quick_start.run_key import short_hash
 
 RUNS = "runs.jsonl"
 

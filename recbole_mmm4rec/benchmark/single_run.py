@@ -20,12 +20,12 @@ from recbole_mmm4rec.benchmark.clock import peak_memory
 from recbole_mmm4rec.benchmark.plan import RunPlan
 from recbole_mmm4rec.benchmark.record import FINISHED, failed_record, finished_record
 from recbole_mmm4rec.benchmark.user_rows import user_rows, write_rows
-from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.files import working_in, write_json
+from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.dataset_choice import create_dataset
-from recbole_mmm4rec.host.files import working_in, write_json
+from recbole_mmm4rec.quick_start.training_run import select_or_continue
 from recbole_mmm4rec.quick_start.whole_run import check_topk
-from recbole_mmm4rec.selection import select_or_continue
 
 LOG, RECORD, USERS, WEIGHTS = "log.txt", "record.json", "users.npz", "model.pth"
 CHECKPOINTS, TENSORBOARD = "saved", "log_tensorboard"

@@ -13,12 +13,12 @@ from recbole import data as recbole_data
 from recbole.utils import ModelType, init_seed
 
 from recbole_mmm4rec.benchmark.clock import Clock, peak_memory
-from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.files import write_json
+from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.dataset_choice import create_dataset
-from recbole_mmm4rec.host.files import write_json
 from recbole_mmm4rec.host.run_logging import start_logger
-from recbole_mmm4rec.selection import build_model, build_trainer
+from recbole_mmm4rec.quick_start.training_run import build_model, build_trainer
 
 WARM_UP = 2
 

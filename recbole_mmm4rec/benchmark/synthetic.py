@@ -7,9 +7,9 @@ import torch
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
-from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.data.features import ModalityFeatures
-from recbole_mmm4rec.selection import build_model
+from recbole_mmm4rec.host.config import RunConfig
+from recbole_mmm4rec.quick_start.training_run import build_model
 
 
 def synthetic_model(items: int, length: int, feature_width: int = 64, **values: Any) -> Any:

@@ -1,11 +1,7 @@
 """Which models exist, ours and RecBole's, by name, without importing them."""
 
-import ast
 import difflib
 import importlib
-import pkgutil
-from functools import lru_cache
-from pathlib import Path
 
 from recbole_mmm4rec import model as model_package
 from recbole_mmm4rec.errors import UserError
@@ -16,30 +12,8 @@ UNDOCUMENTED_MODELS = ("Random",)
 
 
 def our_models() -> dict[str, str]:
-    """Class name -> module of every model of ours.
-
-    A file of ``recbole_mmm4rec/model`` holds a model when it defines a class whose name, lower-cased,
-    is the file's name without underscores. Files are parsed, not imported, so this takes milliseconds.
-    """
-    models = {}
-    for folder in model_package.__path__:
-        for info in pkgutil.iter_modules([folder]):
-            name = _model_class(Path(folder) / f"{info.name}.py")
-            if name:
-                models[name] = f"{model_package.__name__}.{info.name}"
-    return models
-
-
-def _model_class(path: Path) -> str | None:
-    """Name of the model class in a file, None where there is none."""
-    return _parsed(path, path.stat().st_mtime_ns) if path.is_file() else None
-
-
-@lru_cache(maxsize=256)
-def _parsed(path: Path, changed: int) -> str | None:  # noqa: ARG001
-    flat = path.stem.replace("_", "")
-    classes = (node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef))
-    return next((name for name in classes if name.lower() == flat), None)
+    """Class name -> module of every model of ours; nothing is imported."""
+    return {name: f"{model_package.__name__}.{module}" for name, module in model_package.MODELS.items()}
 
 
 def recbole_models() -> list[str]:

@@ -10,8 +10,8 @@ from recbole.utils import set_color
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from recbole_mmm4rec.host.plain import pack, plain_config, unpack
 from recbole_mmm4rec.training.checkpoint import write_checkpoint
+from recbole_mmm4rec.training.plain import pack, plain_config, unpack
 
 
 def patch_trainers(module: Any) -> None:

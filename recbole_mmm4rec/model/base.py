@@ -15,11 +15,11 @@ from torch import Tensor
 
 from recbole_mmm4rec.columns import PAD, TEXT
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.model.shared_table import SharedTable
 from recbole_mmm4rec.nn.buckets import in_buckets
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
 from recbole_mmm4rec.nn.losses import full_catalogue_loss, in_batch_loss, inner_products
 from recbole_mmm4rec.nn.parameters import parameter_groups
-from recbole_mmm4rec.nn.shared_table import SharedTable
 
 Table = Mapping[str, Tensor]
 """Item vectors by name, each (n, D): of all N + 1 items, or of the ``items`` of a step."""

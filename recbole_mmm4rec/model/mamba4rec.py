@@ -5,7 +5,7 @@ from typing import Any
 from torch import nn
 
 from recbole_mmm4rec.model.settings import mamba_settings
-from recbole_mmm4rec.model.single_table import SingleTableRecommender
+from recbole_mmm4rec.model.single_table import SingleTableRecommender, TextStream
 from recbole_mmm4rec.nn.mamba import Mamba
 from recbole_mmm4rec.nn.state_space_encoder import StateSpaceEncoder, StateSpaceLayer
 
@@ -21,3 +21,7 @@ class Mamba4Rec(SingleTableRecommender):
             for _ in range(layers)
         ]
         return StateSpaceEncoder(stack, width, dropout)
+
+
+class Mamba4RecT(TextStream, Mamba4Rec):
+    """Mamba4Rec over item texts instead of ids. Keys: ``properties/model/Mamba4RecT.yaml``."""

@@ -1,10 +1,10 @@
-"""SASRec's encoder as a part: several baselines are this encoder with another item table."""
+"""SASRec's encoder as a part, and the baselines that are this encoder over item texts."""
 
 from typing import Any
 
 from torch import nn
 
-from recbole_mmm4rec.model.single_table import SingleTableRecommender
+from recbole_mmm4rec.model.single_table import SingleTableRecommender, TextItems
 from recbole_mmm4rec.nn.transformer import TransformerEncoder, TransformerSettings
 
 
@@ -27,3 +27,22 @@ class SelfAttentiveRecommender(SingleTableRecommender):
     def build_encoder(self, config: Any) -> nn.Module:
         """Positions and a causal Transformer, read at the last position."""
         return TransformerEncoder(transformer_settings(config), config["MAX_ITEM_LIST_LENGTH"])
+
+
+class SASRecT(TextItems, SelfAttentiveRecommender):
+    """SASRec over item texts instead of ids (SASRec_T of the MMM4Rec paper).
+
+    Keys: ``properties/model/SASRecT.yaml``.
+    """
+
+
+class ZESRec(TextItems, SelfAttentiveRecommender):
+    """ZESRec: Ding et al., "Zero-shot recommender systems", 2021 (arXiv 2105.08318).
+
+    There is no official code. This is the form in which the papers that compare with it re-implement it: the
+    text feature through one linear map, SASRec in place of the recurrent network, no ids. ``item_bias`` adds
+    the original's latent item offset, learnt on the source dataset and left behind there; with
+    ``weight_decay`` it has the original's Gaussian prior, as all other matrices then have.
+
+    Keys: ``properties/model/ZESRec.yaml``.
+    """

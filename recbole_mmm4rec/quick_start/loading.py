@@ -9,9 +9,9 @@ from recbole.config import Config
 from recbole.data import data_preparation
 from recbole.utils import init_logger, init_seed
 
-from recbole_mmm4rec.config import restore_config
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import find_model
+from recbole_mmm4rec.host.config import restore_config
 from recbole_mmm4rec.host.dataset_choice import create_dataset
 from recbole_mmm4rec.training.checkpoint import FORMAT, read_checkpoint
 

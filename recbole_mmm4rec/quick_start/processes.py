@@ -7,8 +7,8 @@ from typing import Any
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.quick_start.whole_run import run
 
 HOST = "localhost"

@@ -8,11 +8,11 @@ from typing import Any
 from recbole import data as recbole_data
 from recbole.utils import init_seed, set_color
 
-from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.dataset_choice import create_dataset
 from recbole_mmm4rec.host.run_logging import start_logger
-from recbole_mmm4rec.selection import best_epoch, select
+from recbole_mmm4rec.quick_start.training_run import best_epoch, select
 
 
 def run(

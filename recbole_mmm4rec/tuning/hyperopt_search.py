@@ -11,7 +11,7 @@ import hyperopt
 from recbole.trainer import HyperTuning
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.host.files import working_in
+from recbole_mmm4rec.files import working_in
 from recbole_mmm4rec.tuning.search import FAILED, Trials, trial_record
 from recbole_mmm4rec.tuning.space import as_recbole_dict, every, size
 from recbole_mmm4rec.tuning.trial_store import TrialStore

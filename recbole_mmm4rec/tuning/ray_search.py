@@ -16,7 +16,7 @@ from ray.air import session
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.host.ray_session import start_ray
+from recbole_mmm4rec.quick_start.ray_session import start_ray
 from recbole_mmm4rec.tuning.search import FAILED, STOPPED, Trials, trial_record
 from recbole_mmm4rec.tuning.space import drawn, every
 from recbole_mmm4rec.tuning.trial_store import TrialStore

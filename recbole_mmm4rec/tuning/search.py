@@ -9,10 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from recbole_mmm4rec.config import RunConfig
+from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.config_checks import accepted_types, documented_keys
-from recbole_mmm4rec.host.run_key import dataset_hash, package_versions, run_key, settings_of, short_hash
-from recbole_mmm4rec.selection import select_or_continue
+from recbole_mmm4rec.quick_start.run_key import (
+    dataset_hash,
+    package_versions,
+    run_key,
+    settings_of,
+    short_hash,
+)
+from recbole_mmm4rec.quick_start.training_run import select_or_continue
 from recbole_mmm4rec.tuning.shared_data import SharedData
 from recbole_mmm4rec.tuning.space import Space
 

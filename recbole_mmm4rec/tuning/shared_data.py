@@ -9,9 +9,9 @@ from recbole.utils.argument_list import dataset_arguments
 
 from recbole_mmm4rec.data.cache import COMPARED_KEYS
 from recbole_mmm4rec.host.dataset_choice import create_dataset
-from recbole_mmm4rec.host.plain import json_able
-from recbole_mmm4rec.host.run_key import short_hash
+from recbole_mmm4rec.quick_start.run_key import short_hash
 from recbole_mmm4rec.quick_start.whole_run import check_topk
+from recbole_mmm4rec.training.plain import json_able
 
 SPLITTING = ("dataset", "seed", "eval_args", "repeatable")
 

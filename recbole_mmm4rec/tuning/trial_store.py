@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from recbole_mmm4rec.host.files import read_json_lines, write_json_lines, write_text
+from recbole_mmm4rec.files import read_json_lines, write_json_lines, write_text
 from recbole_mmm4rec.tuning.search import CHECKPOINTS, FAILED, FINISHED, STOPPED, Search
 
 LINES, TABLE, BEST, WEIGHTS = "trials.jsonl", "trials.csv", "best.yaml", "best.pth"

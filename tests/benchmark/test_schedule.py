@@ -14,7 +14,7 @@ from recbole_mmm4rec.benchmark.results import Results
 from recbole_mmm4rec.benchmark.schedule import Schedule
 from recbole_mmm4rec.benchmark.single_run import finished_run, run_folder
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.host.files import locked, read_json_lines, write_json
+from recbole_mmm4rec.files import locked, read_json_lines, write_json
 
 
 def make_plan(key: str, setting: str = "", seed: int = 1, **more: Any) -> RunPlan:

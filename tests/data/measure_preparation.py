@@ -19,7 +19,7 @@ import pyarrow as pa
 from pyarrow import csv
 from recbole import data as recbole_data
 
-from recbole_mmm4rec.config import RunConfig
+from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.dataset_choice import create_dataset
 
 MEAN_HISTORY = 8

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from recbole_mmm4rec.model.mmm4rec import TokenLayer
+from recbole_mmm4rec.model.mmm4rec.mmm4rec import TokenLayer
 from recbole_mmm4rec.nn.convolution import CausalConv
 from recbole_mmm4rec.nn.tissd import TiSSD
 

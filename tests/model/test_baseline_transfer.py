@@ -12,7 +12,7 @@ from recbole_mmm4rec.columns import IMAGE
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import our_models
 from recbole_mmm4rec.training.checkpoint import describe, write_checkpoint
-from recbole_mmm4rec.transfer import load_pretrained
+from recbole_mmm4rec.training.transfer import load_pretrained
 from tests.model import builders
 
 SMALL: dict[str, dict[str, Any]] = {

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from recbole_mmm4rec.model.mamba4rec import Mamba4Rec
-from recbole_mmm4rec.model.mamba4rect import Mamba4RecT
+from recbole_mmm4rec.model.mamba4rec import Mamba4Rec, Mamba4RecT
 from tests.golden import golden_files, load
 from tests.model import agreement, builders, released_names
 

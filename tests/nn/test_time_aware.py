@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from recbole_mmm4rec.nn.fourier import ComplexLinear, DualChannelFilter
+from recbole_mmm4rec.model.mmm4rec.fourier import ComplexLinear, DualChannelFilter
 from recbole_mmm4rec.nn.parameters import initialise
 from recbole_mmm4rec.nn.time_aware import (
     GapNorm,

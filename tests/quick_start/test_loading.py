@@ -6,8 +6,8 @@ import pytest
 import torch
 from recbole.quick_start import load_data_and_model
 
-from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.quick_start import run
 from tests.quick_start.test_whole_run import QUIET
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from recbole_mmm4rec.cli import main
-from recbole_mmm4rec.config import RunConfig
+from recbole_mmm4rec.cli.app import main
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.host.files import read_json_lines
+from recbole_mmm4rec.files import read_json_lines
+from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.tuning.hyperopt_search import search_with_hyperopt
 from recbole_mmm4rec.tuning.search import Search, Trials
 from recbole_mmm4rec.tuning.space import Range

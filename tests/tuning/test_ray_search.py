@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from recbole_mmm4rec.host.files import read_json_lines
+from recbole_mmm4rec.files import read_json_lines
 from recbole_mmm4rec.tuning.ray_search import Bookkeeping, Resources, search_with_ray
 from recbole_mmm4rec.tuning.search import FAILED, FINISHED, STOPPED, Search, Trials, trial_record
 from recbole_mmm4rec.tuning.space import Range, drawn

@@ -12,8 +12,8 @@ import pytest
 import torch
 from recbole import data as recbole_data
 
-from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.quick_start import run
 from recbole_mmm4rec.tuning import shared_data
 from recbole_mmm4rec.tuning.search import FAILED, STOPPED, Search, Trials, trial_record

@@ -10,7 +10,7 @@ from recbole_mmm4rec.benchmark.report.study_reading import read_study
 from recbole_mmm4rec.benchmark.report.table import Table
 from recbole_mmm4rec.benchmark.report.table_latex import table_latex
 from recbole_mmm4rec.benchmark.report.table_markdown import table_markdown
-from recbole_mmm4rec.host.files import write_text
+from recbole_mmm4rec.files import write_text
 
 PAGE, TABLES = "report.html", "tables"
 

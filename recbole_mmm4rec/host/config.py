@@ -1,0 +1,160 @@
+"""Configuration of a run: RecBole's, with our property files layered in and user input checked.
+
+Later layers win: RecBole's own files, our ``overall.yaml``, ``dataset/<name>.yaml``, ``model/<Model>.yaml``,
+``reference/<Model>.yaml`` when ``fidelity`` ends up as ``reference``, then what the user gives: config files,
+dictionary, command line.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from recbole.config import Config
+from recbole.utils import ModelType
+
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.catalogue import find_model, is_ours
+from recbole_mmm4rec.host.config_checks import (
+    check_known,
+    check_types,
+    check_whole,
+    documented_keys,
+    known_keys,
+)
+from recbole_mmm4rec.host.datasets import dataset_folder
+from recbole_mmm4rec.host.property_files import properties_path, read_properties
+from recbole_mmm4rec.host.value_checks import check_values
+from recbole_mmm4rec.training.plain import plain_config
+
+DEFAULT_MODEL = "MMM4Rec"
+DEFAULT_DATASET = "ml-100k"
+
+
+class RunConfig(Config):
+    """RecBole's ``Config`` for runs started by this package.
+
+    It differs in that our data settings hold for built-in models too, that input is checked and never
+    evaluated as code, that ``sys.argv`` is not read, and that several processes work on a CPU.
+
+    Args:
+        model: model name; from the config files or ``MMM4Rec`` when None.
+        dataset: dataset name; from the config files or ``ml-100k`` when None.
+        config_file_list: YAML files, the last one wins.
+        config_dict: values that win over the files.
+        origin: how error messages call ``config_dict``.
+        checked: refuse unknown keys and values of a wrong type.
+
+    Raises:
+        UserError: bad input, in one line.
+    """
+
+    def __init__(
+        self,
+        model: str | None = None,
+        dataset: str | None = None,
+        config_file_list: list[str] | None = None,
+        config_dict: dict[str, Any] | None = None,
+        origin: str = "config_dict",
+        checked: bool = True,
+    ) -> None:
+        self.origin, self.checked = origin, checked
+        self.sources: dict[str, str] = {}
+        try:
+            super().__init__(model, dataset, config_file_list, config_dict)
+        except UserError:
+            raise
+        except (ValueError, TypeError, NotImplementedError) as error:
+            raise UserError(" ".join(str(error).split())) from error
+        if checked:
+            check_values(self.model_class, self.final_config_dict)
+
+    def _load_config_files(self, file_list: list[str] | None) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for file in file_list or []:
+            if not Path(file).is_file():
+                raise UserError(f"config file '{file}' does not exist")
+            values = read_properties(Path(file))
+            self.sources.update(dict.fromkeys(values, str(file)))
+            merged.update(values)
+        return merged
+
+    def _load_variable_config_dict(self, config_dict: dict[str, Any] | None) -> dict[str, Any]:
+        self.sources.update(dict.fromkeys(config_dict or {}, self.origin))
+        return dict(config_dict or {})
+
+    def _load_cmd_line(self) -> dict[str, Any]:
+        return {}
+
+    def _get_model_and_dataset(self, model: str | None, dataset: str | None) -> tuple[str, type, str]:
+        name = model or self.external_config_dict.get("model") or DEFAULT_MODEL
+        dataset = dataset or self.external_config_dict.get("dataset") or DEFAULT_DATASET
+        return name, find_model(name), dataset
+
+    def _get_final_config_dict(self) -> dict[str, Any]:
+        if self.checked:
+            documented = documented_keys(self.model, self.dataset)
+            known = known_keys(self.model_class, documented)
+            check_known(self.external_config_dict, self.sources, known, self.model)
+            check_types(self.external_config_dict, self.sources, documented)
+            check_whole(self.external_config_dict, self.sources)
+        return super()._get_final_config_dict()
+
+    def _init_device(self) -> None:
+        if "local_rank" in self.final_config_dict and not torch.cuda.is_available():
+            self._join_cpu_processes()
+        else:
+            super()._init_device()
+
+    def _join_cpu_processes(self) -> None:
+        """RecBole knows only NCCL, which needs GPUs; on a CPU the processes talk through gloo."""
+        final = self.final_config_dict
+        rank = final["local_rank"]
+        address = f"tcp://{final['ip']}:{final['port']}"
+        torch.distributed.init_process_group(
+            "gloo", init_method=address, rank=rank + final["offset"], world_size=final["world_size"]
+        )
+        final.update(device=torch.device("cpu"), gpu_id="", single_spec=False)
+        if rank != 0:
+            final.update(state="error", show_progress=False, verbose=False)
+
+
+def add_properties(config: Config) -> None:
+    """Layer our property files over RecBole's in ``config.internal_config_dict``."""
+    root = properties_path()
+    internal = config.internal_config_dict
+    for name in ("overall", f"dataset/{config.dataset}", f"model/{config.model}"):
+        internal.update(read_properties(root / f"{name}.yaml"))
+    if {**internal, **config.external_config_dict}.get("fidelity") == "reference":
+        internal.update(read_properties(root / f"reference/{config.model}.yaml"))
+
+
+def settle(config: Config) -> None:
+    """Give ``patience`` and the negatives of training the meaning RecBole expects, before it checks them."""
+    final, given = config.final_config_dict, config.external_config_dict
+    if "stopping_step" in given:
+        final["patience"] = given["stopping_step"] + 1  # RecBole stops when the counter exceeds it
+    elif final.get("patience") is not None:
+        final["stopping_step"] = final["patience"] - 1
+    samples_by_loss = not hasattr(config.model_class, "input_type")
+    if samples_by_loss and final.get("loss_type") == "CE" and "train_neg_sample_args" not in given:
+        final["train_neg_sample_args"] = None
+    if config.model_class.type == ModelType.CONTEXT and not {"threshold", "train_neg_sample_args"} & {*given}:
+        # RecBole wants labels cut from ratings here; like the others, these models learn from what was chosen
+        final.update(threshold=None, train_neg_sample_args={"distribution": "uniform", "sample_num": 1})
+
+
+def place_dataset(config: Config, data_path: str) -> None:
+    """Point ``data_path`` at the dataset's folder, which RecBole hard-codes for ml-100k."""
+    config.final_config_dict["data_path"] = dataset_folder(data_path, config.dataset)
+
+
+def managed(config: Config) -> bool:
+    """Whether our property files hold for a configuration: our runs, and our models wherever they run."""
+    return isinstance(config, RunConfig) or is_ours(config.model_class)
+
+
+def restore_config(settings: dict[str, Any]) -> RunConfig:
+    """The configuration of an earlier run from the settings in its checkpoint."""
+    plain = plain_config(settings)
+    model, dataset = plain.pop("model"), plain.pop("dataset")
+    return RunConfig(model, dataset, config_dict=plain, origin="checkpoint", checked=False)

@@ -1,0 +1,172 @@
+"""HM4SR: "Hierarchical time-aware mixture of experts for multi-modal sequential recommendation", WWW 2025.
+
+Streams of ids, texts and pictures -> experts of their interaction -> experts of the time -> one Transformer a
+stream -> the sum of the streams' products; three losses beside the cross-entropy. The original has no
+pre-training; here it is the cross-entropy over the batch, with the same losses beside it.
+"""
+
+from logging import getLogger
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from recbole_mmm4rec.columns import ID, IMAGE, TEXT
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.model.base import Table
+from recbole_mmm4rec.model.hm4sr.categories import item_categories
+from recbole_mmm4rec.model.hm4sr.category_head import CategoryHead
+from recbole_mmm4rec.model.hm4sr.stream_mixture import MixtureSettings, StreamMixtureEncoder
+from recbole_mmm4rec.model.self_attentive import transformer_settings
+from recbole_mmm4rec.model.settings import chosen
+from recbole_mmm4rec.model.streams import StreamRecommender
+from recbole_mmm4rec.nn.augmentation import some_positions
+from recbole_mmm4rec.nn.buckets import in_buckets
+from recbole_mmm4rec.nn.id_table import look_up
+from recbole_mmm4rec.nn.losses import contrastive_loss, full_catalogue_loss, in_batch_loss
+from recbole_mmm4rec.nn.parameters import initialise
+from recbole_mmm4rec.nn.time_aware import time_gaps
+
+LOSSES = ("idcl", "pcl", "cp")
+"""Beside the cross-entropy: id contrast, placeholder contrast, category prediction."""
+
+INDICES = ("item", "sample")
+
+
+class HM4SR(StreamRecommender):
+    """Keys: ``properties/model/HM4SR.yaml``."""
+
+    item_bound: tuple[str, ...] = ("ids.", "categories.")
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        self.weights = {name: float(config[f"{name}_weight"]) for name in LOSSES}
+        self.temperatures = {name: float(config[f"{name}_temperature"]) for name in LOSSES[:2]}
+        self.placeholder_share: float = config["placeholder_share"]
+        self.time_unit: float = config["time_unit"]
+        with_time = bool(config["use_time"]) and getattr(dataset, "has_time", False)
+        mixture = self._mixture(config, with_time)
+        self.encoder = StreamMixtureEncoder(mixture, transformer_settings(config), self.table.adapters.keys())
+        self._build_categories(config, dataset)
+        initialise(self, config["initializer_range"])
+
+    def _mixture(self, config: Any, with_time: bool) -> MixtureSettings:
+        weights = config["interaction_weights"]
+        if len(weights) != 3:
+            raise UserError(f"interaction_weights: {weights} are not three numbers, for id, text and image")
+        start = dict(zip((ID, TEXT, IMAGE), weights, strict=True))
+        return MixtureSettings(
+            start={name: float(start[name]) for name in self.streams},
+            length=self.max_seq_length,
+            interaction_experts=config["interaction_experts"],
+            temporal_experts=config["temporal_experts"] if with_time else 0,
+            train_temporal=bool(config["train_temporal_experts"]),
+            gap_buckets=config["gap_buckets"],
+            longest_gap=config["longest_gap"],
+        )
+
+    def _build_categories(self, config: Any, dataset: Any) -> None:
+        field = config["category_field"]
+        self.misindexed = chosen(config, "category_index", INDICES) == "sample"
+        categories = item_categories(dataset, field)
+        self.categories = None
+        if categories is None and self.weights["cp"]:
+            getLogger().info("HM4SR: no category_field, so it learns without the prediction of categories")
+        if categories is not None:
+            self.categories = CategoryHead(categories, self.hidden_size * len(self.streams))
+            count, least = categories.shape[1], self.max_seq_length
+            if self.misindexed and count < least:
+                raise UserError(f"category_index: sample needs {least} categories, {field} has {count}")
+
+    def context(self, interaction: Any) -> list[Tensor]:
+        """(B, L) gaps in seconds and (B, L) moments in time units, both float32, where there are times."""
+        if not self.encoder.with_time:
+            return []
+        times = interaction[self.TIME_SEQ]
+        gaps = time_gaps(times, interaction[self.ITEM_SEQ_LEN], log=False)
+        return [gaps, (times / self.time_unit).float()]
+
+    def encode(
+        self,
+        table: Table,
+        item_seq: Tensor,
+        lengths: Tensor,
+        context: list[Tensor],
+        hidden: Tensor | None = None,
+    ) -> Tensor:
+        """(b, W) rows of the tables -> (b, M D), or (b, 2 M D) with a second view for ``hidden`` (b, W)."""
+        histories = {name: look_up(table[name], item_seq) for name in self.streams}
+        times = [part[:, : item_seq.shape[1]] for part in context]
+        views = self.encoder(histories, lengths, times, hidden)
+        return torch.cat([self.joined(view) for view in views], dim=1)
+
+    def calculate_loss(self, interaction: Any) -> Tensor:
+        """The cross-entropy and the weighted losses beside it: () float32."""
+        lengths, width = interaction[self.ITEM_SEQ_LEN], interaction[self.ITEM_SEQ].shape[1]
+        losses = self.losses(interaction, some_positions(lengths, width, self.placeholder_share))
+        return torch.stack([self.weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum()
+
+    def losses(self, interaction: Any, hidden: Tensor) -> dict[str, Tensor]:
+        """The cross-entropy ``ce`` and those of :data:`LOSSES` that have a weight, unweighted, by name.
+
+        Args:
+            interaction: the batch.
+            hidden: (B, W) bool, positions that placeholders stand for in the second view.
+        """
+        items, item_seq, rows = None, interaction[self.ITEM_SEQ], interaction[self.POS_ITEM_ID]
+        if self.pretraining:
+            items, item_seq, rows = self.batch_items(interaction)
+        table, targets = self.item_table(items), interaction[self.POS_ITEM_ID]
+        candidates = self.candidates(table, items)
+        users, views = self._both_views(table, item_seq, interaction, hidden)
+        losses = {"ce": self._cross_entropy(self.joined(users), candidates, targets, rows)}
+        if self.weights["idcl"]:
+            losses["idcl"] = self._contrast(users[ID], table[ID][rows], targets, "idcl")
+        if self.weights["pcl"]:
+            parts = [self._contrast(users[n], views[n], targets, "pcl") for n in self.table.adapters]
+            losses["pcl"] = torch.stack(parts).mean()
+        if self.weights["cp"] and self.categories is not None:
+            losses["cp"] = self._category_loss(self.categories, candidates, item_seq, items)
+        return losses
+
+    def _cross_entropy(self, users: Tensor, candidates: Tensor, targets: Tensor, rows: Tensor) -> Tensor:
+        if self.pretraining:
+            return in_batch_loss(users, candidates[rows], targets, self.mask_equal_items)
+        return full_catalogue_loss(users, candidates, targets, self.pad_is_candidate, self.softmax_chunk)
+
+    def _both_views(
+        self, table: Table, item_seq: Tensor, interaction: Any, hidden: Tensor
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """User vectors (B, D) a stream of the histories, and of them with placeholders where ``hidden``."""
+        if not self.weights["pcl"]:
+            alone = self._split(self._users(table, item_seq, interaction))
+            return alone, alone
+        lengths, context = interaction[self.ITEM_SEQ_LEN], self.context(interaction)
+
+        def encode(rows: Tensor, width: int) -> Tensor:
+            times = [part[rows] for part in context]
+            return self.encode(table, item_seq[rows, :width], lengths[rows], times, hidden[rows, :width])
+
+        users, views = in_buckets(encode, lengths, self.num_buckets).chunk(2, dim=1)
+        return self._split(users), self._split(views)
+
+    def _split(self, joined: Tensor) -> dict[str, Tensor]:
+        return dict(zip(self.streams, joined.chunk(len(self.streams), dim=1), strict=True))
+
+    def _contrast(self, users: Tensor, others: Tensor, targets: Tensor, name: str) -> Tensor:
+        """InfoNCE of cosines."""
+        others = F.normalize(others, dim=-1) / self.temperatures[name]
+        return contrastive_loss(F.normalize(users, dim=-1), others, targets, self.mask_equal_items)
+
+    def _category_loss(
+        self, head: CategoryHead, vectors: Tensor, item_seq: Tensor, items: Tensor | None
+    ) -> Tensor:
+        """Of the items of the histories (B, W), given all vectors (n, M D) side by side."""
+        if not self.misindexed:
+            counts = torch.bincount(item_seq.flatten(), minlength=len(vectors))
+            return head(vectors, counts.index_fill(0, counts.new_tensor(0), 0), items)
+        first = F.pad(item_seq, (0, self.max_seq_length - item_seq.shape[1])).flatten()[: len(item_seq)]
+        numbers = first if items is None else items[first]
+        samples, positions = (item_seq > 0).nonzero(as_tuple=True)
+        return head.misindexed(look_up(vectors, first), numbers, (samples, positions))

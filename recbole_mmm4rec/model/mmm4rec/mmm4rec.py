@@ -1,0 +1,221 @@
+"""MMM4Rec: Multi-Modal Mamba for Sequential Recommendation (arXiv 2506.02916).
+
+Frozen features -> adapters -> one time-aware SSD block shared by text and image -> cross-SSD in which the
+image stream queries the text stream -> user vector -> inner products with the adapted items.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from recbole_mmm4rec.columns import IMAGE, TEXT
+from recbole_mmm4rec.model.base import MultiModalRecommender, Table
+from recbole_mmm4rec.model.mmm4rec.fourier import DualChannelFilter
+from recbole_mmm4rec.model.mmm4rec.released import convert_mmm4rec
+from recbole_mmm4rec.model.settings import absent_vectors, chosen, ssd_settings, time_settings
+from recbole_mmm4rec.nn.dropout import Dropout
+from recbole_mmm4rec.nn.feed_forward import FeedForward
+from recbole_mmm4rec.nn.item_table import FrozenFeatures, ModalityTable
+from recbole_mmm4rec.nn.parameters import initialise
+from recbole_mmm4rec.nn.scoring import CandidateFusion
+from recbole_mmm4rec.nn.tail import Tail
+from recbole_mmm4rec.nn.time_aware import (
+    GapNorm,
+    TimeGate,
+    TimeScale,
+    TimeSettings,
+    time_gaps,
+    valid_positions,
+)
+from recbole_mmm4rec.nn.tissd import SSDSettings, TiSSD
+
+
+class TimeLayer(nn.Module):
+    """The time streams of one layer: multipliers of three step sizes, and the streams for the next layer."""
+
+    def __init__(self, settings: TimeSettings, config: Any) -> None:
+        super().__init__()
+        self.align, self.gate = TimeScale(settings), TimeGate(settings)
+        self.own_image = None
+        if not config["share_alignment"]:
+            self.own_image = nn.ModuleDict({"align": TimeScale(settings), "gate": TimeGate(settings)})
+        self.filter = DualChannelFilter(
+            settings.length, config["full_spectrum"], config["crossed_bias"], settings.lively
+        )
+        self.fuse = TimeScale(settings)
+
+    def forward(
+        self, text: Tensor, image: Tensor, valid: Tensor | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Normalised gaps of both streams, (B, H, L) each, and (B, L) bool.
+
+        Returns:
+            (B, 3, H, L) multipliers for text alignment, image alignment and fusion; the two new streams.
+        """
+        own = self.own_image or {"align": self.align, "gate": self.gate}
+        e_text, e_image = self.align(text), own["align"](image)
+        text, image = self.gate(text, e_text, valid), own["gate"](image, e_image, valid)
+        e_fused = self.fuse(self.filter(text, image))
+        return torch.stack([e_text, e_image, e_fused], dim=1), (text, image)
+
+
+class TokenLayer(nn.Module):
+    """Alignment, equations (10) and (11), then fusion, equations (16) to (18)."""
+
+    def __init__(self, settings: SSDSettings, config: Any) -> None:
+        super().__init__()
+        width, eps, dropout = settings.width, settings.norm_eps, config["dropout_prob"]
+        inner = config["inner_size"]
+        self.align = TiSSD(settings)
+        self.own_align_image = None if config["share_alignment"] else TiSSD(settings)
+        self.text_norm, self.image_norm = nn.LayerNorm(width, eps), nn.LayerNorm(width, eps)
+        self.text_ffn = FeedForward(width, inner, dropout, eps)
+        self.image_ffn = FeedForward(width, inner, dropout, eps) if config["image_ffn"] else nn.Identity()
+        self.fuse = TiSSD(settings)
+        self.fusion_norm = nn.LayerNorm(width, eps)
+        self.fusion_ffn = FeedForward(width, inner, dropout, eps)
+        self.dropout = Dropout(dropout)
+        self.context = settings.d_conv - 1
+
+    def forward(
+        self, text: Tensor, image: Tensor, scales: list[Tensor] | None, tail: Tail | None
+    ) -> tuple[Tensor, Tensor]:
+        """One layer on all positions, or, with ``tail``, its fused output at the last ones alone.
+
+        Args:
+            text, image: (B, L, D).
+            scales: three (B, L, H) multipliers of step sizes, or None without time.
+            tail: in a last layer, the positions that are read.
+
+        Returns:
+            text stream (B, L, D) and fused stream (B, L, D), or (B, size, D) with ``tail``.
+        """
+        at_text, at_image, at_fused = scales if scales else (None, None, None)
+        one_stream = image is text and self.own_align_image is None  # a model of one modality
+        aligned = self.align(text, text, text, at_text)
+        text = self.text_ffn(self.text_norm(text + self.dropout(aligned)))
+
+        wider = tail and tail.wider(self.context, text.shape[1])
+        image = self.image_ffn(self._aligned_image(image, at_image, wider, aligned if one_stream else None))
+
+        text_read = text if tail is None else tail.of(text)
+        image_read = image if tail is None else image[:, -tail.size :]
+        fused = self.fuse(text, image, image_read + text_read, at_fused, tail)
+        fused = self.fusion_norm(self.dropout(fused) + image_read + text_read)
+        return text, self.fusion_ffn(fused)
+
+    def _aligned_image(
+        self, image: Tensor, scale: Tensor | None, tail: Tail | None, aligned: Tensor | None
+    ) -> Tensor:
+        """The image stream is only ever read as queries, so a tail of it is enough."""
+        query = read = image
+        if tail is not None:
+            query, read = tail.wider(self.context, image.shape[1]).of(image), tail.of(image)
+        if aligned is None:
+            aligned = (self.own_align_image or self.align)(image, query, read, scale, tail)
+        elif tail is not None:
+            aligned = tail.of(aligned)
+        return self.image_norm(read + self.dropout(aligned))
+
+
+class MMM4Rec(MultiModalRecommender):
+    """Multi-modal Mamba. Keys: ``properties/model/MMM4Rec.yaml``."""
+
+    modalities: ClassVar[tuple[str, ...]] = (TEXT, IMAGE)
+    item_bound: tuple[str, ...] = ("table.item_bias.", "fusion.")
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        features = self.required_features(config, dataset)
+        chosen(config, "fidelity", ("paper", "reference"))
+        self.use_time = bool(config["use_time"]) and getattr(dataset, "has_time", True)
+        self.gap_log, self.gap_mask = config["gap_log"], config["gap_mask"]
+        self._build(config, features)
+        initialise(self, config["initializer_range"])
+        self.table.start_absent(config["initializer_range"])
+
+    def _build(self, config: Any, features: Mapping[str, FrozenFeatures]) -> None:
+        width, eps, names = config["hidden_size"], config["norm_eps"], tuple(features)
+        self.query_stream, self.source_stream = names[-1], names[0]
+        missing = chosen(config, "missing_modality", ("mask", "rescale", "constant"))
+        self.table = ModalityTable(features, width, config["item_bias"], mask_missing=missing != "constant")
+        self.fusion = CandidateFusion(
+            names,
+            self.n_items,
+            config["temperature"],
+            config["item_mm_fusion"],
+            config["normalise_candidates"],
+            rescale_missing=missing == "rescale",
+        )
+        self.absent = nn.ModuleDict() if config["item_bias"] else absent_vectors(config, self.table)
+        self.input_norm = nn.ModuleDict({name: nn.LayerNorm(width, eps) for name in names})
+        self.dropout = Dropout(config["dropout_prob"])
+        self.ssd = ssd_settings(
+            config,
+            edge=config["conv_edge"],
+            bias_outside=config["dt_bias_outside"],
+            length=config["MAX_ITEM_LIST_LENGTH"],
+            unit_steps=config["time_lively_init"],
+        )
+        self.layers = nn.ModuleList(TokenLayer(self.ssd, config) for _ in range(config["num_layers"]))
+        if self.use_time:
+            own = {"scale_first": config["time_scale_first"], "edge": config["conv_edge"]}
+            time = time_settings(config, self.ssd.heads, **own)
+            per_history = chosen(config, "gap_norm", ("history", "fixed")) == "history"
+            self.gap_norm = GapNorm(time, per_history)
+            self.time_layers = nn.ModuleList(TimeLayer(time, config) for _ in range(config["num_layers"]))
+
+    def item_table(self, items: Tensor | None = None) -> Table:
+        """Adapted vectors of text and image, (n, D) each."""
+        return self.table(items)
+
+    def candidates(self, table: Table, items: Tensor | None = None) -> Tensor:
+        """(n, D), divided by the temperature."""
+        return self.fusion(table, self.table.present(items), items)
+
+    def context(self, interaction: Any) -> list[Tensor]:
+        """The time branch: (B, 3, H, L) multipliers for every layer."""
+        if not self.use_time:
+            return []
+        times, lengths = interaction[self.TIME_SEQ], interaction[self.ITEM_SEQ_LEN]
+        gaps = time_gaps(times, lengths, self.gap_log, self.gap_mask)
+        valid = valid_positions(lengths, times.shape[1]) if self.gap_mask else None
+        streams, scales = (self.gap_norm(gaps, valid), self.gap_norm(gaps, valid)), []
+        for layer in self.time_layers:
+            scale, streams = layer(*streams, valid)
+            scales.append(scale)
+        return scales
+
+    def encode(self, table: Table, item_seq: Tensor, lengths: Tensor, context: list[Tensor]) -> Tensor:
+        """(b, W) rows of the table -> (b, D), the fused stream at the last position."""
+        text, image = self._inputs(table, item_seq)
+        last = Tail(lengths, 1)
+        for number, layer in enumerate(self.layers):
+            scales = None
+            if context:
+                trimmed = context[number][..., : item_seq.shape[1]]
+                scales = [scale.transpose(1, 2) for scale in trimmed.unbind(1)]
+            tail = last if number == len(self.layers) - 1 else None
+            text, image = layer(text, image, scales, tail)
+        return image[:, 0]
+
+    def _inputs(self, table: Table, item_seq: Tensor) -> tuple[Tensor, Tensor]:
+        """Input streams; with one modality both streams are that one."""
+        histories = {name: vectors[item_seq] for name, vectors in table.items()}
+        histories |= {name: absent(histories[name]) for name, absent in self.absent.items()}
+        streams = {name: self.input_norm[name](self.dropout(h)) for name, h in histories.items()}
+        return streams[self.source_stream], streams[self.query_stream]
+
+    def transfer_signature(self) -> dict[str, Any]:
+        """Adds what the shapes of this model's weights depend on."""
+        block = self.ssd
+        sizes = {"num_layers": len(self.layers), "d_state": block.d_state}
+        sizes |= {"expand": block.expand, "head_dim": block.head_dim, "n_groups": block.n_groups}
+        return super().transfer_signature() | sizes | {"d_conv": block.d_conv}
+
+    @classmethod
+    def convert_released(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """State of the released code -> ours, see :mod:`recbole_mmm4rec.model.mmm4rec.released`."""
+        return convert_mmm4rec(state)

@@ -1,0 +1,87 @@
+"""What decides the numbers of a run, as one short key: equal keys, equal numbers."""
+
+import hashlib
+import json
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import recbole_mmm4rec
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.training.plain import DERIVED_KEYS, plain_config
+
+PLACES = frozenset(
+    {"data_path", "checkpoint_dir", "dataset_save_path", "dataloaders_save_path", "wandb_project"}
+)
+COSTS = frozenset(
+    {"show_progress", "state", "gpu_id", "use_gpu", "worker", "save_dataset", "save_dataloaders"}
+) | {"log_wandb", "flops", "state_every", "save_every", "eval_chunk_size", "config_files"}
+"""Keys on which costs and files depend, but no number."""
+
+_DESCRIPTIONS = (".json", ".html", ".tsv")  # files beside a dataset that no run reads
+_BLOCK = 1 << 20
+
+
+def run_key(config: Any, pretrain_key: str | None = None) -> str:
+    """16 hexadecimal digits of a run: its settings, the content of its data, and the versions.
+
+    The device is left out: it changes the last digits at most, and a benchmark may move to another machine.
+
+    Args:
+        config: the run's final configuration, a :class:`~recbole_mmm4rec.host.config.RunConfig`.
+        pretrain_key: key of the run whose weights it starts from.
+    """
+    facts = {
+        "settings": settings_of(config),
+        "data": dataset_hash(Path(config["data_path"]), config["dataset"]),
+        "weights": file_hash(Path(config["pretrained"])) if config["pretrained"] else pretrain_key,
+        "versions": package_versions(),
+    }
+    return short_hash(facts)
+
+
+def settings_of(config: Any) -> dict[str, Any]:
+    """Final values of a configuration that decide numbers, as JSON has them."""
+    plain = plain_config(config.final_config_dict)
+    return {key: value for key, value in plain.items() if key not in PLACES | COSTS | DERIVED_KEYS}
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of what computes the numbers."""
+    versions = {name: metadata.version(name) for name in ("recbole", "torch")}
+    others = {name: version.split("+")[0] for name, version in versions.items()}  # without +cpu, +cu128
+    return {"package": recbole_mmm4rec.__version__, **others}
+
+
+def short_hash(facts: Any) -> str:
+    """16 hexadecimal digits of JSON-able facts, whatever the order of their keys."""
+    text = json.dumps(facts, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def dataset_hash(folder: Path, name: str) -> str:
+    """Hash of the content of a dataset's files, interactions and features."""
+    files = sorted(path for path in folder.glob("*") if path.name.startswith(f"{name}.") and path.is_file())
+    return short_hash({path.name: file_hash(path) for path in files if path.suffix not in _DESCRIPTIONS})
+
+
+def file_hash(path: Path) -> str:
+    """Hash of a file's content; read again only when its size or time of change differs.
+
+    Raises:
+        UserError: no such file.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    status = path.stat()
+    return _content_hash(str(path.resolve()), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _content_hash(path: str, size: int, changed: int) -> str:  # noqa: ARG001
+    digest = hashlib.blake2b(digest_size=16)
+    with open(path, "rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

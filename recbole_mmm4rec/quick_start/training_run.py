@@ -1,0 +1,182 @@
+"""A model that is built, trained and chosen by validation: what every run shares, alone or among many."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from logging import getLogger
+from pathlib import Path
+from pickle import UnpicklingError
+from time import time
+from typing import Any
+
+import torch
+from recbole import data as recbole_data
+from recbole.trainer import Trainer
+from recbole.utils import ModelType, get_flops, get_trainer, init_seed, set_color
+
+from recbole_mmm4rec.errors import ResumeError, UserError
+from recbole_mmm4rec.host.catalogue import find_model, is_ours
+from recbole_mmm4rec.training import distributed
+from recbole_mmm4rec.training.trainer import MultiModalTrainer
+from recbole_mmm4rec.training.transfer import load_pretrained
+
+
+@dataclass
+class Selection:
+    """A trained model whose best epoch validation alone has chosen.
+
+    Attributes:
+        trainer: holds the model; ``trainer.evaluate(loader)`` loads the best epoch first.
+        score: best validation score.
+        valid: validation result of the best epoch; None without validation.
+        epochs: (epoch, validation score, seconds since training began) as the trainer reported them.
+    """
+
+    trainer: Any
+    score: float
+    valid: dict[str, float] | None
+    epochs: list[tuple[int, float, float]] = field(default_factory=list)
+
+    @property
+    def scores(self) -> dict[int, float]:
+        """Validation score by epoch, those before an interruption included where the trainer keeps them."""
+        record = getattr(self.trainer, "record", None)
+        if record is None:
+            return {epoch: score for epoch, score, _ in self.epochs}
+        metric = str(self.trainer.config["valid_metric"]).lower()
+        return {epoch: valid[metric] for epoch, valid in record.valid.items()}
+
+
+def build_model(config: Any, dataset: Any) -> Any:
+    """A model on its device, with pre-trained weights if ``pretrained`` names a checkpoint.
+
+    Raises:
+        UserError: values that the model refuses, or a checkpoint that does not fit.
+    """
+    init_seed(config["seed"], config["reproducibility"])
+    kind = find_model(config["model"])
+    try:
+        model = kind(config, dataset).to(config["device"])
+    except UserError:
+        raise
+    except ValueError as error:  # how models refuse sizes that do not go together
+        raise UserError(f"{config['model']}: {error}") from error
+    except KeyError as error:  # how RecBole's models ask for a column
+        if error.args[0] in getattr(dataset, "field2type", {}) or is_ours(kind):
+            raise
+        raise UserError(f"{config['model']} needs the column {error}: name it in load_col") from error
+    if config["pretrained"]:
+        load_pretrained(model, config["pretrained"], dataset, bool(config["load_item_tables"]))
+    if config["flops"]:
+        transform = recbole_data.transform.construct_transform(config)
+        flops = get_flops(model, dataset, config["device"], getLogger(), transform)
+        getLogger().info(set_color("FLOPs", "blue") + f": {flops}")
+    if config["local_rank"]:  # equal weights, but other dropout in each process
+        torch.manual_seed(config["seed"] + config["local_rank"])
+    return model
+
+
+def build_trainer(config: Any, model: Any) -> Any:
+    """The model's trainer, continued from ``resume`` if that names a checkpoint.
+
+    :class:`MultiModalTrainer` also for sequential models of RecBole that its plain trainer would train: the
+    same numbers, with a record of the run, exact resume and ranks.
+
+    Args:
+        config: the run's configuration.
+        model: the model, on its device.
+    """
+    kind = get_trainer(config["MODEL_TYPE"], config["model"])
+    if kind is Trainer and _is_plain(config, model):
+        kind = MultiModalTrainer
+    trainer = kind(config, model)
+    if config["resume"]:
+        _resume(trainer, config["resume"])
+    # the name holds the time, which processes may see differently
+    trainer.saved_model_file = distributed.broadcast_object(trainer.saved_model_file)
+    return trainer
+
+
+def _resume(trainer: Any, path: str) -> None:
+    if not Path(path).is_file():
+        raise ResumeError(f"resume: {path} does not exist")
+    try:
+        trainer.resume_checkpoint(path)
+    except UserError as error:
+        raise ResumeError(str(error)) from error
+    except (RuntimeError, LookupError, TypeError, EOFError, UnpicklingError) as error:  # RecBole's trainers
+        reason = " ".join(str(error).split())[:200]
+        raise ResumeError(f"resume: {path} is no checkpoint that this run can resume: {reason}") from error
+
+
+def _is_plain(config: Any, model: Any) -> bool:
+    """A sequential model that is all in its state: ours keeps no "other parameters" in a checkpoint."""
+    return config["MODEL_TYPE"] == ModelType.SEQUENTIAL and not hasattr(model, "other_parameter_name")
+
+
+def select(
+    config: Any,
+    train_data: Any,
+    valid_data: Any,
+    saved: bool = True,
+    watch: Callable[[int, float], None] | None = None,
+) -> Selection:
+    """Build a model, train it and choose its best epoch. There is no test loader here to choose by.
+
+    Args:
+        config: the run's configuration.
+        train_data: RecBole's training loader.
+        valid_data: RecBole's validation loader; an empty one for training without validation.
+        saved: keep the best epoch on disk.
+        watch: called with epoch and validation score after every validation, of a resumed run with the
+            earlier ones first; may raise to end the run.
+    """
+    network = build_model(config, train_data._dataset)
+    getLogger().info(network)
+    selection = Selection(build_trainer(config, network), 0.0, None)
+    started = time()
+    if watch is not None:
+        for epoch, score in selection.scores.items():
+            watch(epoch, score)
+
+    def note(epoch: int, score: float) -> None:
+        selection.epochs.append((epoch, float(score), time() - started))
+        if watch is not None:
+            watch(epoch, float(score))
+
+    fit = selection.trainer.fit
+    options = {"saved": saved, "show_progress": config["show_progress"]}
+    if "callback_fn" in inspect.signature(fit).parameters:  # some trainers of RecBole have none
+        options["callback_fn"] = note
+    selection.score, selection.valid = fit(train_data, valid_data, **options)
+    if hasattr(selection.trainer, "tensorboard"):
+        selection.trainer.tensorboard.close()  # its thread would write on, into a folder that may be gone
+    distributed.barrier()  # the first process may still be writing the best epoch
+    return selection
+
+
+def select_or_continue(
+    config: Any, train_data: Any, valid_data: Any, watch: Callable[[int, float], None] | None = None
+) -> Selection:
+    """:func:`select` with our trainer, from where a killed process left off.
+
+    It is found in ``checkpoint_dir``, which belongs to this run alone. What cannot be resumed starts over.
+    """
+    states = sorted(Path(config["checkpoint_dir"]).glob("*.last.pth"), key=lambda path: path.stat().st_mtime)
+    if states:
+        config["resume"] = str(states[-1])
+        try:
+            return select(config, train_data, valid_data, watch=watch)
+        except ResumeError as error:
+            getLogger().warning(f"starting over: {error}")
+            config["resume"] = None
+    return select(config, train_data, valid_data, watch=watch)
+
+
+def best_epoch(selection: Selection, bigger: bool) -> int | None:
+    """Number of the best epoch, from 0 as in RecBole's log, the later of equal ones; None if unknown."""
+    record = getattr(selection.trainer, "record", None)
+    if record is not None and record.valid:
+        return record.best_epoch
+    ranked = sorted((score if bigger else -score, epoch) for epoch, score, _ in selection.epochs)
+    return ranked[-1][1] if ranked else None

@@ -1,0 +1,267 @@
+"""Layers of properties, and what bad input gets."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from recbole.config import Config
+
+import recbole_mmm4rec
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.config import RunConfig, restore_config
+from recbole_mmm4rec.host.config_checks import RUN_KEYS, accepted_types, documented_keys, fits
+from recbole_mmm4rec.host.property_files import (
+    COMMENT,
+    KEY_LINE,
+    Key,
+    properties_path,
+    read_keys,
+    read_properties,
+)
+from recbole_mmm4rec.training.plain import DERIVED_KEYS, plain_config
+
+BENCHMARKS = properties_path() / "benchmark"
+"""Files that list runs; they hold values of keys that are explained elsewhere."""
+PROPERTY_FILES = sorted(path for path in properties_path().rglob("*.yaml") if path.parent != BENCHMARKS)
+
+
+def config_of(model: str = "SASRec", **values: Any) -> RunConfig:
+    return RunConfig(model, "tiny", config_dict=values)
+
+
+@pytest.mark.parametrize("path", PROPERTY_FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_key_has_type_and_meaning_beside_it(path: Path) -> None:
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        match = KEY_LINE.match(line)
+        if match:
+            comment = COMMENT.search(match["rest"])
+            assert comment, f"{path.name}:{number} has no comment '# (type) meaning'"
+            assert comment["meaning"]
+            assert accepted_types(comment["types"]), f"{path.name}:{number}: type '{comment['types']}'"
+
+
+@pytest.mark.parametrize("path", PROPERTY_FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_defaults_have_the_type_beside_them(path: Path) -> None:
+    for key in read_keys(path).values():
+        assert key.default is None or isinstance(key.default, accepted_types(key.types)), key
+
+
+def test_every_key_the_package_reads_is_documented() -> None:
+    package = Path(recbole_mmm4rec.__file__).parent
+    sources = "".join(path.read_text() for path in package.rglob("*.py"))
+    read = set(re.findall(r"config\[[\"'](\w+)[\"']\]", sources))
+    documented = {name for path in PROPERTY_FILES for name in read_keys(path)}
+    recbole = set(documented_keys("MMM4Rec", "ml-100k")) | {"encoding"}
+    assert not read - documented - recbole - RUN_KEYS - DERIVED_KEYS
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("model", ["MMM4Rec", "SASRec", "BPR", "DeepFM", "DIN"])
+def test_all_models_share_splits_and_metrics(model: str) -> None:
+    config = config_of(model)
+    assert config["metrics"] == ["Recall", "NDCG", "MRR"]
+    assert config["topk"] == [10, 20, 50]
+    assert config["valid_metric"] == "NDCG@10"
+    assert config["MAX_ITEM_LIST_LENGTH"] == 20
+    assert config["eval_args"]["split"] == {"LS": "valid_and_test"}
+    assert config["eval_args"]["order"] == "TO"
+    assert config["eval_args"]["mode"] == {"valid": "full", "test": "full"}
+
+
+@pytest.mark.usefixtures("tiny")
+def test_later_layers_win(in_tmp: Path) -> None:
+    (in_tmp / "a.yaml").write_text("learning_rate: 0.5\nepochs: 7\nseed: 1\n")
+    (in_tmp / "b.yaml").write_text("epochs: 8\nseed: 2\n")
+    config = RunConfig("SASRec", "tiny", ["a.yaml", "b.yaml"], {"seed": 3})
+    assert (config["learning_rate"], config["epochs"], config["seed"]) == (0.5, 8, 3)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_reference_is_a_layer_above_the_model_and_below_the_user(in_tmp: Path) -> None:
+    reference = read_properties(properties_path() / "reference" / "MMM4Rec.yaml")
+    model = read_properties(properties_path() / "model" / "MMM4Rec.yaml")
+    differing = [key for key in reference if key in model and model[key] != reference[key]]
+    assert differing
+    by_default, chosen = config_of("MMM4Rec"), config_of("MMM4Rec", fidelity="reference")
+    assert all(by_default[key] == model[key] for key in differing)
+    assert all(chosen[key] == reference[key] for key in differing)
+    (in_tmp / "a.yaml").write_text("fidelity: reference\n")
+    mixed = RunConfig("MMM4Rec", "tiny", ["a.yaml"], {differing[0]: model[differing[0]]})
+    assert mixed[differing[0]] == model[differing[0]]
+
+
+@pytest.mark.usefixtures("tiny")
+def test_patience_is_one_more_than_stopping_step() -> None:
+    assert config_of(patience=4)["stopping_step"] == 3
+    assert config_of()["stopping_step"] == config_of()["patience"] - 1
+    both = config_of(stopping_step=5, patience=2)
+    assert (both["stopping_step"], both["patience"]) == (5, 6)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_negatives_are_dropped_for_cross_entropy_alone() -> None:
+    assert config_of("SASRec")["train_neg_sample_args"]["distribution"] == "none"
+    assert config_of("SASRec", loss_type="BPR")["train_neg_sample_args"]["distribution"] == "uniform"
+    assert config_of("BPR")["train_neg_sample_args"]["sample_num"] == 1
+    with pytest.raises(UserError, match="train_neg_sample_args"):
+        config_of("SASRec", train_neg_sample_args={"distribution": "uniform", "sample_num": 1})
+
+
+@pytest.mark.usefixtures("tiny")
+def test_context_models_sample_negatives_unless_labels_are_wanted() -> None:
+    assert config_of("DeepFM")["train_neg_sample_args"]["sample_num"] == 1
+    labelled = config_of("DeepFM", threshold={"rating": 4})
+    assert labelled["train_neg_sample_args"]["distribution"] == "none"
+
+
+def test_ml_100k_lies_where_it_was_made(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    make = "recbole_mmm4rec.host.datasets.ensure_dataset"
+    monkeypatch.setattr(make, lambda *args: made.append(args) or True)
+    assert RunConfig("BPR", "ml-100k")["data_path"] == "atomic_data/ml-100k"
+    assert Config("MMM4Rec", "ml-100k", config_dict={"data_path": "other"})["data_path"] == "other/ml-100k"
+    assert made == [("ml-100k", "atomic_data"), ("ml-100k", "other")]
+
+
+@pytest.mark.usefixtures("tiny")
+def test_an_unknown_dataset_names_those_that_exist() -> None:
+    message = r"no dataset 'tinny' in 'atomic_data': there is tiny.*demo-shop.*did you mean tiny"
+    with pytest.raises(UserError, match=message):
+        RunConfig("BPR", "tinny")
+    with pytest.raises(UserError, match="the folder holds none"):
+        RunConfig("BPR", "tiny", config_dict={"data_path": "nowhere"})
+
+
+@pytest.mark.usefixtures("tiny")
+def test_an_unknown_key_names_its_source_and_the_nearest_key(in_tmp: Path) -> None:
+    (in_tmp / "mine.yaml").write_text("topk: [5]\nlearnin_rate: 0.1\n")
+    with pytest.raises(UserError, match=r"mine.yaml: unknown key 'learnin_rate'.*'learning_rate'"):
+        RunConfig("SASRec", "tiny", ["mine.yaml"])
+    with pytest.raises(UserError, match=r"config_dict: unknown key 'modality'.*'modalities'"):
+        config_of("MMM4Rec", modality="text")
+    with pytest.raises(UserError, match="unknown key 'd_state' for SASRec"):
+        config_of("SASRec", d_state=8)
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("metrics", 3, r"'metrics' expects \(list or str\)"),
+        ("modalities", 3, r"'modalities' expects \(list of str\)"),
+        ("epochs", "many", r"'epochs' expects \(int\) \w+"),
+        ("epochs", 2.5, "'epochs' expects"),
+        ("epochs", True, "'epochs' expects"),
+        ("learning_rate", None, r"'learning_rate' expects \(float\)"),
+        ("eval_args", [1], r"'eval_args' expects \(dict\)"),
+        ("data_path", ["a"], r"'data_path' expects \(str\)"),
+    ],
+)
+def test_a_wrong_type_is_refused(key: str, value: Any, expected: str) -> None:
+    with pytest.raises(UserError, match=expected):
+        config_of("SASRec", **{key: value})
+
+
+@pytest.mark.parametrize(
+    ("types", "default", "value", "fine"),
+    [
+        ("int", 1, 2, True),
+        ("int", 1, "2", False),
+        ("float", 0.1, 1, True),
+        ("str or None", None, None, True),
+        ("list or int or None", [1], 3, True),
+        ("some words", 1, [], True),
+        ("int", 0.5, 0.25, True),
+        ("bool", True, 1, False),
+        ("dict", {}, None, True),
+    ],
+)
+def test_types_of_comments(types: str, default: Any, value: Any, fine: bool) -> None:
+    assert fits(value, Key("key", default, types, "")) is fine
+
+
+@pytest.mark.usefixtures("tiny")
+def test_bad_config_files_are_one_line(in_tmp: Path) -> None:
+    with pytest.raises(UserError, match=r"config file 'none.yaml' does not exist"):
+        RunConfig("SASRec", "tiny", ["none.yaml"])
+    (in_tmp / "broken.yaml").write_text("a: [1\nb: 2\n")
+    with pytest.raises(UserError, match=r"broken.yaml: not readable as YAML \(line 2"):
+        RunConfig("SASRec", "tiny", ["broken.yaml"])
+    (in_tmp / "list.yaml").write_text("- 1\n")
+    with pytest.raises(UserError, match=r"list.yaml: expected lines of 'key: value'"):
+        RunConfig("SASRec", "tiny", ["list.yaml"])
+    (in_tmp / "code.yaml").write_text("seed: !!python/object/apply:os.getpid []\n")
+    with pytest.raises(UserError, match=r"code.yaml: not readable"):
+        RunConfig("SASRec", "tiny", ["code.yaml"])
+    (in_tmp / "empty.yaml").write_text("# nothing\n")
+    assert RunConfig("SASRec", "tiny", ["empty.yaml"])["model"] == "SASRec"
+
+
+@pytest.mark.usefixtures("tiny")
+def test_what_recbole_refuses_is_one_line() -> None:
+    for values in ({"metrics": ["Nonsense"]}, {"topk": [0]}, {"eval_args": {"mode": "nonsense"}}):
+        with pytest.raises(UserError) as error:
+            config_of("SASRec", **values)
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_model_and_dataset_may_stand_in_a_file(in_tmp: Path) -> None:
+    (in_tmp / "run.yaml").write_text("model: GRU4Rec\ndataset: tiny\n")
+    config = RunConfig(config_file_list=["run.yaml"])
+    assert (config["model"], config["dataset"]) == ("GRU4Rec", "tiny")
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("model", ["MMM4Rec", "SASRec", "BPR"])
+def test_plain_settings_restore_the_run(model: str) -> None:
+    config = config_of(model, seed=7, epochs=3)
+    once = plain_config(config.final_config_dict)
+    stored = json.loads(json.dumps(once))
+    restored = restore_config(stored)
+    again = plain_config(restored.final_config_dict)
+    assert again == once
+    assert plain_config(stored) == stored
+    assert restored["data_path"] == config["data_path"]
+    assert restored["train_neg_sample_args"] == config["train_neg_sample_args"]
+    assert restored["stopping_step"] == config["stopping_step"]
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("values", [{"topk": [5]}, {"valid_metric": "NDCG@7"}, {"metrics": ["Recall"]}])
+def test_a_validation_metric_that_no_evaluation_gives_is_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"valid_metric: NDCG@.* is none of metrics x topk: recall@"):
+        RunConfig("SASRec", "tiny", config_dict=values)
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("train_batch_size", 0, "is not above 0"),
+        ("eval_batch_size", -1, "is not above 0"),
+        ("learning_rate", -0.1, "is not above 0"),
+        ("MAX_ITEM_LIST_LENGTH", 0, "is not above 0"),
+        ("epochs", -1, "is below 0"),
+        ("seed", -1, "is not from 0"),
+    ],
+)
+def test_a_size_or_rate_without_sense_is_refused(key: str, value: float, expected: str) -> None:
+    with pytest.raises(UserError, match=f"{key}: {value} {expected}"):
+        RunConfig("SASRec", "tiny", config_dict={key: value})
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("values", [{"foo": 1}, {"norm_type": 2}, {"max_norm": 1.0, "parameters": 1}])
+def test_clipping_that_torch_does_not_take_is_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"clip_grad_norm: .* it holds max_norm, and norm_type"):
+        RunConfig("SASRec", "tiny", config_dict={"clip_grad_norm": values})
+
+
+@pytest.mark.usefixtures("tiny")
+def test_another_loss_is_refused_where_a_model_has_its_own() -> None:
+    with pytest.raises(UserError, match="loss_type: MMM4Rec has CE, cross-entropy; got BPR"):
+        RunConfig("MMM4Rec", "tiny", config_dict={"loss_type": "BPR"})
+    assert RunConfig("SASRec", "tiny", config_dict={"loss_type": "BPR"})["loss_type"] == "BPR"

@@ -1,0 +1,133 @@
+"""RecBole finds our models by name, and its own as before."""
+
+import importlib
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import recbole.data.dataset
+import recbole.trainer
+import torch
+import yaml
+from recbole.config import Config
+from recbole.quick_start import load_data_and_model, objective_function, run_recbole
+from recbole.trainer import HyperTuning
+from recbole.utils import get_model, get_trainer
+
+from recbole_mmm4rec import register
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.catalogue import find_model, our_models, recbole_models
+from recbole_mmm4rec.host.import_hooks import HookFinder
+from recbole_mmm4rec.host.registry import HOST_PACKAGE, ModelFinder
+from tests.conftest import SMALL
+
+
+def test_every_model_of_ours_is_found_by_name() -> None:
+    assert "MMM4Rec" in our_models()
+    for name, module in our_models().items():
+        assert get_model(name) is getattr(importlib.import_module(module), name)
+        assert find_spec(f"{HOST_PACKAGE}.{name.lower()}") is not None
+
+
+def test_names_of_ours_are_not_names_of_recbole() -> None:
+    assert not {name.lower() for name in our_models()} & {name.lower() for name in recbole_models()}
+
+
+def test_recbole_models_are_unchanged() -> None:
+    for name in ("SASRec", "BPR", "KGAT", "DeepFM", "Random"):
+        assert name in recbole_models()
+        assert find_model(name).__module__.startswith("recbole.")
+
+
+@pytest.mark.parametrize(
+    ("name", "suggestion"), [("MMM3Rec", "MMM4Rec"), ("sasrec", "SASRec"), ("GRURec", "GRU4Rec")]
+)
+def test_an_unknown_model_names_near_ones(name: str, suggestion: str) -> None:
+    with pytest.raises(UserError, match=f"unknown model '{name}'.*{suggestion}"):
+        find_model(name)
+
+
+def test_a_model_whose_package_is_missing_says_so() -> None:
+    if find_spec("xgboost"):
+        pytest.skip("xgboost is installed")
+    with pytest.raises(UserError, match="model 'xgboost' needs the package"):
+        find_model("xgboost")
+
+
+def test_dataset_and_trainer_are_found_for_our_models_alone() -> None:
+    assert recbole.data.dataset.MMM4RecDataset.__name__ == "MultiModalDataset"
+    assert get_trainer(None, "MMM4Rec").__name__ == "MultiModalTrainer"
+    assert get_trainer(None, "SASRec") is recbole.trainer.Trainer
+    assert not hasattr(recbole.data.dataset, "SASRecDataset")
+    assert not hasattr(recbole.trainer, "NoSuchTrainer")
+
+
+def test_registering_again_changes_nothing() -> None:
+    load, finders = Config._load_internal_config_dict, list(sys.meta_path)
+    register()
+    assert Config._load_internal_config_dict is load
+    assert sys.meta_path == finders
+    assert sum(isinstance(finder, ModelFinder | HookFinder) for finder in finders) == 2
+
+
+def test_importing_the_package_imports_neither_torch_nor_recbole() -> None:
+    code = "import sys, recbole_mmm4rec; sys.exit(bool({'torch', 'recbole', 'pandas'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("first", ["recbole.quick_start", "recbole_mmm4rec"])
+def test_it_plugs_in_before_and_after_recbole(first: str) -> None:
+    code = (
+        f"import {first}, recbole_mmm4rec\n"
+        "from recbole.quick_start import load_data_and_model as load\n"
+        "from recbole.utils import get_model\n"
+        "from recbole.config import Config\n"
+        "get_model('MMM4Rec')\n"
+        "assert load.__code__.co_filename.endswith('registry.py')\n"
+        "assert hasattr(Config._load_internal_config_dict, '__wrapped__')\n"
+    )
+    subprocess.run([sys.executable, "-W", "error::ImportWarning", "-c", code], check=True)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_recbole_runs_ours_and_loads_it_again(in_tmp: Path) -> None:
+    result = run_recbole(model="MMM4Rec", dataset="tiny", config_dict=dict(SMALL))
+    assert set(result["test_result"]) >= {"recall@10", "ndcg@10", "mrr@50"}
+    best = next(path for path in (in_tmp / "saved").glob("MMM4Rec-*.pth") if "last" not in path.name)
+    config, model, dataset, _, _, test_data = load_data_and_model(str(best))
+    assert (config["model"], dataset.dataset_name) == ("MMM4Rec", "tiny")
+    stored = torch.load(best, weights_only=True)["state_dict"]
+    assert all(torch.equal(model.state_dict()[name], value) for name, value in stored.items())
+    trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
+    assert trainer.evaluate(test_data, load_best_model=False) == result["test_result"]
+
+
+def test_recbole_keeps_its_own_settings_for_its_models(tiny: Path) -> None:
+    config = Config("BPR", "tiny", config_dict={"data_path": str(tiny.parent)})
+    assert (config["topk"], config["valid_metric"], config["stopping_step"]) == ([10], "MRR@10", 10)
+    assert config["MAX_ITEM_LIST_LENGTH"] == 50
+    assert config["eval_args"]["split"] == {"RS": [0.8, 0.1, 0.1]}
+    assert "dataset_example" in Config("BPR", "ml-100k")["data_path"]
+
+
+@pytest.mark.usefixtures("tiny")
+def test_hyper_tuning_accepts_ours(in_tmp: Path) -> None:
+    (in_tmp / "run.yaml").write_text(yaml.safe_dump({"model": "MMM4Rec", "dataset": "tiny", **SMALL}))
+    space = {"choice": {"dropout_prob": [0.1, 0.5]}}
+    tuning = HyperTuning(
+        objective_function, params_dict=space, fixed_config_file_list=["run.yaml"], algo="exhaustive"
+    )
+    tuning.run()
+    assert len(tuning.params2result) == 2
+    assert all("recall@10" in result["test_result"] for result in tuning.params2result.values())
+
+
+def test_importing_sine_does_not_slow_the_process_down() -> None:
+    program = (
+        "import torch, recbole_mmm4rec\n"
+        "import recbole.model.sequential_recommender.sine\n"
+        "assert not torch.is_anomaly_enabled()"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

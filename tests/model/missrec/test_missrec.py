@@ -1,0 +1,306 @@
+"""MISSRec: both stages and all fusions against the official code, and what must hold whatever the numbers."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.model.missrec import MISSRec
+from recbole_mmm4rec.model.missrec.interests import CLUSTERINGS
+from recbole_mmm4rec.training.checkpoint import describe, write_checkpoint
+from recbole_mmm4rec.training.transfer import load_pretrained
+from tests.golden import Golden, assert_agrees, golden_files, load
+from tests.model import agreement, builders, released_names, released_transformer
+
+RENAMES = [
+    (r"^img_adaptor\.", "table.adapters.image."),
+    (r"^text_adaptor\.", "table.adapters.text."),
+    (r"^item_embedding\.", "ids.embedding."),
+    (r"^position_embedding\.", "encoder.input.position."),
+    (r"^LayerNorm\.", "encoder.input.layer_norm."),
+    (r"^fusion_factor$", "fusion.factor"),
+    (r"^trm_model\.(encoder|decoder)\.norm\.", r"encoder.transformer.\1_norm."),
+    (r"^trm_model\.encoder\.layers\.", "encoder.transformer.encoder.layers."),
+    (r"^trm_model\.decoder\.layers\.", "encoder.transformer.decoder."),
+    *released_transformer.RENAMES,
+]
+SAME = ("hidden_size", "inner_size", "n_heads", "temperature", "seq_mm_fusion", "item_mm_fusion")
+
+
+def converted(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return released_transformer.split_projections(released_names.rename(state, RENAMES))
+
+
+def build(golden: Golden, **changes: Any) -> Any:
+    """The model of a golden file, with its interests in place of clusters of its items."""
+    h, i, meta = golden.meta["hyperparameters"], golden.input, golden.meta
+    config = builders.settings(
+        "MISSRec",
+        "reference",
+        MAX_ITEM_LIST_LENGTH=int(meta["max_len"]),
+        stage="pretrain" if golden.name.endswith("pretrain") else "finetune",
+        transductive="transductive" in golden.name,
+        regulariser_weight=h["gamma"],
+        seq_seq_weight=h["lambda"],
+        interest_ratio=h["interest_ratio"],
+        pretrain_interest_ratio=h["interest_ratio"],
+        seed=0,
+        **{name: h[name] for name in SAME},
+        **changes,
+    )
+    features = {}
+    for name in ("text", "image"):
+        matrix = i[f"{name}_features"]
+        features[name] = builders.feature(matrix, matrix.abs().sum(1) > 0)
+    model = MISSRec(config, builders.dataset(int(meta["n_items_with_pad"]), **features)).eval()
+    interests = model.interests
+    clusters = torch.stack([i["text_clusters"], i["image_clusters"]], dim=1)
+    own = {"clusters": clusters, "centroids": i["centroids"], "fitted": torch.tensor(True)}
+    interests.centroids = torch.zeros_like(i["centroids"])
+    state = converted(golden.param) | {f"interests.{name}": value for name, value in own.items()}
+    if "inductive" in golden.name or golden.name.endswith("pretrain"):
+        state.pop("ids.embedding.weight", None)
+    if model.fusion.factor is None:
+        state.pop("fusion.factor", None)
+    model.load_state_dict(state, strict=True)
+    return model
+
+
+@pytest.mark.parametrize("path", golden_files("missrec-*"))
+def test_interests_agree_with_the_official_code(path: Path) -> None:
+    golden = load(path)
+    model, i = build(golden), golden.input
+    assert torch.equal(model.context(agreement.interaction(golden))[0], i["interest_tokens"])
+    if "interest_tokens_aug" in i:
+        view = {model.ITEM_SEQ: i["item_seq_aug"]}
+        assert torch.equal(model.context(view)[0], i["interest_tokens_aug"])
+
+
+@pytest.mark.parametrize("changes", [{}, {"num_buckets": 1}, {"softmax_chunk": 7}])
+@pytest.mark.parametrize("path", golden_files("missrec-*ductive-*"))
+def test_fine_tuning_agrees_with_the_official_code(path: Path, changes: dict[str, Any]) -> None:
+    golden = load(path)
+    model, o, data = build(golden, **changes), golden.output, agreement.interaction(golden)
+    assert_agrees(model.user_vectors(data), o["user_normalised"], "user vectors")
+    scores = model.full_sort_predict(data)
+    assert_agrees(scores, o["scores"], "scores")
+    assert_agrees(model.predict(data), scores[torch.arange(len(scores)), data["item_id"]], "predict", 1e-5)
+    assert (model.item_matrix() is None) is (model.fusion.factor is not None)
+    _, penalty = model._users_and_penalty(
+        model.item_table(), data["item_id_list"], data["item_length"], model.context(data)
+    )
+    assert_agrees(penalty, o["regulariser"], "regulariser")
+    loss = model.calculate_loss(data)
+    assert_agrees(loss, o["loss"], "loss")
+    agreement.assert_gradients_agree(model, loss, converted(golden.grad))
+
+
+@pytest.mark.parametrize("buckets", [1, 4])
+@pytest.mark.parametrize("path", golden_files("missrec-pretrain"))
+def test_pre_training_agrees_with_the_official_code(
+    path: Path, buckets: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    golden = load(path)
+    model, i, o = build(golden, num_buckets=buckets), golden.input, golden.output
+    data, view = agreement.interaction(golden), (i["item_seq_aug"], i["item_seq_len_aug"])
+    losses = model.pretraining_losses(data, *view)
+    assert_agrees(losses["item"], o["loss_seq_item"], "user against item")
+    assert_agrees(losses["sequence"], o["loss_seq_seq"], "user against second view")
+    assert_agrees(losses["regulariser"], o["regulariser"] + o["regulariser_aug"], "regulariser")
+    monkeypatch.setattr(model, "_view", lambda interaction: view)
+    loss = model.calculate_loss(data)
+    assert_agrees(loss, o["loss"], "loss")
+    agreement.assert_gradients_agree(model, loss, converted(golden.grad))
+
+
+@pytest.mark.parametrize("path", golden_files("missrec-pretrain"))
+def test_a_view_sees_the_pictures_of_its_own_items(path: Path) -> None:
+    golden = load(path)
+    view = (golden.input["item_seq_aug"], golden.input["item_seq_len_aug"])
+    data = agreement.interaction(golden)
+    sound, released = (build(golden, view_pictures=kind) for kind in ("own", "original"))
+    expected = sound.user_vectors(builders.batch(*view, data["item_id"]))
+    items, item_seq, _ = released.batch_items(data)
+    rows, table = torch.searchsorted(items, view[0]), sound.item_table(items)
+    context = sound.context({"item_id_list": view[0]})
+    users = sound._users_and_penalty(table, rows, view[1], context)[0]
+    assert_agrees(users, expected, "second view")
+    moved = released._users_and_penalty(table, rows, view[1], [*context, item_seq])[0]
+    changed = (view[1] != data["item_length"]).tolist()
+    assert [bool((a - b).abs().max() > 1e-3) for a, b in zip(users, moved, strict=True)] == changed
+
+
+# What must hold ------------------------------------------------------------------------------------------
+
+N, data = builders.PARTLY_DESCRIBED, builders.partly_described
+
+
+def tiny(dataset: Any = None, **changes: Any) -> Any:
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "inner_size": 24, "MAX_ITEM_LIST_LENGTH": 6, "seed": 0}
+    model = MISSRec(builders.settings("MISSRec", **sizes | changes), dataset or data())
+    if model.fusion.factor is not None:
+        torch.nn.init.normal_(model.fusion.factor)
+    return model
+
+
+def batch() -> Any:
+    """Histories of length 1 and L; one of items without a picture, one of the item without anything."""
+    item_seq = torch.tensor(
+        [[28, 0, 0, 0, 0, 0], [3, 4, 5, 6, 7, 8], [1, 1, 0, 0, 0, 0], [1, 12, 27, 0, 0, 0]]
+    )
+    return builders.batch(item_seq, torch.tensor([1, 6, 2, 3]), torch.tensor([9, 10, 28, 13]))
+
+
+FUSIONS = [
+    (seq, item, ids)
+    for seq in ("add", "contextual")
+    for item in ("static", "dynamic_shared", "dynamic_instance")
+    for ids in (False, True)
+]
+
+
+@pytest.mark.parametrize(("seq", "item", "ids"), FUSIONS)
+def test_neither_scores_nor_the_regulariser_depend_on_the_batch(seq: str, item: str, ids: bool) -> None:
+    model = tiny(seq_mm_fusion=seq, item_mm_fusion=item, transductive=ids).eval()
+    whole, table = batch(), model.item_table()
+    together = model.full_sort_predict(whole)
+    assert together.isfinite().all()
+    summed = 0.0
+    for row in range(4):
+        length = int(whole["item_length"][row])
+        fields = (whole[name][row : row + 1] for name in ("item_length", "item_id"))
+        alone = builders.batch(whole["item_id_list"][row : row + 1, :length], *fields)
+        assert_agrees(model.full_sort_predict(alone), together[row : row + 1], "scores", 1e-5)
+        parts = (alone["item_id_list"], alone["item_length"], model.context(alone))
+        summed += model._users_and_penalty(table, *parts)[1].item()
+    parts = (whole["item_id_list"], whole["item_length"], model.context(whole))
+    assert summed == pytest.approx(model._users_and_penalty(table, *parts)[1].item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("seq", "item", "ids"), FUSIONS)
+def test_chunks_of_the_softmax_and_predictions_agree(seq: str, item: str, ids: bool) -> None:
+    model = tiny(seq_mm_fusion=seq, item_mm_fusion=item, transductive=ids, regulariser_weight=0.0).eval()
+    scores, targets = model.full_sort_predict(batch()), batch()["item_id"]
+    assert_agrees(model.predict(batch()), scores[torch.arange(4), targets], "predict", 1e-5)
+    expected = F.cross_entropy(scores[:, 1:], targets - 1)
+    for chunk in (0, 4):
+        model.softmax_chunk = chunk
+        assert_agrees(model.calculate_loss(batch()), expected, "loss", 1e-5)
+
+
+def test_static_weights_are_sharpness_zero() -> None:
+    static, dynamic = tiny(item_mm_fusion="static").eval(), tiny().eval()
+    with torch.no_grad():
+        dynamic.fusion.factor.zero_()
+    assert_agrees(dynamic.full_sort_predict(batch()), static.full_sort_predict(batch()), "scores", 1e-5)
+    product = static.user_vectors(batch()) @ static.item_matrix().T
+    assert_agrees(product, static.full_sort_predict(batch()), "products", 1e-6)
+
+
+@pytest.mark.parametrize("item", ["static", "dynamic_shared"])
+def test_a_missing_modality_has_no_weight_in_a_score(item: str) -> None:
+    model = tiny(item_mm_fusion=item).eval()
+    users, scores = model.user_vectors(batch()), model.full_sort_predict(batch())
+    table = model.item_table()
+    only_text = users @ F.normalize(table["text"][2:11], dim=-1).T / model.temperature
+    assert_agrees(scores[:, 2:11], only_text, "items without a picture", 1e-5)
+    only_image = users @ F.normalize(table["image"][26:], dim=-1).T / model.temperature
+    assert_agrees(scores[:, 26:], only_image, "items without a text", 1e-5)
+    assert (scores[:, 1] == 0).all()
+
+
+@pytest.mark.parametrize("stage", ["finetune", "pretrain"])
+@pytest.mark.parametrize("missing", ["text", "image"])
+@pytest.mark.parametrize("seq", ["add", "contextual"])
+def test_it_learns_with_one_modality(seq: str, missing: str, stage: str) -> None:
+    model = tiny(data(missing != "text", missing != "image"), seq_mm_fusion=seq, stage=stage)
+    loss = model.calculate_loss(batch())
+    loss.backward()
+    assert loss.isfinite()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("clustering", CLUSTERINGS)
+def test_interests_follow_the_adapters_once_an_epoch(clustering: str) -> None:
+    model = tiny(clustering=clustering)
+    model.context(batch())  # discovers them where no epoch has begun
+    first = model.interests.centroids.clone()
+    with torch.no_grad():
+        model.table.adapters["text"].weight.mul_(3)
+    model.context(batch())
+    assert torch.equal(model.interests.centroids, first)
+    model.before_epoch(1)
+    assert not torch.equal(model.interests.centroids, first)
+    assert model.interests.centroids.requires_grad is False
+
+
+def test_a_loaded_model_has_its_own_interests() -> None:
+    model, twin = tiny().eval(), tiny()
+    model.before_epoch(0)
+    with torch.no_grad():
+        for p in model.parameters():
+            p += 0.01
+    twin.load_state_dict(model.state_dict())
+    assert torch.equal(twin.eval().full_sort_predict(batch()), model.full_sort_predict(batch()))
+
+
+def test_the_number_of_interests_is_a_share_of_what_is_there() -> None:
+    vectors = 24 + 19  # texts and pictures
+    assert tiny().interests.count == -(-vectors // 2)
+    assert tiny(stage="pretrain").interests.count == 1
+    assert tiny(missing_modality="constant").interests.count == 29
+
+
+def test_it_pre_trains_without_ids_and_ids_are_fresh() -> None:
+    assert tiny(transductive=True, stage="pretrain").ids is None
+    model = tiny(transductive=True)
+    bound = {n.split(".")[0] for n in model.state_dict() if n.startswith(model.item_bound)}
+    assert bound == {"ids", "interests"}
+    assert "fusion." in tiny(item_mm_fusion="dynamic_instance").item_bound
+
+
+@pytest.mark.parametrize("freeze", [True, False])
+def test_parameter_efficient_fine_tuning(
+    freeze: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = tiny(stage="pretrain")
+    source.calculate_loss(batch())
+    tokens = ["[PAD]", *map(str, range(1, N))]
+    content = {"state_dict": source.state_dict(), "optimizer": None, "training": None}
+    write_checkpoint(str(tmp_path / "pre.pth"), describe({}, source, tokens) | content)
+    target = tiny(transductive=True, freeze_encoder=freeze)
+    with caplog.at_level("INFO"):
+        report = load_pretrained(target, str(tmp_path / "pre.pth"), builders.dataset(N))
+    assert {n.split(".")[0] for n in report.fresh} == {"ids", "interests"}
+    learning = {n for n, p in target.named_parameters() if p.requires_grad}
+    expected = {"ids.embedding.weight", "fusion.factor", *(n for n in report.moved if "adapters" in n)}
+    expected |= {"encoder.input.layer_norm.weight", "encoder.input.layer_norm.bias"}
+    if freeze:
+        assert learning == expected
+        assert "frozen: encoder" in caplog.text
+    else:
+        assert learning == {n for n, _ in target.named_parameters()}
+    target.calculate_loss(batch()).backward()
+    assert {n for n, p in target.named_parameters() if p.grad is not None} == learning
+
+
+def test_features_survive_construction() -> None:
+    dataset = data()
+    model = tiny(dataset)
+    for name, feature in dataset.features.items():
+        assert torch.equal(model.table.features[name].matrix, feature.matrix)
+
+
+@pytest.mark.parametrize(
+    "key", ["clustering", "item_mm_fusion", "seq_mm_fusion", "regularised_slots", "view_pictures"]
+)
+def test_an_unknown_choice_is_one_clear_error(key: str) -> None:
+    with pytest.raises(UserError, match=f"{key}: 'other' is none of "):
+        tiny(**{key: "other"})
+    with pytest.raises(UserError, match="MISSRec needs a feature file"):
+        tiny(data(text=False, image=False))
