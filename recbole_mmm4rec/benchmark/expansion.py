@@ -15,6 +15,7 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import find_model, near
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.config_checks import documented_keys, known_keys
+from recbole_mmm4rec.host.datasets import make_dataset
 from recbole_mmm4rec.host.value_checks import check_seed, evaluated_metrics
 from recbole_mmm4rec.quick_start.run_key import run_key, settings_of
 from recbole_mmm4rec.training.plain import plain_config
@@ -117,7 +118,9 @@ class Expansion:
 
     def _config(self, setting: Setting, model: str, dataset: str, values: Mapping[str, Any]) -> RunConfig:
         origin = f"{self.benchmark.origin}, setting '{setting.name}'"
-        return RunConfig(model, dataset, config_dict=dict(values), origin=origin)
+        config = RunConfig(model, dataset, config_dict=dict(values), origin=origin)
+        make_dataset(config)
+        return config
 
     def _shared(self, model: str, dataset: str) -> dict[str, Any]:
         """Values for all, flags over the file's, as far as a model knows their keys."""

@@ -12,7 +12,6 @@ from time import time
 from typing import Any
 
 import numpy as np
-from recbole import data as recbole_data
 from recbole.utils import init_seed
 from recbole.utils.logger import RemoveColorFilter
 
@@ -23,7 +22,7 @@ from recbole_mmm4rec.benchmark.user_rows import user_rows, write_rows
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import working_in, write_json
 from recbole_mmm4rec.host.config import RunConfig
-from recbole_mmm4rec.host.dataset_choice import create_dataset
+from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
 from recbole_mmm4rec.quick_start.training_run import select_or_continue
 from recbole_mmm4rec.quick_start.whole_run import check_topk
 
@@ -105,7 +104,7 @@ def _load(config: RunConfig) -> tuple[Any, ...]:
     data = create_dataset(config)
     logging.getLogger().info(data)
     check_topk(config, data)
-    return recbole_data.data_preparation(config, data)
+    return prepare_loaders(config, data)
 
 
 @contextmanager

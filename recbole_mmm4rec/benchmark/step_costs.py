@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from recbole import data as recbole_data
 from recbole.utils import ModelType, init_seed
 
 from recbole_mmm4rec.benchmark.clock import Clock, peak_memory
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import write_json
 from recbole_mmm4rec.host.config import RunConfig
-from recbole_mmm4rec.host.dataset_choice import create_dataset
+from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
 from recbole_mmm4rec.host.run_logging import start_logger
 from recbole_mmm4rec.quick_start.training_run import build_model, build_trainer
 
@@ -83,7 +82,7 @@ def run(
     init_seed(config["seed"], config["reproducibility"])
     start_logger(config)
     data = create_dataset(config)
-    train_data, valid_data, _ = recbole_data.data_preparation(config, data)
+    train_data, valid_data, _ = prepare_loaders(config, data)
     trainer = build_trainer(config, build_model(config, train_data._dataset))
     costs = measure(trainer, train_data, valid_data, steps)
     getLogger().info("\n" + costs.table())

@@ -5,6 +5,9 @@ Later layers win: RecBole's own files, our ``overall.yaml``, ``dataset/<name>.ya
 dictionary, command line.
 """
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from recbole.config import Config
 from recbole.utils import ModelType
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.host.catalogue import find_model, is_ours
+from recbole_mmm4rec.host.catalogue import find_model, model_keys
 from recbole_mmm4rec.host.config_checks import (
     check_known,
     check_types,
@@ -21,7 +24,7 @@ from recbole_mmm4rec.host.config_checks import (
     documented_keys,
     known_keys,
 )
-from recbole_mmm4rec.host.datasets import dataset_folder
+from recbole_mmm4rec.host.datasets import check_dataset
 from recbole_mmm4rec.host.property_files import properties_path, read_properties
 from recbole_mmm4rec.host.value_checks import check_values
 from recbole_mmm4rec.training.plain import plain_config
@@ -36,8 +39,10 @@ class RunConfig(Config):
     It differs in that our data settings hold for built-in models too, that input is checked and never
     evaluated as code, that ``sys.argv`` is not read, and that several processes work on a CPU.
 
+    Making one reads files and writes none.
+
     Args:
-        model: model name; from the config files or ``MMM4Rec`` when None.
+        model: model name or class; from the config files or ``MMM4Rec`` when None.
         dataset: dataset name; from the config files or ``ml-100k`` when None.
         config_file_list: YAML files, the last one wins.
         config_dict: values that win over the files.
@@ -50,7 +55,7 @@ class RunConfig(Config):
 
     def __init__(
         self,
-        model: str | None = None,
+        model: str | type | None = None,
         dataset: str | None = None,
         config_file_list: list[str] | None = None,
         config_dict: dict[str, Any] | None = None,
@@ -59,6 +64,7 @@ class RunConfig(Config):
     ) -> None:
         self.origin, self.checked = origin, checked
         self.sources: dict[str, str] = {}
+        self._missing: set[str] = set()
         try:
             super().__init__(model, dataset, config_file_list, config_dict)
         except UserError:
@@ -85,10 +91,35 @@ class RunConfig(Config):
     def _load_cmd_line(self) -> dict[str, Any]:
         return {}
 
-    def _get_model_and_dataset(self, model: str | None, dataset: str | None) -> tuple[str, type, str]:
-        name = model or self.external_config_dict.get("model") or DEFAULT_MODEL
+    def _get_model_and_dataset(self, model: str | type | None, dataset: str | None) -> tuple[str, type, str]:
+        given = model or self.external_config_dict.get("model") or DEFAULT_MODEL
         dataset = dataset or self.external_config_dict.get("dataset") or DEFAULT_DATASET
-        return name, find_model(name), dataset
+        if isinstance(given, type):
+            return given.__name__, given, dataset
+        return given, find_model(given), dataset
+
+    def _load_internal_config_dict(self, model: str, model_class: type, dataset: str) -> None:
+        super()._load_internal_config_dict(model, model_class, dataset)
+        add_properties(self)
+
+    def _set_default_parameters(self) -> None:
+        data_path = self.final_config_dict["data_path"]
+        settle(self)
+        super()._set_default_parameters()
+        check_dataset(data_path, self.dataset)
+        # RecBole has a folder of its own for ml-100k (configurator.py, line 317)
+        self.final_config_dict["data_path"] = os.path.join(data_path, self.dataset)
+
+    def __getitem__(self, item: str) -> Any:
+        if item not in self.final_config_dict:
+            self._missing.add(item)
+        return super().__getitem__(item)
+
+    @contextmanager
+    def missing_keys(self) -> Iterator[set[str]]:
+        """Keys that are read within it and that nothing sets; RecBole gives None for them."""
+        self._missing.clear()
+        yield self._missing
 
     def _get_final_config_dict(self) -> dict[str, Any]:
         if self.checked:
@@ -122,8 +153,9 @@ def add_properties(config: Config) -> None:
     """Layer our property files over RecBole's in ``config.internal_config_dict``."""
     root = properties_path()
     internal = config.internal_config_dict
-    for name in ("overall", f"dataset/{config.dataset}", f"model/{config.model}"):
+    for name in ("overall", f"dataset/{config.dataset}"):
         internal.update(read_properties(root / f"{name}.yaml"))
+    internal.update({name: key.default for name, key in model_keys(config.model).items()})
     if {**internal, **config.external_config_dict}.get("fidelity") == "reference":
         internal.update(read_properties(root / f"reference/{config.model}.yaml"))
 
@@ -141,16 +173,6 @@ def settle(config: Config) -> None:
     if config.model_class.type == ModelType.CONTEXT and not {"threshold", "train_neg_sample_args"} & {*given}:
         # RecBole wants labels cut from ratings here; like the others, these models learn from what was chosen
         final.update(threshold=None, train_neg_sample_args={"distribution": "uniform", "sample_num": 1})
-
-
-def place_dataset(config: Config, data_path: str) -> None:
-    """Point ``data_path`` at the dataset's folder, which RecBole hard-codes for ml-100k."""
-    config.final_config_dict["data_path"] = dataset_folder(data_path, config.dataset)
-
-
-def managed(config: Config) -> bool:
-    """Whether our property files hold for a configuration: our runs, and our models wherever they run."""
-    return isinstance(config, RunConfig) or is_ours(config.model_class)
 
 
 def restore_config(settings: dict[str, Any]) -> RunConfig:

@@ -15,7 +15,7 @@ from recbole.trainer import Trainer
 from recbole.utils import ModelType, get_flops, get_trainer, init_seed, set_color
 
 from recbole_mmm4rec.errors import ResumeError, UserError
-from recbole_mmm4rec.host.catalogue import find_model, is_ours
+from recbole_mmm4rec.host.trainers import plain_trainer
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.trainer import MultiModalTrainer
 from recbole_mmm4rec.training.transfer import load_pretrained
@@ -54,17 +54,7 @@ def build_model(config: Any, dataset: Any) -> Any:
         UserError: values that the model refuses, or a checkpoint that does not fit.
     """
     init_seed(config["seed"], config["reproducibility"])
-    kind = find_model(config["model"])
-    try:
-        model = kind(config, dataset).to(config["device"])
-    except UserError:
-        raise
-    except ValueError as error:  # how models refuse sizes that do not go together
-        raise UserError(f"{config['model']}: {error}") from error
-    except KeyError as error:  # how RecBole's models ask for a column
-        if error.args[0] in getattr(dataset, "field2type", {}) or is_ours(kind):
-            raise
-        raise UserError(f"{config['model']} needs the column {error}: name it in load_col") from error
+    model = _constructed(config, dataset).to(config["device"])
     if config["pretrained"]:
         load_pretrained(model, config["pretrained"], dataset, bool(config["load_item_tables"]))
     if config["flops"]:
@@ -74,6 +64,26 @@ def build_model(config: Any, dataset: Any) -> Any:
     if config["local_rank"]:  # equal weights, but other dropout in each process
         torch.manual_seed(config["seed"] + config["local_rank"])
     return model
+
+
+def _constructed(config: Any, dataset: Any) -> Any:
+    """The model; what its constructor misses or refuses is one line."""
+    name = config["model"]
+    with config.missing_keys() as missing:
+        try:
+            return config.model_class(config, dataset)
+        except UserError:
+            raise
+        except Exception as error:
+            if isinstance(error, KeyError) and error.args[0] not in getattr(dataset, "field2type", {}):
+                message = f"{name} needs the column {error}: name it in load_col"  # how RecBole's ask for one
+            elif missing:
+                message = f"{name} reads {', '.join(sorted(missing))}, which no property file or flag sets"
+            elif isinstance(error, ValueError):  # how models refuse sizes that do not go together
+                message = f"{name}: {error}"
+            else:
+                raise
+            raise UserError(message) from error
 
 
 def build_trainer(config: Any, model: Any) -> Any:
@@ -89,7 +99,7 @@ def build_trainer(config: Any, model: Any) -> Any:
     kind = get_trainer(config["MODEL_TYPE"], config["model"])
     if kind is Trainer and _is_plain(config, model):
         kind = MultiModalTrainer
-    trainer = kind(config, model)
+    trainer = plain_trainer(kind)(config, model)
     if config["resume"]:
         _resume(trainer, config["resume"])
     # the name holds the time, which processes may see differently

@@ -5,12 +5,11 @@ from pathlib import Path
 from time import time
 from typing import Any
 
-from recbole import data as recbole_data
 from recbole.utils import init_seed, set_color
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import RunConfig
-from recbole_mmm4rec.host.dataset_choice import create_dataset
+from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
 from recbole_mmm4rec.host.run_logging import start_logger
 from recbole_mmm4rec.quick_start.training_run import best_epoch, select
 
@@ -50,7 +49,7 @@ def run(
     data = create_dataset(config)
     logger.info(data)
     check_topk(config, data)
-    train_data, valid_data, test_data = recbole_data.data_preparation(config, data)
+    train_data, valid_data, test_data = prepare_loaders(config, data)
 
     chosen = select(config, train_data, valid_data, saved)
     trainer = chosen.trainer

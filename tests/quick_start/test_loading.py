@@ -1,11 +1,12 @@
 """What is loaded again, and what is refused."""
 
+import pickle
 from pathlib import Path
 
 import pytest
 import torch
-from recbole.quick_start import load_data_and_model
 
+from recbole_mmm4rec import load_data_and_model
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.quick_start import run
@@ -22,11 +23,32 @@ def test_what_is_no_checkpoint_is_refused(in_tmp: Path) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_pickle_of_recbole_loads_with_a_warning(in_tmp: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_pickle_of_recbole_loads_only_when_it_is_allowed() -> None:
     result = run("BPR", "tiny", config_dict=QUIET)
     state = torch.load(result["checkpoint"], weights_only=True)
     config = RunConfig("BPR", "tiny", config_dict=QUIET)
     torch.save({**state, "config": config}, "old.pth")
-    config, *_ = load_data_and_model("old.pth")
+    with pytest.raises(UserError, match=r"old.pth is a pickle.*allow_pickle=True"):
+        load_data_and_model("old.pth")
+    config, *_ = load_data_and_model("old.pth", allow_pickle=True)
     assert config["model"] == "BPR"
-    assert "old.pth is a pickle" in caplog.text
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return Path.touch, (Path("exploded"),)
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("kind", ["dataset", "dataloaders"])
+def test_what_lies_in_the_checkpoint_folder_is_not_unpickled(kind: str, in_tmp: Path) -> None:
+    saved = in_tmp / "saved"
+    saved.mkdir()
+    names = {"dataset": ["tiny-MultiModalDataset.pth"], "dataloaders": ["tiny-for-SASRec-dataloader.pth"]}
+    for name in names[kind]:
+        (saved / name).write_bytes(pickle.dumps(Bomb()))
+    assert run("SASRec", "tiny", config_dict={**QUIET, "epochs": 1})["test_result"]
+    for key in ("dataset_save_path", "dataloaders_save_path"):
+        with pytest.raises(UserError, match=f"{key}.*is a pickle.*--allow_pickle=True"):
+            run("SASRec", "tiny", config_dict={**QUIET, key: str(saved / names[kind][0])})
+    assert not Path("exploded").exists()

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import torch
 from recbole.data import data_preparation
-from recbole.quick_start import load_data_and_model
 
+from recbole_mmm4rec import load_data_and_model
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import RunConfig
-from recbole_mmm4rec.host.dataset_choice import create_dataset
+from recbole_mmm4rec.host.datasets import create_dataset
 from recbole_mmm4rec.quick_start import run
 from tests.conftest import SMALL
 
