@@ -14,9 +14,9 @@ from recbole_mmm4rec.benchmark.plan import RunPlan
 from recbole_mmm4rec.benchmark.results import RUNS, Results
 from recbole_mmm4rec.benchmark.schedule import Schedule
 from recbole_mmm4rec.benchmark.spec import Benchmark, find_benchmark, refuse_own
-from recbole_mmm4rec.cli.flags import refuse_beside
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import locked, write_text
+from recbole_mmm4rec.host.flags import refuse_beside
 from recbole_mmm4rec.host.property_files import read_config_files
 
 OUTPUT = "benchmark_results"

@@ -10,12 +10,12 @@ from recbole_mmm4rec.benchmark.plan import RunPlan
 from recbole_mmm4rec.benchmark.presence import how_to_make, is_there, missing_features, shared_modalities
 from recbole_mmm4rec.benchmark.report.plan_reading import report_choices
 from recbole_mmm4rec.benchmark.spec import SAME, Benchmark, Pretraining, Setting, refuse_own
-from recbole_mmm4rec.cli.flags import typed_values
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import find_model, near
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.config_checks import documented_keys, known_keys
 from recbole_mmm4rec.host.datasets import make_dataset
+from recbole_mmm4rec.host.flags import typed_values
 from recbole_mmm4rec.host.value_checks import check_seed, evaluated_metrics
 from recbole_mmm4rec.quick_start.run_key import run_key, settings_of
 from recbole_mmm4rec.training.plain import plain_config

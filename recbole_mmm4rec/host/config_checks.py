@@ -4,10 +4,11 @@ import difflib
 import inspect
 import re
 import sys
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.catalogue import model_keys
 from recbole_mmm4rec.host.property_files import Key, properties_path, read_keys, recbole_properties_path
 
 PLACE_KEYS = ("local_rank", "world_size", "offset", "ip", "port")
@@ -35,13 +36,14 @@ def documented_keys(model: str, dataset: str) -> dict[str, Key]:
         names = ["overall", "dataset/sample", f"dataset/{dataset}", f"model/{model}", f"reference/{model}"]
         files = [root / f"{name}.yaml" for name in names]
         for path in [*files, *sorted((root / "quick_start_config").glob("*.yaml"))]:
-            _add(keys, path)
+            _add(keys, read_keys(path))
+    _add(keys, model_keys(model))
     return keys
 
 
-def _add(keys: dict[str, Key], path: Path) -> None:
-    """Add a file's keys; one without a comment keeps the type and meaning known from an earlier file."""
-    for name, key in read_keys(path).items():
+def _add(keys: dict[str, Key], more: Mapping[str, Key]) -> None:
+    """Add keys; one without a comment keeps the type and meaning known from an earlier file."""
+    for name, key in more.items():
         if key.types or name not in keys:
             keys[name] = key
 

@@ -16,7 +16,7 @@ import yaml
 
 from recbole_mmm4rec.benchmark import command
 from recbole_mmm4rec.benchmark.single_run import do_run, run_folder
-from recbole_mmm4rec.cli.app import main
+from recbole_mmm4rec.cli.run_recbole import main
 from recbole_mmm4rec.files import read_json_lines
 from tests.benchmark.conftest import COMMON, SASREC, MakePlans
 from tests.benchmark.test_single_run import outcome
