@@ -8,7 +8,7 @@ from typing import Any
 from recbole_mmm4rec.benchmark.report.plan_reading import report_choices
 from recbole_mmm4rec.benchmark.yaml_values import list_of, mapping, refuse_unknown
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.host.catalogue import near, our_models, recbole_models
+from recbole_mmm4rec.host.catalogue import known_models, near
 from recbole_mmm4rec.host.property_files import properties_path, read_properties, ready_benchmarks
 
 FILE_KEYS = ("title", "datasets", "seeds", "common", "models", "settings", "report")
@@ -73,7 +73,7 @@ def find_benchmark(given: str) -> Benchmark:
     if given.endswith((".yaml", ".yml")) or Path(given).is_file():
         return read_benchmark(Path(given))
     models = [name.strip() for name in given.split(",") if name.strip()]
-    known = [*our_models(), *recbole_models()]
+    known = known_models()
     unknown = [name for name in models if name not in known]
     if unknown or not models:
         wrong = unknown[0] if unknown else given

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import recbole_mmm4rec
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.host.catalogue import known_models, model_keys, near, our_models, registered_models
+from recbole_mmm4rec.host.catalogue import (
+    known_models,
+    model_keys,
+    near,
+    our_models,
+    recbole_models,
+    registered_models,
+)
 from recbole_mmm4rec.host.property_files import (
     Key,
     properties_path,
@@ -64,7 +71,9 @@ def help_text(model: str | None = None) -> str:
         )
     if model not in known_models():
         raise UserError(f"unknown model '{model}'{near(model, known_models())}")
-    own = read_keys(recbole_properties_path() / "model" / f"{model}.yaml") | model_keys(model)
+    own = read_keys(recbole_properties_path() / "model" / f"{model}.yaml")
+    if model not in recbole_models():
+        own = read_keys(properties_path() / "shared.yaml") | model_keys(model)
     shared = {name: key for path in _overall_files() for name, key in read_keys(path).items()}
     return f"keys of {model}\n{_listing(own)}\nkeys of every run\n{_listing(shared)}"
 

@@ -27,6 +27,7 @@ from recbole_mmm4rec.host.config_checks import (
 from recbole_mmm4rec.host.datasets import check_dataset
 from recbole_mmm4rec.host.property_files import properties_path, read_properties
 from recbole_mmm4rec.host.value_checks import check_values
+from recbole_mmm4rec.model.base import MultiModalRecommender
 from recbole_mmm4rec.training.plain import plain_config
 
 DEFAULT_MODEL = "MMM4Rec"
@@ -151,13 +152,14 @@ class RunConfig(Config):
 
 def add_properties(config: Config) -> None:
     """Layer our property files over RecBole's in ``config.internal_config_dict``."""
-    root = properties_path()
-    internal = config.internal_config_dict
-    for name in ("overall", f"dataset/{config.dataset}"):
-        internal.update(read_properties(root / f"{name}.yaml"))
+    internal, files = config.internal_config_dict, ["overall", f"dataset/{config.dataset}"]
+    if issubclass(config.model_class, MultiModalRecommender):
+        files.append("shared")
+    for name in files:
+        internal.update(read_properties(properties_path() / f"{name}.yaml"))
     internal.update({name: key.default for name, key in model_keys(config.model).items()})
     if {**internal, **config.external_config_dict}.get("fidelity") == "reference":
-        internal.update(read_properties(root / f"reference/{config.model}.yaml"))
+        internal.update(read_properties(properties_path() / f"reference/{config.model}.yaml"))
 
 
 def settle(config: Config) -> None:
