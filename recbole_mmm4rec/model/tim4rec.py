@@ -31,10 +31,11 @@ class TiM4Rec(SingleTableRecommender):
         """The time branch, where there are times."""
         self.time = None
         if config["use_time"] and self.has_time:
+            gaps = config["gap_dropout_prob"]
             settings = time_settings(
                 config,
                 self.ssd.heads,
-                gap_dropout=config["gap_dropout_prob"],
+                gap_dropout=config["dropout_prob"] if gaps is None else gaps,
                 scale_first=True,
                 pointwise_gate=config["pointwise_gate"],
                 activation=self.ssd.activation,
