@@ -171,7 +171,8 @@ def _source_tokens(checkpoint: Checkpoint, tables: Mapping[str, Tensor], tokens:
         return checkpoint.item_tokens
     ranked = [*tokens[:1], *sorted(tokens[1:])]
     for name, table in tables.items():
-        _check_fact(checkpoint.path, f"number of rows of {name}", len(table), len(ranked))
+        if table.ndim > 1:  # weights that all items share have no row for each of them
+            _check_fact(checkpoint.path, f"number of rows of {name}", len(table), len(ranked))
     return ranked
 
 

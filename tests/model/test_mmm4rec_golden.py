@@ -5,41 +5,46 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from recbole_mmm4rec.model.mmm4rec import MMM4Rec
 from tests.golden import Golden, assert_agrees, golden_files, load
-from tests.model import builders
+from tests.model import agreement
 
-FILES = golden_files("mmm4rec-*")
+FILES = golden_files("mmm4rec*")
+SIZES = ("hidden_size", "inner_size", "num_layers", "d_state", "n_groups", "d_conv", "expand", "head_dim")
+
+
+def settings(golden: Golden) -> dict[str, Any]:
+    """The keys that the file's header sets."""
+    h = golden.hyper
+    return {name: h[name] for name in SIZES} | {
+        "norm_eps": float(h["norm_eps"]),
+        "use_time": h["is_time"],
+        "item_bias": h["is_modality_bias"],
+        "item_mm_fusion": h["item_mm_fusion"],
+        "temperature": h["temperature"],
+        "MAX_ITEM_LIST_LENGTH": golden.max_len,
+        "stage": "pretrain" if golden.meta["loss"] == "in_batch" else "finetune",
+    }
 
 
 def build(golden: Golden, **changes: Any) -> MMM4Rec:
     """The model of a golden file, with its parameters."""
-    h = golden.meta["hyperparameters"]
-    text, image = golden.input["text_features"], golden.input["image_features"]
-    names = ["hidden_size", "inner_size", "num_layers", "d_state", "n_groups", "d_conv", "expand", "head_dim"]
-    config = builders.settings(
-        "MMM4Rec",
-        "reference",
-        **{name: h[name] for name in names},
-        norm_eps=float(h["norm_eps"]),
-        use_time=h["is_time"],
-        item_bias=h["is_modality_bias"],
-        item_mm_fusion=h["item_mm_fusion"],
-        temperature=h["temperature"],
-        MAX_ITEM_LIST_LENGTH=h["max_len"],
-        stage="pretrain" if golden.meta["loss"] == "in_batch" else "finetune",
-        **changes,
+    return agreement.build(
+        MMM4Rec, golden, MMM4Rec.convert_released, has_time=True, **(settings(golden) | changes)
     )
-    data = builders.dataset(len(text), text=builders.feature(text), image=builders.feature(image))
-    model = MMM4Rec(config, data)
-    model.load_state_dict(MMM4Rec.convert_released(golden.param))
-    return model.eval()
+
+
+def gradients(golden: Golden) -> dict[str, Tensor]:
+    """The file's gradients by our names; sizes of the parts of a tensor are read from all parameters."""
+    unknown = {name: torch.full_like(value, torch.nan) for name, value in golden.param.items()}
+    converted = MMM4Rec.convert_released(unknown | golden.grad)
+    return {name: grad for name, grad in converted.items() if not grad.isnan().all()}
 
 
 def interaction(golden: Golden) -> Any:
-    i = golden.input
-    return builders.batch(i["item_seq"], i["item_seq_len"], i["pos_items"], i["timestamps"])
+    return agreement.interaction(golden, "timestamps" if "timestamps" in golden.input else None)
 
 
 @pytest.mark.parametrize("buckets", [1, 3])
@@ -56,12 +61,7 @@ def test_agrees_with_the_released_code(path: Path, buckets: int) -> None:
 
     loss = model.calculate_loss(batch)
     assert_agrees(loss, golden.output["loss"], "loss")
-    loss.backward()
-    expected = MMM4Rec.convert_released(golden.grad)
-    actual = {name: p.grad for name, p in model.named_parameters()}
-    assert actual.keys() == expected.keys()
-    for name, grad in expected.items():
-        assert_agrees(torch.zeros_like(grad) if actual[name] is None else actual[name], grad, name)
+    agreement.assert_gradients_agree(model, loss, gradients(golden))
 
 
 @pytest.mark.parametrize("path", FILES)

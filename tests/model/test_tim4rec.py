@@ -16,9 +16,9 @@ FILES = golden_files("tim4rec*")
 
 
 def build(golden: Any, **changes: Any) -> Any:
-    h = golden.meta["hyperparameters"]
+    h = golden.hyper
     port = golden.meta["source"].startswith("AlwaysFHao/MMM4Rec")
-    heads = int(golden.meta["n_heads"])
+    heads = h["expand"] * h["hidden_size"] // h["head_dim"]
     settings = {name: h[name] for name in SIZES} | {
         "n_groups": h.get("n_groups", 1),
         "use_time": h["is_time"],
@@ -29,14 +29,14 @@ def build(golden: Any, **changes: Any) -> Any:
         "always_residual": port,
         "conv_activation": "silu" if port or heads % 8 == 0 else "hardswish",
     }
-    model_class = TiM4RecT if "_t-" in golden.name else TiM4Rec
+    model_class = TiM4RecT if "text_features" in golden.input else TiM4Rec
     return agreement.build(model_class, golden, converter(golden), has_time=True, **settings | changes)
 
 
 def converter(golden: Any) -> Any:
-    h = golden.meta["hyperparameters"]
+    h = golden.hyper
     inner, maps = h["expand"] * h["hidden_size"], h.get("n_groups", 1) * h["d_state"]
-    return lambda state: released_names.tim4rec(state, inner, maps)
+    return lambda state: released_names.tim4rec(state, inner, maps, h["num_layers"])
 
 
 @pytest.mark.parametrize("buckets", [1, 3])

@@ -17,12 +17,12 @@ SIZES = ("hidden_size", "inner_size", "n_layers", "n_heads", "code_dim", "code_c
 
 def build(golden: Golden, **changes: Any) -> Any:
     """The model with the file's codes in place of quantised texts."""
-    h, i = golden.meta["hyperparameters"], golden.input
+    h, i = golden.hyper, golden.input
     config = builders.settings(
         "VQRec",
         "reference",
-        MAX_ITEM_LIST_LENGTH=int(golden.meta["max_len"]),
-        stage="pretrain" if golden.name.endswith("pretrain") else "finetune",
+        MAX_ITEM_LIST_LENGTH=golden.max_len,
+        stage="pretrain" if "replace_mask" in i else "finetune",
         seed=0,
         **{name: h[name] for name in SIZES},
         **changes,
@@ -37,7 +37,7 @@ def build(golden: Golden, **changes: Any) -> Any:
 
 
 @pytest.mark.parametrize("buckets", [1, 3])
-@pytest.mark.parametrize("path", golden_files("vqrec-inductive_ft"))
+@pytest.mark.parametrize("path", golden_files("vqrec*", "output.scores"))
 def test_fine_tuning_agrees_with_the_official_code(path: Path, buckets: int) -> None:
     golden = load(path)
     model = build(golden, num_buckets=buckets)
@@ -48,7 +48,7 @@ def test_fine_tuning_agrees_with_the_official_code(path: Path, buckets: int) -> 
     agreement.assert_gradients_agree(model, loss, released_names.rename(grads, released_names.VQREC))
 
 
-@pytest.mark.parametrize("path", golden_files("vqrec-inductive_ft"))
+@pytest.mark.parametrize("path", golden_files("vqrec*", "output.reassigned_table"))
 def test_a_reassigned_table_agrees_with_the_official_code(path: Path) -> None:
     golden = load(path)
     model, o = build(golden, pretrained="some.pth"), golden.output
@@ -64,7 +64,7 @@ def test_a_reassigned_table_agrees_with_the_official_code(path: Path) -> None:
     agreement.assert_outputs_agree(model, again, agreement.interaction(golden), model.temperature)
 
 
-@pytest.mark.parametrize("path", golden_files("vqrec-pretrain"))
+@pytest.mark.parametrize("path", golden_files("vqrec*", "input.replace_mask"))
 def test_pre_training_agrees_with_the_official_code(path: Path) -> None:
     golden = load(path)
     model, i, o = build(golden), golden.input, golden.output
@@ -75,9 +75,7 @@ def test_pre_training_agrees_with_the_official_code(path: Path) -> None:
     assert_agrees(negatives, o["negative_item_emb"], "synthetic negatives")
     loss = model.contrastive_loss(users, model.vectors(targets), targets, negatives)
     assert_agrees(loss, o["loss"], "loss")
-    if golden.grad:
-        grads = released_names.rename(golden.grad, released_names.VQREC)
-        agreement.assert_gradients_agree(model, loss, grads)
+    agreement.assert_gradients_agree(model, loss, released_names.rename(golden.grad, released_names.VQREC))
 
 
 def model_of(text: torch.Tensor, present: torch.Tensor | None = None, **changes: Any) -> Any:
