@@ -138,6 +138,11 @@ class MISSRec(MultiModalRecommender):
             item_seq = F.pad(item_seq, (0, 0, 0, self.max_seq_length - item_seq.shape[1]))
         return self.interests.tokens(item_seq, keep_zero=self.all_slots)
 
+    def seen_in_view(self, item_seq: Tensor, view: Tensor) -> dict[str, Tensor]:
+        """Per modality the items (B, W) that a second ``view`` (B, W) of ``item_seq`` (B, W) shows."""
+        seen = dict.fromkeys(self.names, view)
+        return seen if self.own_pictures or IMAGE not in seen else seen | {IMAGE: item_seq}
+
     def encode(self, table: Table, item_seq: Tensor, lengths: Tensor, context: list[Tensor]) -> Tensor:
         """(b, W) rows of the table -> (b, D) of length 1."""
         return self._encoded(table, item_seq, lengths, context)[:, :-1]
@@ -145,15 +150,14 @@ class MISSRec(MultiModalRecommender):
     def _encoded(self, table: Table, item_seq: Tensor, lengths: Tensor, context: list[Tensor]) -> Tensor:
         """(b, D + 1): the user vectors, and in the last column the regulariser of each.
 
-        ``context`` holds the interests (b, S), and the rows (b, W) whose pictures are seen where these are
-        not the pictures of the items.
+        ``context`` holds the interests (b, S), and rows (b, W) per modality where a user is not to see the
+        modalities of the items themselves.
         """
-        interests, *pictures = context
+        interests, *others = context
         if not self.all_slots:
             interests = interests[:, : max(1, int((interests > 0).sum(1).max()))]
         rows = dict.fromkeys(self.names, item_seq)
-        if pictures:
-            rows[IMAGE] = pictures[0][:, : item_seq.shape[1]]
+        rows |= {name: shown[:, : item_seq.shape[1]] for name, shown in zip(self.names, others, strict=False)}
         streams, valid = self._streams(table, item_seq, rows)
         real = interests > 0
         users, memory = self.encoder(streams, valid, lengths, self.interests.vectors(interests), real)
@@ -202,11 +206,9 @@ class MISSRec(MultiModalRecommender):
         users, penalty = self._users_and_penalty(
             table, item_seq, interaction[self.ITEM_SEQ_LEN], self.context(interaction)
         )
-        rows, seen = torch.searchsorted(items, view), dict.fromkeys(self.names, view)
-        moved = not self.own_pictures and IMAGE in self.names
-        if moved:
-            seen[IMAGE] = interaction[self.ITEM_SEQ]
-        context = [self.interests_of(seen), *([item_seq] if moved else [])]
+        seen = self.seen_in_view(interaction[self.ITEM_SEQ], view)
+        context = [self.interests_of(seen), *(torch.searchsorted(items, seen[name]) for name in self.names)]
+        rows = torch.searchsorted(items, view)
         others, other_penalty = self._users_and_penalty(table, rows, view_lengths, context)
         candidates = self.candidates(table, items)[target_rows]
         equal = self.mask_equal_items

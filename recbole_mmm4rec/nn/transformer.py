@@ -99,7 +99,9 @@ class SelfAttention(nn.Module):
             nn.init.uniform_(layer.weight, -bound, bound)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, x: Tensor, mask: Tensor | None, queries: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, mask: Tensor | None, queries: Tensor | None = None, hidden: Tensor | None = None
+    ) -> Tensor:
         """Attend to ``x``.
 
         Args:
@@ -108,6 +110,8 @@ class SelfAttention(nn.Module):
                 everyone looks at everything.
             queries: (B, Q, D) rows of ``x`` whose outputs are wanted; None: all. Rows of another sequence
                 make it cross-attention.
+            hidden: (B,) bool, sequences of which no key may be looked at: they add only the output map's
+                bias. Their rows of ``mask`` must still allow a key.
 
         Returns:
             (B, Q, D).
@@ -117,6 +121,8 @@ class SelfAttention(nn.Module):
             layer(source).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for layer, source in ((self.query, asked), (self.key, x), (self.value, x))
         )
+        if hidden is not None:
+            v = v.masked_fill(hidden[:, None, None, None], 0.0)
         dropout = self.attention_dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
         return self.layer_norm(asked + self.dropout(self.out(mixed.transpose(1, 2).flatten(2))))
