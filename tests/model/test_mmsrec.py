@@ -306,7 +306,7 @@ def test_items_that_lack_a_modality_may_stay_in_the_contrast_as_a_constant(name:
 
 @pytest.mark.parametrize("fidelity", ["paper", "reference"])
 def test_first_values_of_attention(fidelity: str) -> None:
-    """The released layers are copies of one, of which its start draws all but queries, keys and values anew."""
+    """The released layers are copies of one, of which all but queries, keys and values is drawn anew."""
     config = builders.settings("MMSRec", fidelity, hidden_size=120, MAX_ITEM_LIST_LENGTH=6)
     torch.manual_seed(1)
     layers = MMSRec(config, data()).encoder.stack.layers
