@@ -23,6 +23,7 @@ class VQRec(CosineRecommender):
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT,)
     item_bound: tuple[str, ...] = ()
+    immovable: ClassVar[tuple[str, ...]] = ("permutation.", "folded")  # between two quantisers
 
     table: QuantisedTable
     folded: Tensor
@@ -41,7 +42,7 @@ class VQRec(CosineRecommender):
         self.permutation: CodePermutation | None = None
         self.code_sizes: tuple[int, int] = (config["code_dim"], config["code_cap"])
         own = chosen(config, "code_index", INDICES) == "own"
-        self.item_bound = ("table.quantiser.",) if own else ()
+        self.item_bound = ("table.quantiser.", *self.immovable) if own else self.immovable
         if own and config["pretrained"] and self.permutation_epochs > 0 and not self.pretraining:
             self._add_permutation()
 
