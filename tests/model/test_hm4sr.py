@@ -81,7 +81,7 @@ def test_agrees_with_the_official_code(path: Path, buckets: int) -> None:
     agreement.assert_gradients_agree(model, loss, released_names.rename(used, released_names.HM4SR))
 
 
-@pytest.mark.parametrize("path", golden_files("hm4sr*"))
+@pytest.mark.parametrize("path", golden_files("hm4sr*", "output.stream_id"))
 def test_both_stages_of_experts_agree_with_the_official_code(path: Path) -> None:
     golden = load(path)
     model, i, o = build(golden), golden.input, golden.output
@@ -133,6 +133,27 @@ def test_the_released_temporal_experts_do_not_learn() -> None:
     grouped = {id(p) for group in model.parameter_groups(0.1) for p in group["params"]}
     assert id(model.encoder.temporal.experts) not in grouped
     assert model.calculate_loss(batch([2, LENGTH])).isfinite()
+
+
+@pytest.mark.parametrize(("fidelity", "mean", "std"), [("paper", 1.0, 0.02), ("reference", 0.0, 0.1)])
+def test_temporal_experts_start_as_they_should(fidelity: str, mean: float, std: float) -> None:
+    experts = make(fidelity, temporal_experts=200).encoder.temporal.experts
+    assert abs(experts.mean().item() - mean) < std / 10
+    assert abs(experts.std().item() / std - 1) < 0.1
+
+
+@pytest.mark.parametrize("fidelity", ["paper", "reference"])
+def test_experts_gates_placeholders_and_categories_start_as_they_should(fidelity: str) -> None:
+    model = make(fidelity, interaction_experts=50)
+    parts = [model.encoder.interaction, model.encoder.placeholders, model.categories]
+    late = [m for part in parts for m in part.modules() if isinstance(m, torch.nn.Linear)]
+    assert len(late) == 1 + 3 + 2 + 1
+    for linear in late:  # torch's own: uniform within 1 / sqrt(inputs), whose deviation is that / sqrt(3)
+        bound = linear.in_features**-0.5
+        std = 0.02 if fidelity == "paper" else bound / 3**0.5
+        assert abs(linear.weight.std().item() / std - 1) < 0.25
+        assert bool(linear.bias.any()) is (fidelity == "reference")
+    assert abs(model.encoder.temporal.gate.weight.std().item() / 0.02 - 1) < 0.25
 
 
 # Categories ----------------------------------------------------------------------------------------------

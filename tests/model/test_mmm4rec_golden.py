@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from recbole_mmm4rec.model.mmm4rec import MMM4Rec
 from tests.golden import Golden, assert_agrees, golden_files, load
-from tests.model import agreement
+from tests.model import agreement, builders
 
 FILES = golden_files("mmm4rec*")
 SIZES = ("hidden_size", "inner_size", "num_layers", "d_state", "n_groups", "d_conv", "expand", "head_dim")
@@ -21,6 +22,7 @@ def settings(golden: Golden) -> dict[str, Any]:
     return {name: h[name] for name in SIZES} | {
         "norm_eps": float(h["norm_eps"]),
         "use_time": h["is_time"],
+        "pointwise_gate": h["p2p_residual"],
         "item_bias": h["is_modality_bias"],
         "item_mm_fusion": h["item_mm_fusion"],
         "temperature": h["temperature"],
@@ -68,3 +70,18 @@ def test_agrees_with_the_released_code(path: Path, buckets: int) -> None:
 def test_every_entry_of_a_released_state_is_used(path: Path) -> None:
     golden = load(path)
     assert MMM4Rec.convert_released(golden.param).keys() == build(golden).state_dict().keys()
+
+
+@pytest.mark.parametrize(
+    ("head_dim", "fidelity", "activation"),
+    [(8, "reference", F.silu), (16, "reference", F.hardswish), (16, "paper", F.silu)],
+)
+def test_the_fusion_block_falls_back_to_hardswish_as_released(
+    head_dim: int, fidelity: str, activation: Any
+) -> None:
+    config = builders.settings("MMM4Rec", fidelity, hidden_size=32, head_dim=head_dim, n_groups=1)
+    features = {name: builders.feature(torch.randn(9, 5)) for name in ("text", "image")}
+    model = MMM4Rec(config, builders.dataset(9, **features))
+    assert model.layers[0].fuse.settings.activation is activation
+    assert model.time_layers[0].fuse.settings.activation is activation
+    assert model.layers[0].align.settings.activation is F.silu

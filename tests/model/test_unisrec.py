@@ -1,5 +1,6 @@
 """UniSRec: both kinds of fine-tuning, pre-training, and what moves."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,29 @@ def test_views_agree_with_the_official_code(path: Path) -> None:
     assert torch.equal(lengths, o["itemdrop_len"])
     assert torch.equal(seq, o["itemdrop_seq"])
     assert torch.equal(o["worddrop_seq"], i["item_seq"])
+
+
+@pytest.mark.parametrize("path", golden_files("unisrec*", "input.text_features_aug"))
+def test_a_whole_step_with_reworded_texts_agrees_with_the_official_code(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    i, o = (golden := load(path)).input, golden.output
+    features = {"text": i["text_features"], "text_worddrop": i["text_features_aug"]}
+    whole = replace(golden, input=i | {f"{name}_features": matrix for name, matrix in features.items()})
+    model, keep = build(whole, item_drop_share=0.0, item_drop_ratio=0.5), i["keep_mask"]
+    monkeypatch.setattr(torch, "rand", lambda *size, **_: keep.float() if size[0] else torch.ones(()))
+    loss = model.calculate_loss(agreement.interaction(golden))
+    assert_agrees(loss, o["loss_worddrop"], "loss")
+    agreement.assert_gradients_agree(model, loss, gradients(golden, "loss_worddrop"))
+
+
+@pytest.mark.parametrize(("fidelity", "reworded"), [("paper", False), ("reference", True)])
+def test_the_first_item_is_reworded_in_the_released_code(fidelity: str, reworded: bool) -> None:
+    always = {"item_drop_share": 0.0, "item_drop_ratio": 1.0}
+    config = builders.settings("UniSRec", fidelity, stage="pretrain", hidden_size=32, **always)
+    model = UniSRec(config, data(text_worddrop=builders.feature(torch.full((30, 12), float("nan")))))
+    alone = builders.batch(torch.tensor([[3], [5]]), torch.tensor([1, 1]), torch.tensor([9, 10]))
+    assert bool(model.eval().calculate_loss(alone).isnan()) is reworded
 
 
 def data(**features: Any) -> Any:
