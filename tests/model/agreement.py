@@ -27,6 +27,21 @@ def build(model_class: Any, golden: Golden, convert: Convert, has_time: bool = F
     return model.eval()
 
 
+TRANSFORMER_SIZES: dict[str, type] = {
+    "hidden_size": int,
+    "inner_size": int,
+    "n_layers": int,
+    "n_heads": int,
+    "layer_norm_eps": float,
+}
+
+
+def transformer_sizes(golden: Golden) -> dict[str, Any]:
+    """What the header says of a Transformer; what it does not say is as in the property files."""
+    stated = golden.meta | golden.hyper
+    return {name: kind(stated[name]) for name, kind in TRANSFORMER_SIZES.items() if name in stated}
+
+
 def interaction(golden: Golden, times: str | None = None) -> Any:
     """The file's batch, as the data layer gives it."""
     i = golden.input

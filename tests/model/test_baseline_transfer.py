@@ -102,6 +102,20 @@ def test_ids_move_and_clusters_stay(tmp_path: Path) -> None:
     target.calculate_loss(batch()).backward()
 
 
+def test_a_permutation_of_codes_starts_afresh_on_every_dataset(tmp_path: Path) -> None:
+    own = {"code_index": "own", "permutation_epochs": 1, "pretrained": "some.pth"}
+    source, target = build("VQRec", 40, "finetune", **own), build("VQRec", 25, "finetune", **own)
+    source.calculate_loss(batch())
+    source.before_epoch(0)
+    source.before_epoch(1)
+    path = save(tmp_path / "folded.pth", source, tokens(40))
+    report = load_pretrained(target, path, tokens(25, 100), load_item_tables=True)
+    assert {"folded", "permutation.weight"} <= report.fresh.keys()
+    target.before_epoch(0)
+    target.calculate_loss(batch()).backward()
+    assert target.permutation.weight.grad.abs().max() > 0
+
+
 @pytest.mark.parametrize("name", ["ZESRec", "UniSRec", "VQRec", "M3Rec", "MMSRec", "MISSRec"])
 def test_features_of_another_width_are_refused(name: str, tmp_path: Path) -> None:
     source, target = build(name, 40, "pretrain"), build(name, 25, "finetune", width=8)

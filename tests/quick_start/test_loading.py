@@ -10,6 +10,7 @@ from recbole_mmm4rec import load_data_and_model
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.quick_start import run
+from recbole_mmm4rec.quick_start.training_run import build_trainer
 from tests.quick_start.test_whole_run import QUIET
 
 
@@ -52,3 +53,23 @@ def test_what_lies_in_the_checkpoint_folder_is_not_unpickled(kind: str, in_tmp: 
         with pytest.raises(UserError, match=f"{key}.*is a pickle.*--allow_pickle=True"):
             run("SASRec", "tiny", config_dict={**QUIET, key: str(saved / names[kind][0])})
     assert not Path("exploded").exists()
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_fine_tuned_permutation_of_codes_loads_again() -> None:
+    """The checkpoint does not say that the run began with pre-trained weights."""
+    sizes = {"hidden_size": 16, "inner_size": 16, "code_dim": 4, "code_cap": 8}
+    before = run("VQRec", "tiny", config_dict={**QUIET, **sizes, "epochs": 1, "stage": "pretrain"})
+    own = {"code_index": "own", "permutation_epochs": 1, "pretrained": before["checkpoint"]}
+    after = run("VQRec", "tiny", config_dict={**QUIET, **sizes, **own, "learning_rate": 0.01})
+
+    config, model, _, _, _, test_data = load_data_and_model(after["checkpoint"])
+    state = torch.load(after["checkpoint"], weights_only=True)["state_dict"]
+    assert "permutation.weight" in state
+    assert not config["pretrained"]
+    loaded = model.state_dict()
+    assert loaded.keys() == state.keys()
+    for name, value in state.items():
+        assert torch.equal(loaded[name], value), name
+    result = build_trainer(config, model).evaluate(test_data, load_best_model=False)
+    assert dict(result) == dict(after["test_result"])

@@ -23,6 +23,7 @@ from recbole_mmm4rec.nn.id_table import look_up
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
 from recbole_mmm4rec.nn.losses import full_catalogue_loss
 from recbole_mmm4rec.nn.parameters import initialise
+from recbole_mmm4rec.nn.transformer import ATTENTION_STARTS, start_as_torch
 
 ITEM = "item"
 """Entry of a step's table beside the tokens: candidate vectors (n, D)."""
@@ -52,7 +53,10 @@ class MMSRec(MultiModalRecommender):
         self.item_bound = () if self.move_positions else ("encoder.position.",)
         self.mask_ratio, self.item_chunk = config["mask_ratio"], config["item_chunk"]
         self.contrast_chunk = config["contrast_chunk"]
+        self.keep_absent = chosen(config, "contrast_absent", ("leave_out", "constant")) == "constant"
         initialise(self, config["initializer_range"])
+        if chosen(config, "attention_init", ATTENTION_STARTS) == "xavier":
+            start_as_torch(self.encoder.modules(), alike=True)
 
     # Items -----------------------------------------------------------------------------------------------
 
@@ -160,7 +164,7 @@ class MMSRec(MultiModalRecommender):
             return torch.cat(seen)
 
         rows = torch.cat([part[part > PAD] for part, _ in parts])
-        settings = self.temperature, self.mask_equal_items, self.contrast_chunk
+        settings = self.temperature, self.mask_equal_items, self.contrast_chunk, self.keep_absent
         return modality_contrasts(view, self.names, table[PRESENT][rows], rows, *settings)
 
     def transfer_signature(self) -> dict[str, Any]:

@@ -158,9 +158,27 @@ def test_the_permutation_learns_first_and_the_rest_after_it() -> None:
     assert not [name for name in learning if name.startswith(("permutation.", "encoder.stack."))]
 
 
+@pytest.mark.parametrize("epoch", [0, 1], ids=["searched", "folded"])
+def test_a_model_without_permutation_takes_up_a_saved_one(epoch: int) -> None:
+    text, changes = torch.randn(60, 10), {"code_index": "own", "permutation_epochs": 1}
+    saved = model_of(text, pretrained="some.pth", **changes)
+    saved.before_epoch(0)
+    saved.before_epoch(epoch)
+    expected = saved.eval().full_sort_predict(batch())
+    assert bool(saved.folded) is (epoch == 1)
+    loaded = model_of(text + 1, **changes)
+    assert loaded.permutation is None
+    loaded.load_state_dict(saved.state_dict())
+    loaded.table.text.matrix.copy_(saved.table.text.matrix)
+    assert torch.equal(loaded.eval().full_sort_predict(batch()), expected)
+    plain = model_of(text, **changes)
+    plain.load_state_dict(plain.state_dict())
+    assert plain.permutation is None
+
+
 def test_an_own_index_does_not_move_and_a_shared_one_does() -> None:
     text = torch.randn(60, 10)
-    assert model_of(text).item_bound == ()
-    assert model_of(text, code_index="own").item_bound == ("table.quantiser.",)
+    assert not [name for name in model_of(text).state_dict() if name.startswith(model_of(text).item_bound)]
+    assert "table.quantiser." in model_of(text, code_index="own").item_bound
     with pytest.raises(UserError, match="code_index: 'mine' is none of pretrained, own"):
         model_of(text, code_index="mine")
