@@ -41,11 +41,17 @@ def barrier() -> None:
 
 
 def broadcast_model(model: nn.Module) -> None:
-    """Give every process the weights and buffers of process 0."""
+    """Give every process the weights and buffers that process 0 would save.
+
+    Buffers that no checkpoint holds (frozen features, which can be gigabytes, and constants) follow from the
+    dataset and the configuration: every process has made its own.
+    """
     if world_size() == 1:
         return
+    saved = model.state_dict()
+    tensors = [*model.named_parameters(), *model.named_buffers()]
     with torch.no_grad():
-        for tensor in [*model.parameters(), *model.buffers()]:
+        for tensor in (tensor for name, tensor in tensors if name in saved):
             dist.broadcast(tensor.data, src=0)
 
 

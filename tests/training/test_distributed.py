@@ -11,6 +11,7 @@ import torch.multiprocessing as mp
 from torch import nn
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.nn.item_table import FrozenFeatures
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint import read_checkpoint
 from tests.tiny import TinyModel, make_config, make_run, write_dataset
@@ -49,10 +50,22 @@ def train(folder: Path, rank: int, processes: int, **values: Any) -> dict[str, A
 def work(rank: int, folder: Path) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     check_gradients(rank)
+    check_broadcast(rank)
     for name, values in RUNS.items():
         os.chdir(folder / name)
         torch.save(train(folder / name, rank, 2, **values), folder / name / f"end{rank}.pt")
     dist.destroy_process_group()
+
+
+def check_broadcast(rank: int) -> None:
+    """Weights and saved buffers become those of process 0; frozen features are not sent, which takes long."""
+    layer = nn.BatchNorm1d(3)
+    model = nn.ModuleDict({"features": FrozenFeatures(torch.full((4, 2), float(rank))), "layer": layer})
+    nn.init.constant_(layer.weight, float(rank + 1))
+    layer.running_mean.fill_(rank + 1)
+    distributed.broadcast_model(model)
+    assert layer.weight.tolist() == layer.running_mean.tolist() == [1.0] * 3
+    assert model["features"].matrix.unique().tolist() == [float(rank)]
 
 
 def check_gradients(rank: int) -> None:
