@@ -117,6 +117,8 @@ def test_a_saved_dataset_serves_the_next_run() -> None:
 def test_pretraining_holds_nothing_out_and_can_be_loaded(in_tmp: Path) -> None:
     before = run("MMM4Rec", "tiny", config_dict={**SMALL, "stage": "pretrain"})
     assert before["test_result"] is None
+    _, network, *_ = load_data_and_model(before["checkpoint"])
+    assert not [name for name in network.state_dict() if name.startswith(network.item_bound)]
     after = run("MMM4Rec", "tiny", config_dict={**SMALL, "pretrained": before["checkpoint"]})
     assert after["test_result"]["recall@50"] > 0
 
