@@ -100,12 +100,15 @@ def _call(flags: dict[str, str]) -> dict[str, Any]:
     """Arguments of a run. Without a dataset and a file it is the small one that shows the whole way."""
     from recbole_mmm4rec.host.command_line import typed_values
     from recbole_mmm4rec.host.property_files import properties_path, read_config_files
+    from recbole_mmm4rec.host.resumed import settings_to_resume
 
     model, dataset = flags.pop("model", None), flags.pop("dataset", None)
     files = flags.pop("config_files", "").split()
-    if not files and dataset is None and (model or DEFAULT_MODEL) == DEFAULT_MODEL:
+    resume = typed_values({"resume": flags.get("resume", "~")}, model, dataset)["resume"]
+    if not files and dataset is None and not resume and (model or DEFAULT_MODEL) == DEFAULT_MODEL:
         files = [str(properties_path() / "stage" / "quick.yaml")]
     named = read_config_files(files)
+    named = settings_to_resume(resume or named.get("resume"), {}) | named
     return {
         "model": model,
         "dataset": dataset,

@@ -29,7 +29,9 @@ class FrozenFeatures(nn.Module):
         present = present.index_fill(0, torch.tensor(PAD), False)
         self.register_buffer("matrix", matrix, persistent=False)
         self.register_buffer("present", present, persistent=False)
-        self.register_buffer("distinct", present.index_fill(0, torch.tensor(PAD), True).nonzero()[:, 0], False)
+        self.register_buffer(
+            "distinct", present.index_fill(0, torch.tensor(PAD), True).nonzero()[:, 0], False
+        )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "FrozenFeatures":
         """A second module on the same memory: a copy of a model must not copy gigabytes."""
