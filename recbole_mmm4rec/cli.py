@@ -8,6 +8,7 @@ from typing import Any
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.command_line import TRUE, parse, refuse_beside
 from recbole_mmm4rec.host.help import help_text, version_text
+from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit code: 0 done, 1 a run of a benchmark failed, 2 bad input (one line on standard error), 130
         interrupted.
     """
+    ignore_host_warnings()
     try:
         return _run(parse(sys.argv[1:] if arguments is None else arguments))
     except UserError as error:

@@ -10,7 +10,6 @@ at the top of the script, outside ``if __name__ == "__main__"``.
 
 import importlib
 import sys
-import warnings
 from collections.abc import Sequence
 from functools import wraps
 from importlib.abc import Loader, MetaPathFinder
@@ -58,9 +57,6 @@ def register() -> None:
     """Plug our models into RecBole. Calling it again changes nothing."""
     if any(isinstance(finder, ModelFinder) for finder in sys.meta_path):
         return
-    # warnings about the insides of ray 2.6.3 and RecBole 1.2.1, about which a user can do nothing
-    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
     sys.meta_path.append(ModelFinder())
     after_import(
         {

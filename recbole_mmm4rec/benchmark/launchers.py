@@ -18,6 +18,7 @@ from recbole_mmm4rec.benchmark.plan import RunPlan
 from recbole_mmm4rec.benchmark.single_run import LOG, do_run, run_folder
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.allocator import keep_memory
+from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
 from recbole_mmm4rec.host.ray_session import start_ray
 
 Run = Callable[[RunPlan, Path], Any]
@@ -161,6 +162,7 @@ def _work(run: Run, plan: dict[str, Any], folder: str, threads: int) -> None:
     _end_with_parent()
     planned, place = RunPlan.from_dict(plan), Path(folder)
     _write_output_to(run_folder(place, planned.key) / LOG)
+    ignore_host_warnings()
     keep_memory()
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(threads)

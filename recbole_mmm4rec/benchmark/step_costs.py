@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from itertools import islice
-from logging import getLogger
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.dataset_choice import create_dataset
 from recbole_mmm4rec.host.files import write_json
-from recbole_mmm4rec.host.run_logging import start_logger
+from recbole_mmm4rec.host.run_logging import run_logging
 from recbole_mmm4rec.selection import build_model, build_trainer
 
 WARM_UP = 2
@@ -81,12 +80,12 @@ def run(
     if config["MODEL_TYPE"] != ModelType.SEQUENTIAL:
         raise UserError(f"--bench measures sequential models; {config['model']} is none")
     init_seed(config["seed"], config["reproducibility"])
-    start_logger(config)
-    data = create_dataset(config)
-    train_data, valid_data, _ = recbole_data.data_preparation(config, data)
-    trainer = build_trainer(config, build_model(config, train_data._dataset))
-    costs = measure(trainer, train_data, valid_data, steps)
-    getLogger().info("\n" + costs.table())
+    with run_logging(config) as logger:
+        data = create_dataset(config)
+        train_data, valid_data, _ = recbole_data.data_preparation(config, data)
+        trainer = build_trainer(config, build_model(config, train_data._dataset))
+        costs = measure(trainer, train_data, valid_data, steps)
+        logger.info("\n" + costs.table())
     write_json(Path(output), asdict(costs))
     return costs
 

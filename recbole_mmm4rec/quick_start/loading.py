@@ -7,12 +7,13 @@ from typing import Any
 import torch
 from recbole.config import Config
 from recbole.data import data_preparation
-from recbole.utils import init_logger, init_seed
+from recbole.utils import init_seed
 
 from recbole_mmm4rec.config import restore_config
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import find_model
 from recbole_mmm4rec.host.dataset_choice import create_dataset
+from recbole_mmm4rec.host.run_logging import run_logging
 from recbole_mmm4rec.training.checkpoint import FORMAT, read_checkpoint
 
 
@@ -27,13 +28,13 @@ def load_data_and_model(model_file: str) -> tuple[Any, ...]:
     """
     config, state = read_run(model_file)
     init_seed(config["seed"], config["reproducibility"])
-    init_logger(config)
-    getLogger().info(config)
-    dataset = create_dataset(config)
-    getLogger().info(dataset)
-    loaders = data_preparation(config, dataset)
-    init_seed(config["seed"], config["reproducibility"])
-    model = find_model(config["model"])(config, loaders[0]._dataset).to(config["device"])
+    with run_logging(config) as logger:
+        logger.info(config)
+        dataset = create_dataset(config)
+        logger.info(dataset)
+        loaders = data_preparation(config, dataset)
+        init_seed(config["seed"], config["reproducibility"])
+        model = find_model(config["model"])(config, loaders[0]._dataset).to(config["device"])
     model.load_state_dict(state["state_dict"])
     model.load_other_parameter(state.get("other_parameter"))
     return config, model, dataset, *loaders
