@@ -17,6 +17,7 @@ import torch
 from recbole_mmm4rec.benchmark.plan import RunPlan
 from recbole_mmm4rec.benchmark.single_run import LOG, do_run, run_folder
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
 from recbole_mmm4rec.quick_start.ray_session import start_ray
 from recbole_mmm4rec.training.allocator import keep_memory
 
@@ -161,6 +162,7 @@ def _work(run: Run, plan: dict[str, Any], folder: str, threads: int) -> None:
     _end_with_parent()
     planned, place = RunPlan.from_dict(plan), Path(folder)
     _write_output_to(run_folder(place, planned.key) / LOG)
+    ignore_host_warnings()
     keep_memory()
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(threads)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from itertools import islice
-from logging import getLogger
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import write_json
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
-from recbole_mmm4rec.host.run_logging import start_logger
+from recbole_mmm4rec.host.run_logging import run_logging
 from recbole_mmm4rec.quick_start.training_run import build_model, build_trainer
 
 WARM_UP = 2
@@ -80,12 +79,12 @@ def run(
     if config["MODEL_TYPE"] != ModelType.SEQUENTIAL:
         raise UserError(f"--bench measures sequential models; {config['model']} is none")
     init_seed(config["seed"], config["reproducibility"])
-    start_logger(config)
-    data = create_dataset(config)
-    train_data, valid_data, _ = prepare_loaders(config, data)
-    trainer = build_trainer(config, build_model(config, train_data._dataset))
-    costs = measure(trainer, train_data, valid_data, steps)
-    getLogger().info("\n" + costs.table())
+    with run_logging(config) as logger:
+        data = create_dataset(config)
+        train_data, valid_data, _ = prepare_loaders(config, data)
+        trainer = build_trainer(config, build_model(config, train_data._dataset))
+        costs = measure(trainer, train_data, valid_data, steps)
+        logger.info("\n" + costs.table())
     write_json(Path(output), asdict(costs))
     return costs
 

@@ -1,7 +1,6 @@
 """``run_recbole.py``: RecBole's flags to one call, nothing else."""
 
 import sys
-import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -10,6 +9,7 @@ from recbole_mmm4rec.cli.guard import guarded
 from recbole_mmm4rec.cli.help import help_text, version_text
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.flags import TRUE, parse, refuse_beside, typed_values
+from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
 
 DEFAULT_MODEL = "MMM4Rec"
 DEFAULT_STEPS = 10
@@ -29,14 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
-    quiet_warnings()
+    ignore_host_warnings()
     return guarded(lambda: _run(parse([flag for flag in given if flag != "--debug"])), debug)
-
-
-def quiet_warnings() -> None:
-    """Silence warnings about the insides of Ray and RecBole, about which a user can do nothing."""
-    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
 
 
 def _run(flags: dict[str, str]) -> int:
@@ -95,12 +89,15 @@ def _train(flags: dict[str, str]) -> None:
 def _call(flags: dict[str, str]) -> dict[str, Any]:
     """Arguments of a run. Without a dataset and a file it is the small one that shows the whole way."""
     from recbole_mmm4rec.host.property_files import properties_path, read_config_files
+    from recbole_mmm4rec.host.resumed import settings_to_resume
 
     model, dataset = flags.pop("model", None), flags.pop("dataset", None)
     files = flags.pop("config_files", "").split()
-    if not files and dataset is None and (model or DEFAULT_MODEL) == DEFAULT_MODEL:
+    resume = typed_values({"resume": flags.get("resume", "~")}, model, dataset)["resume"]
+    if not files and dataset is None and not resume and (model or DEFAULT_MODEL) == DEFAULT_MODEL:
         files = [str(properties_path() / "stage" / "quick.yaml")]
     named = read_config_files(files)
+    named = settings_to_resume(resume or named.get("resume"), {}) | named
     return {
         "model": model,
         "dataset": dataset,

@@ -1,8 +1,8 @@
 """Configuration of a run: RecBole's, with our property files layered in and user input checked.
 
 Later layers win: RecBole's own files, our ``overall.yaml``, ``dataset/<name>.yaml``, ``model/<Model>.yaml``,
-``reference/<Model>.yaml`` when ``fidelity`` ends up as ``reference``, then what the user gives: config files,
-dictionary, command line.
+``reference/<Model>.yaml`` when ``fidelity`` ends up as ``reference``, of a run that is resumed all that its
+checkpoint says, then what the user gives: config files, dictionary, command line.
 """
 
 import os
@@ -26,6 +26,7 @@ from recbole_mmm4rec.host.config_checks import (
 )
 from recbole_mmm4rec.host.datasets import check_dataset
 from recbole_mmm4rec.host.property_files import properties_path, read_properties
+from recbole_mmm4rec.host.resumed import settings_to_resume
 from recbole_mmm4rec.host.value_checks import check_values
 from recbole_mmm4rec.model.base import MultiModalRecommender
 from recbole_mmm4rec.training.plain import plain_config
@@ -43,8 +44,9 @@ class RunConfig(Config):
     Making one reads files and writes none.
 
     Args:
-        model: model name or class; from the config files or ``MMM4Rec`` when None.
-        dataset: dataset name; from the config files or ``ml-100k`` when None.
+        model: model name or class; from the config files, the checkpoint of ``resume`` or ``MMM4Rec`` when
+            None.
+        dataset: dataset name; from the config files, the checkpoint of ``resume`` or ``ml-100k`` when None.
         config_file_list: YAML files, the last one wins.
         config_dict: values that win over the files.
         origin: how error messages call ``config_dict``.
@@ -66,6 +68,7 @@ class RunConfig(Config):
         self.origin, self.checked = origin, checked
         self.sources: dict[str, str] = {}
         self._missing: set[str] = set()
+        self.resumed: dict[str, Any] = {}
         try:
             super().__init__(model, dataset, config_file_list, config_dict)
         except UserError:
@@ -93,15 +96,19 @@ class RunConfig(Config):
         return {}
 
     def _get_model_and_dataset(self, model: str | type | None, dataset: str | None) -> tuple[str, type, str]:
-        given = model or self.external_config_dict.get("model") or DEFAULT_MODEL
-        dataset = dataset or self.external_config_dict.get("dataset") or DEFAULT_DATASET
-        if isinstance(given, type):
-            return given.__name__, given, dataset
-        return given, find_model(given), dataset
+        given = self.external_config_dict
+        model, dataset = model or given.get("model"), dataset or given.get("dataset")
+        name = model.__name__ if isinstance(model, type) else model
+        wanted = {"model": name, "dataset": dataset, "fidelity": given.get("fidelity")}
+        self.resumed = settings_to_resume(given.get("resume"), wanted)
+        name = name or self.resumed.get("model") or DEFAULT_MODEL
+        kind = model if isinstance(model, type) else find_model(name)
+        return name, kind, dataset or self.resumed.get("dataset") or DEFAULT_DATASET
 
     def _load_internal_config_dict(self, model: str, model_class: type, dataset: str) -> None:
         super()._load_internal_config_dict(model, model_class, dataset)
         add_properties(self)
+        self.internal_config_dict.update(self.resumed)
 
     def _set_default_parameters(self) -> None:
         data_path = self.final_config_dict["data_path"]
@@ -165,14 +172,15 @@ def add_properties(config: Config) -> None:
 def settle(config: Config) -> None:
     """Give ``patience`` and the negatives of training the meaning RecBole expects, before it checks them."""
     final, given = config.final_config_dict, config.external_config_dict
+    decided = {*getattr(config, "resumed", ()), *given}
     if "stopping_step" in given:
         final["patience"] = given["stopping_step"] + 1  # RecBole stops when the counter exceeds it
     elif final.get("patience") is not None:
         final["stopping_step"] = final["patience"] - 1
     samples_by_loss = not hasattr(config.model_class, "input_type")
-    if samples_by_loss and final.get("loss_type") == "CE" and "train_neg_sample_args" not in given:
+    if samples_by_loss and final.get("loss_type") == "CE" and "train_neg_sample_args" not in decided:
         final["train_neg_sample_args"] = None
-    if config.model_class.type == ModelType.CONTEXT and not {"threshold", "train_neg_sample_args"} & {*given}:
+    if config.model_class.type == ModelType.CONTEXT and not {"threshold", "train_neg_sample_args"} & decided:
         # RecBole wants labels cut from ratings here; like the others, these models learn from what was chosen
         final.update(threshold=None, train_neg_sample_args={"distribution": "uniform", "sample_num": 1})
 

@@ -51,6 +51,8 @@ class MultiModalRecommender(SequentialRecommender):
         super().__init__(config, dataset)
         self.TIME_SEQ = f"{config['TIME_FIELD']}{config['LIST_SUFFIX']}"
         self.pretraining = config["stage"] == "pretrain"
+        # rows that items have beside their content; transfer leaves those of pre-training behind
+        self.adds_item_rows = not self.pretraining or bool(config["pretrain_item_tables"])
         self.hidden_size: int = config["hidden_size"]
         self.num_buckets = config["num_buckets"]
         self.softmax_chunk = config["softmax_chunk"]

@@ -1,16 +1,16 @@
 """A trained model and its data from a checkpoint file."""
 
 import pickle
-from logging import getLogger
 from typing import Any
 
 import torch
 from recbole.config import Config
-from recbole.utils import init_logger, init_seed
+from recbole.utils import init_seed
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import restore_config
 from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
+from recbole_mmm4rec.host.run_logging import run_logging
 from recbole_mmm4rec.host.trainers import load_other_parameter
 from recbole_mmm4rec.training.checkpoint import FORMAT, read_checkpoint
 
@@ -30,13 +30,13 @@ def load_data_and_model(model_file: str, allow_pickle: bool = False) -> tuple[An
     """
     config, state = read_run(model_file, allow_pickle)
     init_seed(config["seed"], config["reproducibility"])
-    init_logger(config)
-    getLogger().info(config)
-    dataset = create_dataset(config)
-    getLogger().info(dataset)
-    loaders = prepare_loaders(config, dataset)
-    init_seed(config["seed"], config["reproducibility"])
-    model = config.model_class(config, loaders[0]._dataset).to(config["device"])
+    with run_logging(config) as logger:
+        logger.info(config)
+        dataset = create_dataset(config)
+        logger.info(dataset)
+        loaders = prepare_loaders(config, dataset)
+        init_seed(config["seed"], config["reproducibility"])
+        model = config.model_class(config, loaders[0]._dataset).to(config["device"])
     model.load_state_dict(state["state_dict"])
     load_other_parameter(model, state.get("other_parameter"))
     return config, model, dataset, *loaders

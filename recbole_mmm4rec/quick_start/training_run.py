@@ -17,6 +17,7 @@ from recbole.utils import ModelType, get_flops, get_trainer, init_seed, set_colo
 from recbole_mmm4rec.errors import ResumeError, UserError
 from recbole_mmm4rec.host.trainers import plain_trainer
 from recbole_mmm4rec.training import distributed
+from recbole_mmm4rec.training.gathering import GatheringEvaluation
 from recbole_mmm4rec.training.trainer import MultiModalTrainer
 from recbole_mmm4rec.training.transfer import load_pretrained
 
@@ -96,15 +97,22 @@ def build_trainer(config: Any, model: Any) -> Any:
         config: the run's configuration.
         model: the model, on its device.
     """
-    kind = get_trainer(config["MODEL_TYPE"], config["model"])
-    if kind is Trainer and _is_plain(config, model):
-        kind = MultiModalTrainer
-    trainer = plain_trainer(kind)(config, model)
+    trainer = trainer_class(config, model)(config, model)
     if config["resume"]:
         _resume(trainer, config["resume"])
     # the name holds the time, which processes may see differently
     trainer.saved_model_file = distributed.broadcast_object(trainer.saved_model_file)
     return trainer
+
+
+def trainer_class(config: Any, model: Any) -> type:
+    """The class of a model's trainer."""
+    kind = get_trainer(config["MODEL_TYPE"], config["model"])
+    if kind is Trainer and _is_plain(config, model):
+        return MultiModalTrainer
+    if distributed.world_size() > 1 and kind.evaluate is Trainer.evaluate:
+        return type(kind.__name__, (GatheringEvaluation, plain_trainer(kind)), {})
+    return plain_trainer(kind)
 
 
 def _resume(trainer: Any, path: str) -> None:

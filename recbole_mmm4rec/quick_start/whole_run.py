@@ -10,7 +10,7 @@ from recbole.utils import init_seed, set_color
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
-from recbole_mmm4rec.host.run_logging import start_logger
+from recbole_mmm4rec.host.run_logging import run_logging
 from recbole_mmm4rec.quick_start.training_run import best_epoch, select
 
 
@@ -23,6 +23,9 @@ def run(
     origin: str = "config_dict",
 ) -> dict[str, Any]:
     """Train and evaluate a model, ours or RecBole's, by the same data, splits and metrics.
+
+    The run's log goes to the console and to a file under ``log/``; loggers, handlers, warning filters and the
+    working folder of the program that calls this are afterwards what they were before.
 
     Args:
         model: model name (default ``MMM4Rec``).
@@ -39,15 +42,20 @@ def run(
     Raises:
         UserError: bad input, in one line.
     """
-    started = time()
     config = RunConfig(model, dataset, config_file_list, config_dict, origin)
     Path(config["checkpoint_dir"]).mkdir(parents=True, exist_ok=True)  # fails now, not after an epoch
     init_seed(config["seed"], config["reproducibility"])
-    logger = start_logger(config)
-    logger.info(config)
+    with run_logging(config) as logger:
+        logger.info(config)
+        result = _train_and_test(config, saved)
+        _report(result)
+    return result
 
+
+def _train_and_test(config: Any, saved: bool) -> dict[str, Any]:
+    started = time()
     data = create_dataset(config)
-    logger.info(data)
+    getLogger().info(data)
     check_topk(config, data)
     train_data, valid_data, test_data = prepare_loaders(config, data)
 
@@ -55,7 +63,7 @@ def run(
     trainer = chosen.trainer
     test = trainer.evaluate(test_data, load_best_model=saved, show_progress=config["show_progress"])
 
-    result = {
+    return {
         "best_valid_score": chosen.score,
         "valid_score_bigger": config["valid_metric_bigger"],
         "best_valid_result": chosen.valid,
@@ -65,8 +73,6 @@ def run(
         "seconds": round(time() - started, 3),
         "checkpoint": trainer.saved_model_file if saved else None,
     }
-    _report(result)
-    return result
 
 
 def check_topk(config: Any, data: Any) -> None:

@@ -19,10 +19,10 @@ from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint import read_checkpoint
 from recbole_mmm4rec.training.evaluation import (
     FullRanking,
-    GatheringCollector,
     RankEvaluator,
     counting_suffices,
 )
+from recbole_mmm4rec.training.gathering import GatheringEvaluation
 from recbole_mmm4rec.training.loss_sum import LossSum
 from recbole_mmm4rec.training.resume import ResumableTrainer
 
@@ -30,7 +30,7 @@ LEARNERS = ("adam", "adamw", "adagrad", "nadam", "rmsprop", "sgd", "sparse_adam"
 PRECISIONS = ("float32", "bf16")
 
 
-class MultiModalTrainer(ResumableTrainer):
+class MultiModalTrainer(GatheringEvaluation, ResumableTrainer):
     """Trains and evaluates any sequential model.
 
     Attributes:
@@ -48,7 +48,6 @@ class MultiModalTrainer(ResumableTrainer):
         self.precision = config["precision"] or "float32"
         if self.precision not in PRECISIONS:
             raise UserError(f"precision: {self.precision!r} is not one of {', '.join(PRECISIONS)}")
-        self.eval_collector = GatheringCollector(config)
         self.last_ranks: np.ndarray | None = None
 
     @property
@@ -196,7 +195,7 @@ class MultiModalTrainer(ResumableTrainer):
             return None
         if load_best_model:
             self._load_best(model_file or self.saved_model_file)
-        self.last_ranks, self.eval_collector.loader = None, eval_data
+        self.last_ranks = None
         show_progress = show_progress and distributed.rank() == 0
         with self._shared_item_table():
             if not counting_suffices(self.config["metrics"], eval_data, self.model):
@@ -221,10 +220,6 @@ class MultiModalTrainer(ResumableTrainer):
             ranking.ranks(batch.to(self.device), targets.to(self.device)) for batch, _, _, targets in batches
         ]
         return distributed.gather_rows(torch.cat(ranks), eval_data)
-
-    def _map_reduce(self, result: dict[str, float], num_sample: int) -> dict[str, float]:  # noqa: ARG002
-        """The collector has gathered the rows of all processes: the result is already the whole one."""
-        return result
 
     def _load_best(self, path: str) -> None:
         self._load_weights(read_checkpoint(path))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from recbole_mmm4rec.cli import run_recbole as cli
 from recbole_mmm4rec.cli.run_recbole import main
@@ -74,6 +75,17 @@ def test_every_documented_choice_can_be_given(model: str) -> None:
 def test_a_choice_is_known_without_a_model() -> None:
     assert cli._call({"skip": "none"})["config_dict"] == {"skip": "none"}
     assert cli._call({"pretrained": "none"})["config_dict"] == {"pretrained": None}
+
+
+@pytest.mark.usefixtures("tiny")
+def test_resume_is_enough(in_tmp: Path) -> None:
+    flags = ["--model=SASRec", "--dataset=tiny", "--show_progress=False", "--hidden_size=16", "--epochs=1"]
+    assert main(flags) == 0
+    (path,) = (in_tmp / "saved").glob("*.last.pth")
+    assert main([f"--resume={path}", "--epochs=2"]) == 0
+    assert list((in_tmp / "saved").glob("*.last.pth")) == [path]
+    training = torch.load(path, weights_only=True)["training"]
+    assert training["next_epoch"] == 2
 
 
 def test_help_lists_models_and_examples(capsys: pytest.CaptureFixture[str]) -> None:

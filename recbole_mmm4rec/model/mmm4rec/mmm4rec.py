@@ -147,7 +147,8 @@ class MMM4Rec(MultiModalRecommender):
         width, eps, names = config["hidden_size"], config["norm_eps"], tuple(features)
         self.query_stream, self.source_stream = names[-1], names[0]
         missing = chosen(config, "missing_modality", ("mask", "rescale", "constant"))
-        self.table = ModalityTable(features, width, config["item_bias"], mask_missing=missing != "constant")
+        item_bias = bool(config["item_bias"]) and self.adds_item_rows
+        self.table = ModalityTable(features, width, item_bias, mask_missing=missing != "constant")
         self.fusion = CandidateFusion(
             names,
             self.n_items,
@@ -156,7 +157,7 @@ class MMM4Rec(MultiModalRecommender):
             config["normalise_candidates"],
             rescale_missing=missing == "rescale",
         )
-        self.absent = nn.ModuleDict() if config["item_bias"] else absent_vectors(config, self.table)
+        self.absent = nn.ModuleDict() if item_bias else absent_vectors(config, self.table)
         self.input_norm = nn.ModuleDict({name: nn.LayerNorm(width, eps) for name in names})
         self.dropout = Dropout(config["dropout_prob"])
         self.ssd = ssd_settings(
