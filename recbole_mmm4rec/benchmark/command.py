@@ -10,8 +10,8 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from recbole_mmm4rec.benchmark.expansion import Expansion
 from recbole_mmm4rec.benchmark.launchers import make_launcher
-from recbole_mmm4rec.benchmark.plan import RunPlan
 from recbole_mmm4rec.benchmark.results import RUNS, Results
+from recbole_mmm4rec.benchmark.run_plan import RunPlan
 from recbole_mmm4rec.benchmark.schedule import Schedule
 from recbole_mmm4rec.benchmark.spec import Benchmark, find_benchmark, refuse_own
 from recbole_mmm4rec.errors import UserError

@@ -6,9 +6,14 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from recbole_mmm4rec.benchmark.plan import RunPlan
-from recbole_mmm4rec.benchmark.presence import how_to_make, is_there, missing_features, shared_modalities
-from recbole_mmm4rec.benchmark.report.plan_reading import report_choices
+from recbole_mmm4rec.benchmark.data_availability import (
+    how_to_make,
+    is_there,
+    missing_features,
+    shared_modalities,
+)
+from recbole_mmm4rec.benchmark.report.plan import report_choices
+from recbole_mmm4rec.benchmark.run_plan import RunPlan
 from recbole_mmm4rec.benchmark.spec import SAME, Benchmark, Pretraining, Setting, refuse_own
 from recbole_mmm4rec.config import RunConfig
 from recbole_mmm4rec.errors import UserError

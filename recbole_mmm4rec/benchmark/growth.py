@@ -5,22 +5,23 @@ of state-space duality against each other, on a GPU that of mamba-ssm too. Write
 picture ``growth.svg``.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from io import StringIO
 from math import log
 from pathlib import Path
 from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 from tqdm import tqdm
 
 from recbole_mmm4rec.benchmark.clock import Clock
-from recbole_mmm4rec.benchmark.growth_plot import draw
 from recbole_mmm4rec.benchmark.synthetic import synthetic_batch, synthetic_model
-from recbole_mmm4rec.host.files import write_json
+from recbole_mmm4rec.host.files import write_json, write_text
 from recbole_mmm4rec.nn.ssd import ssd_linear, ssd_quadratic
 
 BASE = {"length": 20, "items": 1_000, "batch": 64, "hidden_size": 64}
@@ -160,3 +161,36 @@ def crossing(quadratic: Curve, linear: Curve) -> str:
     points = zip(quadratic.sizes, quadratic.milliseconds, linear.milliseconds, strict=True)
     won = [size for size, slow, fast in points if fast < slow]
     return f"the linear-time form is cheaper at {won or 'none'} of the lengths {quadratic.sizes}"
+
+
+NAMES = {
+    "length": "history length L",
+    "batch": "batch B",
+    "hidden_size": "model width D",
+    "items": "items N",
+}
+STYLES = (("#0072B2", "o", "-"), ("#D55E00", "s", "--"), ("#009E73", "^", ":"))  # Okabe and Ito
+
+
+def draw(curves: Iterable[Any], path: Path) -> None:
+    """Write curves (:class:`~recbole_mmm4rec.benchmark.growth.Curve`) as SVG to ``path``."""
+    panels: dict[str, list[Any]] = {}
+    for curve in curves:
+        panels.setdefault(curve.axis, []).append(curve)
+    figure = Figure(figsize=(4 * len(panels), 3.4), layout="constrained")
+    subplots = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (name, lines) in zip(subplots, panels.items(), strict=True):
+        _panel(axes, NAMES.get(name, name), lines)
+    picture = StringIO()
+    figure.savefig(picture, format="svg")
+    write_text(path, picture.getvalue())
+
+
+def _panel(axes: Any, name: str, curves: list[Any]) -> None:
+    for curve, (colour, marker, dash) in zip(curves, STYLES, strict=False):
+        label = f"{curve.label} (power {curve.exponent:.2f})"
+        axes.loglog(curve.sizes, curve.milliseconds, dash, color=colour, marker=marker, label=label)
+    axes.set_xlabel(name)
+    axes.set_ylabel("forward and backward, ms")
+    axes.grid(True, which="major", alpha=0.3)
+    axes.legend(fontsize="small", frameon=False)

@@ -1,12 +1,11 @@
-"""Settings of one model against its full one, as the paper's Table VI."""
+"""Variants of a model against the full model, as in the paper's Table VI."""
 
 from recbole_mmm4rec.benchmark.report import formatting
 from recbole_mmm4rec.benchmark.report.comparison import Comparison, ranks
 from recbole_mmm4rec.benchmark.report.metrics import smaller_is_better, written
-from recbole_mmm4rec.benchmark.report.section import Section
-from recbole_mmm4rec.benchmark.report.sections.comparison import MARKS, seeds_note
+from recbole_mmm4rec.benchmark.report.section import Cell, Column, Row, Section, Table
+from recbole_mmm4rec.benchmark.report.sections.cells import MARKS, seeds_note
 from recbole_mmm4rec.benchmark.report.study import Study
-from recbole_mmm4rec.benchmark.report.table import Cell, Column, Row, Table
 
 
 def ablation(study: Study) -> Section | None:
@@ -29,7 +28,7 @@ def ablation(study: Study) -> Section | None:
 
 
 def _variants(study: Study) -> list[str]:
-    """Settings of the same model with results where the full one has some."""
+    """Other settings of the same model, with results on a dataset on which the full model has some."""
     ours = study.ours or ""
     datasets = {run.dataset for run in study.results if run.setting == ours}
     found = {run.setting for run in study.results if run.dataset in datasets}

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from recbole_mmm4rec.benchmark.report.plan import ReportPlan
-from recbole_mmm4rec.benchmark.report.section import Figures
+from recbole_mmm4rec.benchmark.report.section import Figures, Table
 from recbole_mmm4rec.benchmark.report.sections.truncation import truncation
 from recbole_mmm4rec.benchmark.report.study import LENGTH, Study
-from recbole_mmm4rec.benchmark.report.table import Table
 from recbole_mmm4rec.benchmark.report.users import UserFiles
 from tests.benchmark.report.folder import make_run
 

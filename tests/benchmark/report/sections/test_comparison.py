@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from recbole_mmm4rec.benchmark.report.plan import ReportPlan
-from recbole_mmm4rec.benchmark.report.run import Run
-from recbole_mmm4rec.benchmark.report.sections.overview import overview
+from recbole_mmm4rec.benchmark.report.runs import Run
+from recbole_mmm4rec.benchmark.report.section import Table
+from recbole_mmm4rec.benchmark.report.sections.comparison import overview
 from recbole_mmm4rec.benchmark.report.study import Study
-from recbole_mmm4rec.benchmark.report.table import Table
 from recbole_mmm4rec.benchmark.report.users import UserFiles
 from tests.benchmark.report.folder import make_run
 

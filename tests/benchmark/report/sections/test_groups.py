@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from recbole_mmm4rec.benchmark.report.comparison import Comparison
-from recbole_mmm4rec.benchmark.report.grouping import group_results, number_groups, presence_groups, ranges
+from recbole_mmm4rec.benchmark.report.sections.groups import (
+    group_results,
+    number_groups,
+    presence_groups,
+    ranges,
+)
 from recbole_mmm4rec.benchmark.report.users import UserFiles, UserRows
 from tests.benchmark.report.folder import make_run
 
