@@ -1,4 +1,4 @@
-"""Whether a dataset is there and has the features that a run needs; what to do when not."""
+"""Whether a dataset exists and has the features that a run needs; if not, the command that makes them."""
 
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,12 @@ _PREPARE = "python -m recbole_mmm4rec.prepare"
 
 
 def is_there(data_path: str, name: str) -> bool:
-    """Whether a dataset exists or is made on the spot."""
+    """Whether a dataset exists or can be made without a download."""
     return name in SHIPPED or name in existing_datasets(data_path)
 
 
 def how_to_make(data_path: str, name: str) -> str:
-    """One line: the dataset is not there, and the command that makes it."""
+    """One line: the dataset does not exist, and the command that makes it."""
     known = known_datasets()
     hint = "" if name in known else near(name, [*existing_datasets(data_path), *SHIPPED, *known])
     source = "--source=<folder of the publisher's files>"
@@ -28,10 +28,10 @@ def how_to_make(data_path: str, name: str) -> str:
 
 
 def missing_features(config: Any) -> str | None:
-    """One line when the dataset lacks feature files that a configuration needs, else None.
+    """One line if the dataset lacks feature files that a configuration needs, else None.
 
     Raises:
-        UserError: a feature file that the model cannot use and that no ``modalities`` rules out.
+        UserError: a feature file that the model cannot use and that ``modalities`` does not rule out.
     """
     folder, name = Path(config["data_path"]), config["dataset"]
     files = feature_files(folder, name, config["field_separator"])
@@ -55,7 +55,7 @@ def shared_modalities(model_class: type, folders: list[Path], separator: str = "
     """Modalities that a model can use and whose features come from the same encoder in every dataset.
 
     Returns:
-        Their names; None when that is all that the datasets have, so that nothing need be chosen.
+        Their names; None if they are all modalities of the datasets, so that no choice is needed.
     """
     files = [feature_files(folder, folder.name, separator) for folder in folders]
     there = [name for name in usable_modalities(model_class) if any(name in own for own in files)]
@@ -74,7 +74,7 @@ def _from_one_encoder(paths: list[Path | None]) -> bool:
 
 
 def _named(modalities: Any) -> list[str]:
-    """Modalities that a key names; a flag names none."""
+    """Modalities that a key names; true and false name none."""
     if isinstance(modalities, str):
         return [modalities]
     return list(modalities) if isinstance(modalities, list | tuple) else []

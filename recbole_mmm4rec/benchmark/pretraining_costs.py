@@ -1,7 +1,7 @@
-"""Pre-training at the size of the paper, on made-up data: ``run_recbole.py --bench=pretraining``.
+"""Pre-training at the size of the paper, on synthetic data: ``run_recbole.py --bench=pretraining``.
 
-447 thousand items with two features of 768 half-precision numbers, the batch's targets as negatives, no
-trainable row an item: only what occurs in a batch is computed, so that the catalogue costs its storage alone.
+447 thousand items with two features of 768 half-precision numbers, the batch's targets as negatives, and no
+trainable row per item: only items of the batch are computed, so that the catalogue only costs memory.
 """
 
 from pathlib import Path
@@ -16,12 +16,12 @@ ITEMS, FEATURE_WIDTH, LENGTH, BATCH = 447_000, 768, 20, 1024
 
 
 def run(folder: Path = Path(), items: int = ITEMS, batch: int = BATCH, steps: int = 3) -> str:
-    """Measure, write ``pretraining.json`` into ``folder`` and say it in one line.
+    """Measure, write ``pretraining.json`` into ``folder`` and return a summary of one line.
 
     Args:
         items: N.
-        batch: histories a step, of all lengths from 1 to 20.
-        steps: measured steps, after one that warms up.
+        batch: histories per step, of all lengths from 1 to 20.
+        steps: measured steps, after one for warm-up.
     """
     model = synthetic_model(items, LENGTH, FEATURE_WIDTH, stage="pretrain", item_bias=False)
     device = next(model.parameters()).device

@@ -1,4 +1,4 @@
-"""One run of a benchmark, before it is done."""
+"""A run of a benchmark before it is done."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What a run is given, and what it is called.
+    """What a run consists of.
 
     Attributes:
         key: 16 hexadecimal digits, :func:`recbole_mmm4rec.host.run_key.run_key`.
-        setting: the label of the setting that it belongs to.
-        values: what its configuration is given over the property files, the seed among them.
-        changes: those of them that differ from the model's defaults.
-        config: final values, as JSON has them.
-        pretrain: the run whose weights it starts from.
+        setting: the label of the run's setting.
+        values: keys of the configuration that are set on top of the property files, including the seed.
+        changes: the values that differ from the model's defaults.
+        config: the final values, as JSON types.
+        pretrain: the run whose weights this run starts from.
     """
 
     key: str
@@ -32,7 +32,7 @@ class RunPlan:
     pretrain: RunPlan | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
+        """As JSON types."""
         return asdict(self)
 
     @classmethod
@@ -46,7 +46,7 @@ class RunPlan:
 
 
 def with_pretraining(plans: Iterable[RunPlan]) -> list[RunPlan]:
-    """Every run once, each after the one it starts from."""
+    """Every run once, each after the run it starts from."""
     found: dict[str, RunPlan] = {}
     for plan in plans:
         for part in (plan.pretrain, plan):

@@ -102,19 +102,19 @@ def draw(label: str, paint: Callable[[Any], None]) -> str:
 
 
 @lru_cache(maxsize=256)
-def draw_swatch(style: Style) -> str:
-    """A short piece of a setting's line, for a legend."""
+def draw_swatch(style: Style, line: bool = True) -> str:
+    """A short piece of a setting's line, or only its marker, for a legend."""
     with mpl.rc_context(_SETTINGS):
         figure = Figure(figsize=SWATCH)
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
-        axes.plot([0, 1, 2], [0, 0, 0], **style.line, markevery=[1])
+        axes.plot([0, 1, 2], [0, 0, 0], **(style.line if line else style.point), markevery=[1])
         return _to_svg(figure, "")
 
 
-def legend(styles: dict[str, Style], labels: list[str]) -> list[tuple[str, str]]:
-    """A swatch for each label."""
-    return [(draw_swatch(styles[label]), label) for label in labels]
+def legend(styles: dict[str, Style], labels: list[str], lines: bool = True) -> list[tuple[str, str]]:
+    """A swatch per label, for drawings with lines or with markers only."""
+    return [(draw_swatch(styles[label], lines), label) for label in labels]
 
 
 def scale_x(axes: Any, values: list[float]) -> None:

@@ -4,7 +4,8 @@
 function sortValue(cell) {
   const text = cell.textContent.trim();
   const number = parseFloat(text.replace(/−/g, "-").replace(/[,<\s]/g, ""));
-  return { text, number: /^[-+−<\s]*[\d.]/.test(text) ? number : NaN };
+  const below = text.startsWith("<") ? 0.999 : 1; // "< 0.001" comes before 0.001
+  return { text, number: /^[-+−<\s]*[\d.]/.test(text) ? number * below : NaN };
 }
 
 function compareCells(first, second) {

@@ -96,7 +96,7 @@ def compare(runs: list[Run], metrics: tuple[str, ...] = ("recall@10",)) -> Compa
 
 
 def test_users_are_matched_whatever_the_order_of_files(tmp_path: Path) -> None:
-    """Hits of ours 1, 1, 1, 0 and of theirs 0, 0, 1, 0 for users 1, 2, 3, 4; user 5 is in one file alone."""
+    """Hits of ours 1, 1, 1, 0 and of theirs 0, 0, 1, 0 for users 1, 2, 3, 4; user 5 is only in one file."""
     ours = with_users(tmp_path, "ours", 1, [1, 2, 3, 4], [0, 3, 9, 10])
     theirs = with_users(tmp_path, "theirs", 1, [5, 4, 3, 2, 1], [0, 99, 1, 50, 10])
     (contrast,) = user_contrasts(compare([ours, theirs]), UserFiles(tmp_path))

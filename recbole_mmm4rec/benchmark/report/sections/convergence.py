@@ -93,7 +93,14 @@ def label_axes(axes: Any, kind: str, metric: str) -> None:
 
 
 def _notes(study: Study) -> list[str]:
-    return [*([SEEDS] if study.comparison.several_seeds else []), NOTE, *study.drawn_note]
+    without = [label for label in study.drawn if not _has_steps(study, label)]
+    steps = [f"Without a record of optimiser steps: {', '.join(without)}."] if without else []
+    return [*([SEEDS] if study.comparison.several_seeds else []), NOTE, *steps, *study.drawn_note]
+
+
+def _has_steps(study: Study, label: str) -> bool:
+    runs = [run for run in study.comparison.runs if run.setting == label]
+    return any(epoch.steps is not None for run in runs for epoch in run.curve)
 
 
 def _panels(study: Study) -> tuple[list[Panel], set[str]]:

@@ -34,7 +34,7 @@ def cost(study: Study) -> Section | None:
                 drawn |= set(points)
     caption = f"Test {written(study.main_metric)} against cost."
     notes = study.comparison.bars_note
-    key = legend(study.styles, [label for label in study.comparison.settings if label in drawn])
+    key = legend(study.styles, [label for label in study.comparison.settings if label in drawn], lines=False)
     figures = Figures("cost", caption, panels, key, notes)
     return Section("Quality against cost", [], [figures, _table(study, measures)])
 

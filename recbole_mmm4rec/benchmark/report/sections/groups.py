@@ -203,7 +203,8 @@ def _figures(study: Study, grouping: Grouping, results: dict[str, list[GroupResu
     everywhere = [result for found in results.values() for result in found]
     drawn = [label for label in study.drawn if any(result.summaries[label] for result in everywhere)]
     notes = [*study.comparison.bars_note, *study.drawn_note]
-    return Figures(grouping.name, caption, panels, legend(study.styles, drawn), notes)
+    key = legend(study.styles, drawn, lines=grouping.ordered)
+    return Figures(grouping.name, caption, panels, key, notes)
 
 
 def _painter(study: Study, grouping: Grouping, results: list[GroupResult]) -> Callable[[Any], None]:

@@ -30,7 +30,8 @@ def truncation(study: Study) -> Section | None:
         for metric in study.metrics
     ]
     caption = f"{CAPTION[:-1]} ({LENGTH})."
-    figures = Figures("truncation", caption, panels, legend(styles, labels), study.comparison.bars_note)
+    key = legend(styles, [label for label in labels if _has_results(sweeps, label, study.metrics)])
+    figures = Figures("truncation", caption, panels, key, study.comparison.bars_note)
     return Section("Truncated histories", [], [figures, _table(sweeps, study.metrics)])
 
 
@@ -55,6 +56,11 @@ def _label(runs: list[Run]) -> str:
     shared = " ".join(same[0] for same in takewhile(lambda place: len(set(place)) == 1, words))
     rest = ", ".join(f"{key}={value}" for key, value in runs[0].changes.items() if key != LENGTH)
     return shared or (f"{runs[0].model} ({rest})" if rest else runs[0].model)
+
+
+def _has_results(sweeps: dict[str, dict[str, Sweep]], label: str, metrics: list[str]) -> bool:
+    runs = [run for found in sweeps.values() for same in found.get(label, {}).values() for run in same]
+    return any(metric in run.test for run in runs for metric in metrics)
 
 
 def _of_ours(study: Study, sweeps: dict[str, dict[str, Sweep]]) -> str | None:

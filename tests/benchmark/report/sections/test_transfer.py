@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from recbole_mmm4rec.benchmark.report.sections.transfer import transfer_pairs
+from recbole_mmm4rec.benchmark.report.sections.transfer import transfer, transfer_pairs
 from tests.benchmark.report.test_study import ran, study
 
 
@@ -41,3 +41,8 @@ def test_transfer_that_never_gets_there_and_one_without_a_partner() -> None:
     assert pair.reached is None
     assert transfer_pairs(study(moved)) == {}
     assert transfer_pairs(study(ran("MMM4Rec", seed=2, **course(0.3)), moved)) == {}
+
+
+def test_a_curve_without_the_validation_metric_makes_no_pair() -> None:
+    moved = ran("pre-trained", pretrain_key="p", curve=[{"epoch": 0, "valid": {"mrr@10": 0.1}}])
+    assert transfer(study(ran("MMM4Rec", **course(0.3)), moved)) is None
