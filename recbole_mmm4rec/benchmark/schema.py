@@ -20,7 +20,6 @@ _EXPECTED = {
     "dict_type": "keys and values",
     "model_type": "keys and values",
     "model_attributes_type": "keys and values",
-    "invalid_key": "a text as key",
 }
 """What pydantic's kinds of error expected, in words."""
 
@@ -79,7 +78,7 @@ def checked(model: type[Checked], origin: str, value: Any) -> Checked:
         return model.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise UserError(" ".join(f"{origin}: {_line(model, first)}".split())) from error
+        raise UserError(f"{origin}: {' '.join(_line(model, first).split())}") from error
 
 
 def _line(model: type[BaseModel], error: ErrorDetails) -> str:
@@ -91,6 +90,8 @@ def _line(model: type[BaseModel], error: ErrorDetails) -> str:
     if kind == "extra_forbidden":
         known = "" if above else f"; known are {', '.join(model.model_fields)}"
         return f"{_at(above)}unknown key '{last}'{known}"
+    if kind == "invalid_key":
+        return f"{_at(above)}expected a text as key, found {_short.repr(last)}"
     if kind == "value_error":
         return f"{_at(place)}{context['error']}"
     expected = context.get("expected") or _EXPECTED.get(kind) or error["msg"]

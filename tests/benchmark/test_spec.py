@@ -85,6 +85,36 @@ def test_a_wrong_file_is_one_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("nested", ["common: " + "[" * 10_000, "settings: " + "{a: " * 10_000])
+def test_a_file_that_is_nested_too_deeply_is_one_line(nested: str, in_tmp: Path) -> None:
+    (in_tmp / "deep.yaml").write_text(nested)
+    with pytest.raises(UserError, match=r"^deep.yaml: not readable as YAML \(nested too deeply\)$"):
+        read_benchmark(Path("deep.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"model": ["Pop"]}, r"settings: entry 1: model: expected a text, found \['Pop'\]"),
+        ({"model": "Pop", "name": {}}, "settings: entry 1: name: expected a text, found {}"),
+        (
+            {"model": "Pop", "pretrain": "x"},
+            "entry 1: pretrain: expected keys and values, found 'x'",
+        ),
+        (
+            {"model": "Pop", "pretrain": {"dataset": [1]}},
+            "pretrain: dataset: entry 1: expected a text",
+        ),
+        ({"model": "Pop", 3: 4}, "settings: entry 1: expected a text as key, found 3"),
+    ],
+)
+def test_a_wrong_setting_is_named_by_its_place(
+    setting: dict[Any, Any], message: str, make_benchmark: Callable[..., Benchmark]
+) -> None:
+    with pytest.raises(UserError, match=message):
+        make_benchmark(setting)
+
+
 def test_two_settings_share_a_name_on_different_datasets(make_benchmark: Callable[..., Benchmark]) -> None:
     parts = [{"model": "FDSA", "datasets": [name], "selected_features": [name]} for name in ("a", "b")]
     assert len(make_benchmark(*parts).settings) == 2

@@ -127,7 +127,7 @@ def _is_flag(name: str) -> bool:
 
 
 def _words(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def match_users(scores: list[UserScores]) -> np.ndarray:
