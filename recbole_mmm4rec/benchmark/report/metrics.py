@@ -26,7 +26,7 @@ def smaller_is_better(metric: str) -> bool:
 
 
 def default_metrics(available: list[str]) -> list[str]:
-    """Recall and NDCG at the smallest and the largest cut-off; by default the first four metrics."""
+    """Recall and NDCG at the smallest and the largest cut-off; without them, the first four."""
     chosen = []
     for kind in _SHOWN_FIRST:
         cutoffs = sorted(cutoff for cutoff in map(_cutoff, available) if f"{kind}@{cutoff}" in available)

@@ -76,7 +76,7 @@ class UserFiles:
         path = self._folder / run.users if run.users else None
         if path is None or not path.is_file():
             if path is not None:
-                getLogger().warning("%s: not there, so %s is left out of results by user", path, run.key)
+                getLogger().warning("%s does not exist; %s is left out of results by user", path, run.key)
             return None
         return _rows(path, _arrays(path))
 

@@ -19,7 +19,7 @@ TABLE = Table(
 )
 
 
-def test_markdown_is_one_line_a_row() -> None:
+def test_markdown_has_one_line_per_row() -> None:
     lines = [line for line in table_markdown(TABLE).splitlines() if line.startswith("|")]
     assert len(lines) == 4
     unescaped = [re.findall(r"(?<!\\)\|", line) for line in lines]

@@ -7,8 +7,12 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 
 from recbole_mmm4rec.benchmark.report.section import Section
-from recbole_mmm4rec.benchmark.report.sections.ablation import ablation
-from recbole_mmm4rec.benchmark.report.sections.comparison import comparison, full_modality, overview
+from recbole_mmm4rec.benchmark.report.sections.comparison import (
+    ablation,
+    comparison,
+    full_modality,
+    overview,
+)
 from recbole_mmm4rec.benchmark.report.sections.convergence import convergence
 from recbole_mmm4rec.benchmark.report.sections.cost import cost
 from recbole_mmm4rec.benchmark.report.sections.groups import by_history, by_modality, by_popularity

@@ -1,12 +1,13 @@
-"""Settings side by side: the paper's Tables II and III, the subset of Table IV, and one row per setting."""
+"""Settings side by side: the paper's Tables II to IV, one row per setting, and variants as in Table VI."""
 
 from recbole_mmm4rec.benchmark.report import formatting
-from recbole_mmm4rec.benchmark.report.comparison import Comparison
+from recbole_mmm4rec.benchmark.report.comparison import Comparison, ranks
 from recbole_mmm4rec.benchmark.report.contrasts import LEVEL, NOT_SHOWN, Contrast, user_contrasts
-from recbole_mmm4rec.benchmark.report.metrics import written
+from recbole_mmm4rec.benchmark.report.metrics import smaller_is_better, written
 from recbole_mmm4rec.benchmark.report.section import Cell, Column, Row, Section, Table
 from recbole_mmm4rec.benchmark.report.sections.cells import (
     EPOCHS_TO_BEST,
+    MARKS,
     MARKS_NOTE,
     SECONDS_PER_EPOCH,
     measured,
@@ -51,6 +52,28 @@ def overview(study: Study) -> Section | None:
     notes = [MARKS_NOTE, seeds_note(comparison)]
     caption = "Test results and cost of every setting."
     return Section("Overview", [], [Table("overview", caption, "Setting", columns, rows, notes)])
+
+
+def ablation(study: Study) -> Section | None:
+    """Rows: the full model, then its variants; columns: metrics by dataset."""
+    full, variants = study.ours, _variants(study)
+    if full is None or not variants:
+        return None
+    runs = [run for run in study.results if run.setting in {full, *variants}]
+    labels = [full, *variants]
+    comparison = Comparison(runs, labels, dict.fromkeys(labels, ""), study.metrics, full)
+    table = Table(
+        "ablation",
+        f"{full} and its variants, test results.",
+        "Variant",
+        [Column(written(m), dataset) for dataset in comparison.datasets for m in comparison.metrics],
+        [Row(f"({n}) {label}", _variant_cells(comparison, label)) for n, label in enumerate(labels)],
+        [
+            f"In small print: relative change from {full}. Bold: best. Underlined: second.",
+            _means_note(comparison),
+        ],
+    )
+    return Section("Ablations", [], [table])
 
 
 def comparison_table(comparison: Comparison, contrasts: list[Contrast], name: str, caption: str) -> Table:
@@ -113,3 +136,40 @@ def _overview_rows(comparison: Comparison, dataset: str) -> list[Row]:
         Row(label, [*cells, *(measured(comparison, dataset, label, cost) for cost in COSTS)], dataset)
         for label, *cells in zip(labels, *results, strict=True)
     ]
+
+
+def _variants(study: Study) -> list[str]:
+    """Other settings of the same model, with results on a dataset on which the full model has some."""
+    ours = study.ours or ""
+    datasets = {run.dataset for run in study.results if run.setting == ours}
+    found = {run.setting for run in study.results if run.dataset in datasets}
+    mine = (label for label in study.settings if study.model_of[label] == study.model_of.get(ours))
+    return [label for label in mine if label in found and label != ours and label not in study.shortened]
+
+
+def _means_note(comparison: Comparison) -> str:
+    return seeds_note(comparison).replace("Mean ± standard deviation", "Means")
+
+
+def _variant_cells(comparison: Comparison, label: str) -> list[Cell]:
+    return [
+        _variant_cell(comparison, d, label, metric)
+        for d in comparison.datasets
+        for metric in comparison.metrics
+    ]
+
+
+def _variant_cell(comparison: Comparison, dataset: str, label: str, metric: str) -> Cell:
+    means = comparison.means(dataset, metric)
+    if label not in means:
+        return Cell(formatting.DASH)
+    mark = MARKS.get(ranks(means, metric).get(label, 2), "")
+    full = means.get(comparison.reference or "")
+    if label == comparison.reference or not full:
+        return Cell(formatting.value(means[label]), mark=mark)
+    change = (means[label] - full) / abs(full)
+    return Cell(
+        formatting.value(means[label]),
+        formatting.percent(-change if smaller_is_better(metric) else change),
+        mark,
+    )

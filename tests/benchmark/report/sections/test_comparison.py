@@ -1,4 +1,4 @@
-"""One row a setting, worked out by hand."""
+"""Rows per setting, worked out by hand."""
 
 from pathlib import Path
 
