@@ -1,4 +1,4 @@
-"""``--benchmark`` and ``--report``: flags to runs and a report."""
+"""``--benchmark`` and ``--report``: from flags to runs and a report."""
 
 import logging
 import sys
@@ -10,8 +10,8 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from recbole_mmm4rec.benchmark.expansion import Expansion
 from recbole_mmm4rec.benchmark.launchers import make_launcher
-from recbole_mmm4rec.benchmark.plan import RunPlan
 from recbole_mmm4rec.benchmark.results import RUNS, Results
+from recbole_mmm4rec.benchmark.run_plan import RunPlan
 from recbole_mmm4rec.benchmark.schedule import Schedule
 from recbole_mmm4rec.benchmark.spec import Benchmark, find_benchmark, refuse_own
 from recbole_mmm4rec.errors import UserError
@@ -24,17 +24,17 @@ PLAN = "plan.yaml"
 NOT_FOR_RUNS = {
     "model": "name the models in --benchmark",
     "nproc": "each run is one process; --workers=K does K runs at a time",
-    "resume": "the same command goes on where it stopped",
+    "resume": "the same command continues where it stopped",
     "checkpoint_dir": "--output names the folder",
 }
 LOGGER = logging.getLogger("recbole_mmm4rec")
 
 
 def benchmark_command(flags: dict[str, str]) -> int:
-    """Do what ``--benchmark`` asks, write the report, return 0; 1 when a run failed.
+    """Do the runs of ``--benchmark`` and write the report; return 0, or 1 if a run failed.
 
     Args:
-        flags: raw values by key; what is no flag of a benchmark goes to every run.
+        flags: raw values by key; keys that are not flags of a benchmark go to every run.
 
     Raises:
         UserError: bad input, before the first run starts.
@@ -62,7 +62,7 @@ def benchmark_command(flags: dict[str, str]) -> int:
 
 
 def report_command(folder: str) -> int:
-    """Write the report of a folder of results, and say where it lies.
+    """Write the report of a folder of results, and print its path.
 
     Raises:
         UserError: no results in the folder.
@@ -76,7 +76,7 @@ def report_command(folder: str) -> int:
 
 
 def describe(folder: Path, wanted: Benchmark, plans: list[RunPlan]) -> None:
-    """Write ``plan.yaml``: what is run, and what the report is told; runs of an older plan are not shown."""
+    """Write ``plan.yaml``: the runs and the choices for the report, which leaves out runs of older plans."""
     planned = {plan.setting for plan in plans}
     content = {
         "title": wanted.title,
@@ -99,7 +99,7 @@ def _names(text: str) -> list[str]:
 
 
 def _seeds(left: dict[str, str]) -> list[int]:
-    """``--seeds=2020,2021``; a single ``--seed`` means the same."""
+    """``--seeds=2020,2021``; ``--seed=2020`` adds one."""
     given = ",".join(filter(None, (left.pop("seeds", ""), left.pop("seed", ""))))
     return [_count("seeds", seed) for seed in _names(given)]
 

@@ -1,53 +1,66 @@
-"""The folder of a benchmark: ``runs.jsonl`` and what lies beside it."""
+"""The folder of a benchmark: ``runs.jsonl``, and a folder per run under ``runs``."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from recbole_mmm4rec.benchmark.plan import RunPlan
 from recbole_mmm4rec.benchmark.record import FINISHED
-from recbole_mmm4rec.benchmark.single_run import WEIGHTS, finished_run, run_folder
+from recbole_mmm4rec.benchmark.report.runs import Run
+from recbole_mmm4rec.benchmark.run_plan import RunPlan
+from recbole_mmm4rec.benchmark.schema import checked
 from recbole_mmm4rec.files import read_json_lines, write_json_lines
 from recbole_mmm4rec.quick_start.run_key import short_hash
 
 RUNS = "runs.jsonl"
+LOG, RECORD, USERS, WEIGHTS = "log.txt", "record.json", "users.npz", "model.pth"
+"""Files in a run's folder."""
 
 
 class Results:
-    """Records of the runs that are over, by key.
+    """Records of the runs that ended, by key.
 
-    The file is written anew with every record and renamed, so that it is whole whenever it is read.
+    The file is rewritten with every record and renamed, so that a reader always sees a whole file.
+
+    Raises:
+        UserError: a line of the file is a JSON object but not a record.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.rows = {row["key"]: row for row in read_json_lines(folder / RUNS) if "key" in row}
+        rows = [row for row in read_json_lines(folder / RUNS) if "key" in row]
+        for row in rows:
+            checked(Run, f"{folder / RUNS}, run {row['key']}", row)
+        self.rows = {row["key"]: row for row in rows}
 
     def add(self, record: dict[str, Any]) -> None:
-        """Add a record, in the place of an earlier one of the same run."""
+        """Add a record, replacing an earlier record of the same run."""
         self.rows[record["key"]] = record
         self._write()
 
     def keep_those_of(self, plans: Iterable[RunPlan]) -> None:
-        """Leave out runs of settings that are now other ones, or gone; other seeds of the same ones stay.
+        """Leave out runs of settings that were changed or removed; other seeds of the same settings stay.
 
-        Their own folders remain, so that nothing is repeated when they are wanted again.
+        The folders of the runs remain, so that nothing is repeated when they are wanted again.
         """
         wanted = {_identity(plan.setting, plan.dataset, plan.config) for plan in plans}
         kept = {
             key: row
             for key, row in self.rows.items()
-            if _identity(row["setting"], row["dataset"], row["config"]) in wanted
+            if _identity(row["setting"], row["dataset"], row.get("config") or {}) in wanted
         }
         if kept != self.rows:
             self.rows = kept
             self._write()
 
     def take_up(self, plan: RunPlan) -> bool:
-        """Whether a run is finished; its record is then there under the plan's own label.
+        """Whether a run is finished; if so, its record is now listed under the plan's label.
 
-        Its own folder decides, so that deleting that repeats the run. It may have been finished under another
-        label, or by a process that was killed before it could say so.
+        The run's folder decides, so that deleting the folder repeats the run. The run may have finished under
+        another label, or in a process that was killed before it could list the record.
+
+        Raises:
+            UserError: the folder has a file that is not a record.
         """
         record = finished_run(self.folder, plan.key)
         if record is None or record["status"] != FINISHED:
@@ -63,6 +76,26 @@ class Results:
         write_json_lines(self.folder / RUNS, list(self.rows.values()))
 
 
+def run_folder(folder: Path, key: str) -> Path:
+    """The folder of a run's log and files."""
+    return folder / "runs" / key
+
+
+def finished_run(folder: Path, key: str) -> dict[str, Any] | None:
+    """The record of a run that ended, finished or failed; None if there is none that is readable as JSON.
+
+    Raises:
+        UserError: the file is not a record.
+    """
+    path = run_folder(folder, key) / RECORD
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    checked(Run, str(path), record)
+    return record
+
+
 def _identity(setting: str, dataset: str, config: dict[str, Any]) -> str:
-    """What runs share that differ by seed alone."""
+    """What runs that differ only by seed have in common."""
     return short_hash([setting, dataset, {key: value for key, value in config.items() if key != "seed"}])

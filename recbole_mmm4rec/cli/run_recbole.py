@@ -64,7 +64,7 @@ def _commands(package: str) -> Any:
 
 def _train(flags: dict[str, str]) -> None:
     # imported late: --help and --version need neither torch nor RecBole's trainers
-    from recbole_mmm4rec.benchmark import growth, paper_size, step_costs
+    from recbole_mmm4rec.benchmark import growth, pretraining_costs, step_costs
     from recbole_mmm4rec.quick_start.processes import run_in_processes
     from recbole_mmm4rec.training.allocator import keep_memory
 
@@ -80,7 +80,7 @@ def _train(flags: dict[str, str]) -> None:
     elif bench == GROWTH:
         sys.stdout.write(growth.table(growth.run()))
     elif bench == PRETRAINING:
-        sys.stdout.write(paper_size.run())
+        sys.stdout.write(pretraining_costs.run())
     else:
         steps = DEFAULT_STEPS if bench == TRUE else _whole_number("bench", bench)
         step_costs.run(**call, steps=steps)

@@ -9,8 +9,9 @@ import pytest
 from recbole import data as recbole_data
 
 from recbole_mmm4rec.benchmark import single_run
-from recbole_mmm4rec.benchmark.plan import RunPlan
-from recbole_mmm4rec.benchmark.single_run import do_run, finished_run, run_folder
+from recbole_mmm4rec.benchmark.results import finished_run, run_folder
+from recbole_mmm4rec.benchmark.run_plan import RunPlan
+from recbole_mmm4rec.benchmark.single_run import do_run
 from recbole_mmm4rec.benchmark.user_rows import token_hashes
 from recbole_mmm4rec.quick_start import run
 from tests.benchmark.conftest import OURS, SASREC, MakePlans

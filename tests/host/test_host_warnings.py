@@ -9,7 +9,7 @@ import warnings
 before = warnings.filters[:]
 import recbole_mmm4rec
 print(warnings.filters == before)
-from recbole_mmm4rec.cli import main
+from recbole_mmm4rec.cli.run_recbole import main
 main(["--version"])
 print([rule[0] for rule in warnings.filters if rule not in before])
 import subprocess, sys

@@ -1,4 +1,4 @@
-"""Metrics: how they are written, which way is better, and their value for one test row from its rank."""
+"""Metrics: how they are written, which direction is better, and their value for a test row from its rank."""
 
 import numpy as np
 from recbole.evaluator.register import smaller_metrics
@@ -21,12 +21,12 @@ def written(metric: str) -> str:
 
 
 def smaller_is_better(metric: str) -> bool:
-    """Whether a smaller value is the better one, as RecBole says."""
+    """Whether a smaller value is better, as RecBole defines."""
     return metric.partition("@")[0] in smaller_metrics
 
 
 def default_metrics(available: list[str]) -> list[str]:
-    """Recall and NDCG at the smallest and the largest cut-off; the first four where neither was measured."""
+    """Recall and NDCG at the smallest and the largest cut-off; without them, the first four."""
     chosen = []
     for kind in _SHOWN_FIRST:
         cutoffs = sorted(cutoff for cutoff in map(_cutoff, available) if f"{kind}@{cutoff}" in available)
@@ -35,14 +35,14 @@ def default_metrics(available: list[str]) -> list[str]:
 
 
 def row_values(metric: str, rank: np.ndarray) -> np.ndarray | None:
-    """Value of a metric for each row with one right item, whose average is RecBole's value.
+    """Value of a metric for each row with one target item; the mean over rows is RecBole's value.
 
     Args:
         metric: lower-case name with its cut-off.
-        rank: (n,) ranks of the right items, counted from 0.
+        rank: (n,) ranks of the target items, counted from 0.
 
     Returns:
-        (n,) float64, or None where ranks do not give the metric.
+        (n,) float64, or None if ranks do not determine the metric.
     """
     kind, cutoff = metric.partition("@")[0], _cutoff(metric)
     if not cutoff:

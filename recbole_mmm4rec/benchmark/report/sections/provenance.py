@@ -1,17 +1,37 @@
-"""What was run, exactly: versions, every run, the changes of each setting, and whole configurations."""
+"""What was run: failed runs, versions, every run, the changes of each setting, whole configurations."""
 
 import json
 
 from recbole_mmm4rec.benchmark.report import formatting
 from recbole_mmm4rec.benchmark.report.metrics import written
-from recbole_mmm4rec.benchmark.report.run import Run
-from recbole_mmm4rec.benchmark.report.section import Folded, Section
+from recbole_mmm4rec.benchmark.report.runs import Run
+from recbole_mmm4rec.benchmark.report.section import Cell, Column, Folded, Row, Section, Table
 from recbole_mmm4rec.benchmark.report.study import Study
-from recbole_mmm4rec.benchmark.report.table import Cell, Column, Row, Table
+
+FAILURE_COLUMNS = [
+    Column("Model", number=False),
+    Column("Seed"),
+    Column("Run", number=False),
+    Column("Error", number=False),
+]
+
+
+def failures(study: Study) -> Section | None:
+    """One row per failed run, with the reason."""
+    if not study.failed:
+        return None
+    rows = [Row(run.setting, _failure_cells(run), run.dataset) for run in study.failed]
+    caption = "Failed runs; no mean above includes them."
+    return Section("Failed runs", [], [Table("failures", caption, "Setting", FAILURE_COLUMNS, rows)])
+
+
+def _failure_cells(run: Run) -> list[Cell]:
+    seed = formatting.DASH if run.seed is None else str(run.seed)
+    return [Cell(run.model), Cell(seed), Cell(run.key), Cell(run.error or formatting.DASH)]
 
 
 def provenance(study: Study) -> Section:
-    """Folded, as it is long."""
+    """Versions, settings, runs and configurations; folded, because it is long."""
     blocks: list[Table | Folded] = [_versions(study.runs), _settings(study.runs), _runs(study)]
     return Section("Versions and configurations", [], [*blocks, *_configurations(study.runs)], folded=True)
 
@@ -75,7 +95,7 @@ def _run_cells(run: Run, metric: str) -> list[Cell]:
 
 
 def _configurations(runs: list[Run]) -> list[Folded]:
-    """The first run's configuration of every setting on every dataset."""
+    """The configuration of the first run of every setting on every dataset."""
     first: dict[tuple[str, str], Run] = {}
     for run in runs:
         first.setdefault((run.dataset, run.setting), run)
