@@ -15,6 +15,7 @@ from torch import Tensor
 
 from recbole_mmm4rec.columns import PAD, TEXT
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.model.interface import TrainingHooks
 from recbole_mmm4rec.model.shared_table import SharedTable
 from recbole_mmm4rec.nn.buckets import in_buckets
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
@@ -28,24 +29,18 @@ PRESENT = "present"
 """Entry of a table beside the vectors, where a model needs it: (n, M) bool, which modalities an item has."""
 
 
-class MultiModalRecommender(SequentialRecommender):
+class MultiModalRecommender(TrainingHooks, SequentialRecommender):
     """Base of the package's models; a subclass gives ``item_table``, ``encode`` and ``candidates``.
 
     Class attributes:
         trims_history: batches come as wide as their longest history, not as ``MAX_ITEM_LIST_LENGTH``.
         modalities: feature files that the model can use.
-        item_bound: prefixes of state entries that belong to one dataset's items and never move to another.
-        immovable: those of them that do not move to the same items either (``load_item_tables``).
-        frozen_after_transfer: prefixes of parameters that stay as pre-trained in fine-tuning.
-        ranks_in_pretraining: pre-training learns to score items, so that held-out ones can choose its epoch.
+        item_bound, immovable, frozen_after_transfer, ranks_in_pretraining: what the trainer asks, see
+            :class:`~recbole_mmm4rec.model.interface.TrainedModel`.
     """
 
     trims_history: ClassVar[bool] = True
     modalities: ClassVar[tuple[str, ...]] = ()
-    item_bound: tuple[str, ...] = ()
-    immovable: ClassVar[tuple[str, ...]] = ()
-    frozen_after_transfer: tuple[str, ...] = ()  # a configuration may empty it
-    ranks_in_pretraining: ClassVar[bool] = True
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)

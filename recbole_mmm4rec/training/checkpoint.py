@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from recbole_mmm4rec.errors import ResumeError, UserError
+from recbole_mmm4rec.model.interface import hooks_of
 
 FORMAT = "recbole_mmm4rec/1"
 
@@ -64,11 +65,11 @@ def describe(config: Any, model: Any, tokens: list[str]) -> dict[str, Any]:
 
     Args:
         config: RecBole's ``Config``, or a plain mapping.
-        model: the model; ``transfer_signature`` is read when it has one.
+        model: the model, whose ``transfer_signature`` is stored.
         tokens: item tokens in row order.
     """
     values = getattr(config, "final_config_dict", config)
-    signature = model.transfer_signature() if hasattr(model, "transfer_signature") else {}
+    signature = hooks_of(model).transfer_signature()
     return {
         "format": FORMAT,
         "config": json.dumps(dict(values), default=str, sort_keys=True),

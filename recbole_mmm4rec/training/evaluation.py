@@ -20,6 +20,7 @@ from recbole.model.abstract_recommender import AbstractRecommender
 from torch import Tensor
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.model.interface import hooks_of
 from recbole_mmm4rec.training import distributed
 
 _WORD = 8  # bytes of an int64
@@ -134,7 +135,7 @@ class FullRanking:
         self.n_items = n_items
         self.chunk = int(chunk or DEFAULT_CHUNK)
         self.counter = RankCounter(n_items - 1, depth)
-        matrix = model.item_matrix() if hasattr(model, "item_matrix") else None
+        matrix = hooks_of(model).item_matrix()
         self.items: Tensor | None = None if matrix is None else matrix[1:].float().T
 
     def ranks(self, interaction: Any, targets: Tensor) -> Tensor:

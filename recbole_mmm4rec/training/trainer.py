@@ -1,6 +1,6 @@
 """RecBole's trainer with what it lacks: NAdam, accumulation, bf16, exact resume and fast full ranking."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from time import time
@@ -15,6 +15,7 @@ from torch.utils.data.distributed import DistributedSampler
 from tqdm import tqdm
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.model.interface import TrainedModel, hooks_of
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint import read_checkpoint
 from recbole_mmm4rec.training.evaluation import (
@@ -51,6 +52,11 @@ class MultiModalTrainer(GatheringEvaluation, ResumableTrainer):
         self.last_ranks: np.ndarray | None = None
 
     @property
+    def hooks(self) -> TrainedModel:
+        """What the model brings to its training; the defaults for RecBole's models."""
+        return hooks_of(self.model)
+
+    @property
     def optimizer_steps(self) -> int:
         """Optimiser steps taken so far, those before a resume included."""
         return self.record.steps
@@ -74,7 +80,7 @@ class MultiModalTrainer(GatheringEvaluation, ResumableTrainer):
         Raises:
             UserError: a loss that is not a number (names epoch and batch), or a resumed run on other items.
         """
-        if self.config["stage"] == "pretrain" and not getattr(self.model, "ranks_in_pretraining", True):
+        if self.config["stage"] == "pretrain" and not self.hooks.ranks_in_pretraining:
             valid_data = None
         self._begin_run(train_data, bool(valid_data) and self.eval_step > 0, saved)
         if self._is_finished():
@@ -92,7 +98,7 @@ class MultiModalTrainer(GatheringEvaluation, ResumableTrainer):
         learner = str(kwargs.pop("learner", self.learner)).lower()
         rate = kwargs.pop("learning_rate", self.learning_rate)
         decay = float(kwargs.pop("weight_decay", self.weight_decay) or 0.0)
-        params = kwargs.pop("params", None) or self._parameter_groups(decay)
+        params = kwargs.pop("params", None) or self.hooks.parameter_groups(decay)
         if learner not in LEARNERS:
             raise UserError(f"learner: {learner!r} is not one of {', '.join(LEARNERS)}")
         if learner == "nadam":
@@ -100,11 +106,6 @@ class MultiModalTrainer(GatheringEvaluation, ResumableTrainer):
         return super()._build_optimizer(
             params=params, learner=learner, learning_rate=rate, weight_decay=decay
         )
-
-    def _parameter_groups(self, weight_decay: float) -> Iterable[Any]:
-        if hasattr(self.model, "parameter_groups"):
-            return self.model.parameter_groups(weight_decay)
-        return self.model.parameters()
 
     def _train_epoch(
         self,
@@ -119,7 +120,7 @@ class MultiModalTrainer(GatheringEvaluation, ResumableTrainer):
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.enable_scaler)
         batches = self._batches(train_data, epoch_idx, show_progress)
         while group := list(islice(batches, self.accumulation_steps)):
-            with self._shared_item_table() if len(group) > 1 else nullcontext():
+            with self.hooks.shared_item_table() if len(group) > 1 else nullcontext():
                 for interaction in group:
                     with self._autocast():
                         loss = (loss_func or self.model.calculate_loss)(interaction.to(self.device))
@@ -135,8 +136,7 @@ class MultiModalTrainer(GatheringEvaluation, ResumableTrainer):
             train_data.sampler.set_epoch(epoch_idx)
         self.optimizer.zero_grad()
         self.model.train()
-        if hasattr(self.model, "before_epoch"):
-            self.model.before_epoch(epoch_idx)
+        self.hooks.before_epoch(epoch_idx)
 
     def _batches(self, train_data: Any, epoch_idx: int, show_progress: bool) -> Iterator[Any]:
         if not show_progress:
@@ -197,7 +197,7 @@ class MultiModalTrainer(GatheringEvaluation, ResumableTrainer):
             self._load_best(model_file or self.saved_model_file)
         self.last_ranks = None
         show_progress = show_progress and distributed.rank() == 0
-        with self._shared_item_table():
+        with self.hooks.shared_item_table():
             if not counting_suffices(self.config["metrics"], eval_data, self.model):
                 return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
             ranks = self._rank_all(eval_data, show_progress)
@@ -205,10 +205,6 @@ class MultiModalTrainer(GatheringEvaluation, ResumableTrainer):
         result = RankEvaluator(self.config)(ranks)
         self.wandblogger.log_eval_metrics(result, head="eval")
         return result
-
-    def _shared_item_table(self) -> AbstractContextManager[Any]:
-        """The model's own context in which it makes its item table once, when it has one."""
-        return getattr(self.model, "shared_item_table", nullcontext)()
 
     def _rank_all(self, eval_data: Any, show_progress: bool) -> Tensor:
         self.model.eval()

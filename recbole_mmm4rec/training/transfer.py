@@ -16,6 +16,7 @@ from torch import Tensor
 
 from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.model.interface import hooks_of
 from recbole_mmm4rec.training.checkpoint import RELEASED, Checkpoint, item_tokens, read_checkpoint
 
 _NUMBERED = re.compile(r"^(.*?)\.(\d+)\.")
@@ -66,15 +67,16 @@ def load_pretrained(model: Any, path: str, dataset: Any, load_item_tables: bool 
     """
     checkpoint = read_checkpoint(path)
     state, own = _state_for(model, checkpoint), model.state_dict()
-    bound = tuple(getattr(model, "item_bound", ()))
+    hooks = hooks_of(model)
+    bound = tuple(hooks.item_bound)
     moving = {name: value for name, value in state.items() if not name.startswith(bound)}
-    immovable = tuple(getattr(model, "immovable", ()))
+    immovable = tuple(hooks.immovable)
     tables = {
         name: value
         for name, value in state.items()
         if name in own and name.startswith(bound) and not name.startswith(immovable)
     }
-    _check_signature(path, checkpoint.signature, _signature(model))
+    _check_signature(path, checkpoint.signature, hooks.transfer_signature())
     _check_shapes(path, moving, own)
     report = TransferReport()
     _move(moving, own, report)
@@ -87,20 +89,13 @@ def load_pretrained(model: Any, path: str, dataset: Any, load_item_tables: bool 
     return report
 
 
-def _signature(model: Any) -> dict[str, Any]:
-    return model.transfer_signature() if hasattr(model, "transfer_signature") else {}
-
-
 def _state_for(model: Any, checkpoint: Checkpoint) -> dict[str, Tensor]:
     """The checkpoint's entries under the model's names."""
     if checkpoint.kind != RELEASED:
         return checkpoint.state_dict
-    if not hasattr(type(model), "convert_released"):
-        name = type(model).__name__
-        raise UserError(f"{checkpoint.path}: a checkpoint of the released MMM4Rec code, not for {name}")
     try:
-        return type(model).convert_released(checkpoint.state_dict)
-    except (ValueError, KeyError) as error:
+        return hooks_of(model).convert_released(checkpoint.state_dict)
+    except (UserError, ValueError, KeyError) as error:
         raise UserError(f"{checkpoint.path}: {error}") from None
 
 
@@ -181,7 +176,7 @@ def _finish(
 ) -> None:
     report.left = {name: value.numel() for name, value in state.items() if name not in report.moved}
     report.fresh = {name: value.numel() for name, value in own.items() if name not in report.moved}
-    frozen = tuple(getattr(model, "frozen_after_transfer", ()))
+    frozen = tuple(hooks_of(model).frozen_after_transfer)
     for name, parameter in model.named_parameters():
         if frozen and name.startswith(frozen) and name in report.moved:  # what is fresh has to learn
             parameter.requires_grad_(False)

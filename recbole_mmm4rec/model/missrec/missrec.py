@@ -34,7 +34,7 @@ class MISSRec(MultiModalRecommender):
     """Multi-modal interests. Keys: ``properties/model/MISSRec.yaml``."""
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT, IMAGE)
-    immovable: ClassVar[tuple[str, ...]] = ("interests.",)  # numbers of clusters that the adapters made
+    immovable: tuple[str, ...] = ("interests.",)  # numbers of clusters that the adapters made
     frozen_after_transfer: tuple[str, ...] = ("encoder.transformer.", "encoder.input.position.")
 
     def __init__(self, config: Any, dataset: Any) -> None:

@@ -35,7 +35,7 @@ class MMSRec(MultiModalRecommender):
     """Masked prediction with pictures and texts. Keys: ``properties/model/MMSRec.yaml``."""
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT, IMAGE)
-    ranks_in_pretraining: ClassVar[bool] = False  # users are read at a mask token, which learns later
+    ranks_in_pretraining: bool = False  # users are read at a mask token, which learns later
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)

@@ -43,7 +43,7 @@ class S3RecT(SelfAttentiveRecommender):
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT,)
     item_bound: tuple[str, ...] = ("table.embedding.",)
-    ranks_in_pretraining: ClassVar[bool] = False
+    ranks_in_pretraining: bool = False
 
     table: MaskableTable
     encoder: TransformerEncoder

@@ -23,7 +23,7 @@ class VQRec(CosineRecommender):
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT,)
     item_bound: tuple[str, ...] = ()
-    immovable: ClassVar[tuple[str, ...]] = ("permutation.", "folded")  # between two quantisers
+    immovable: tuple[str, ...] = ("permutation.", "folded")  # between two quantisers
 
     table: QuantisedTable
     folded: Tensor
