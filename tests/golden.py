@@ -15,8 +15,9 @@ SHIPPED = Path(__file__).parent / "model" / "golden"
 SHARED = Path(__file__).parents[2] / "shared" / "golden"
 FOLDER = Path(os.environ.get("MMM4REC_GOLDEN") or (SHARED if SHARED.is_dir() else SHIPPED))
 TOLERANCE = 1e-4
-GRADIENT_FLOOR = 1e-2
-"""The smallest scale of a gradient, as a share of the model's largest: 1e-6 of it is float32 rounding."""
+GRADIENT_FLOOR = 3e-2
+"""The smallest scale of a gradient, as a share of the model's largest: 3e-6 of that is what float32 rounding
+reaches in a deep model, on whichever processor."""
 
 listeners: list[Callable[[str, int, float], None]] = []
 """Called with the name, the count of numbers and the error of every comparison."""

@@ -199,7 +199,7 @@ def test_histories_of_items_without_categories_lose_nothing() -> None:
     interaction = builders.batch(
         torch.tensor([[3, 6]]), torch.tensor([2]), torch.tensor([4]), torch.zeros(1, LENGTH)
     )
-    assert losses(model, interaction)["cp"] == 0
+    assert losses(model, interaction)["cp"].abs() < 1e-12
 
 
 def test_without_a_category_field_nothing_is_predicted() -> None:
@@ -226,7 +226,7 @@ def test_a_column_of_single_categories_serves_too() -> None:
     single = data()
     single.item_feat["genre"] = torch.arange(ITEMS) % (CATEGORIES + 1)
     model = make(dataset=single)
-    assert model.categories.categories.matrix[8].sum() == 0
+    assert not model.categories.categories.matrix[8].any()
     assert model.categories.categories.matrix[9].nonzero().tolist() == [[0]]
 
 
