@@ -128,7 +128,7 @@ class SelfAttention(nn.Module):
         return self.layer_norm(asked + self.dropout(self.out(mixed.transpose(1, 2).flatten(2))))
 
 
-def start_as_torch(modules: Iterable[nn.Module], alike: bool = False) -> None:
+def start_attentions_as_torch(modules: Iterable[nn.Module], alike: bool = False) -> None:
     """:meth:`SelfAttention.start_as_torch` for every attention among ``modules``.
 
     Args:

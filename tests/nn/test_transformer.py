@@ -15,7 +15,7 @@ from recbole_mmm4rec.nn.transformer import (
     additive,
     causal_mask,
     key_mask,
-    start_as_torch,
+    start_attentions_as_torch,
 )
 from tests.model import first_values
 
@@ -121,10 +121,10 @@ def test_hidden_sequences_add_only_the_output_bias() -> None:
 
 
 @pytest.mark.parametrize("alike", [False, True])
-def test_attention_may_start_as_torchs(alike: bool) -> None:
+def test_attention_may_start_attentions_as_torchs(alike: bool) -> None:
     torch.manual_seed(0)
     stack = TransformerStack(TransformerSettings(width=60, inner=20, heads=3, layers=2))
-    start_as_torch(stack.modules(), alike)
+    start_attentions_as_torch(stack.modules(), alike)
     theirs = torch.nn.MultiheadAttention(60, 3).in_proj_weight
     first, second = (layer.attention for layer in stack.layers)
     bound = (6 / (60 + 3 * 60)) ** 0.5

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from recbole_mmm4rec.columns import ID, IMAGE, PAD, TEXT
@@ -25,9 +25,9 @@ from recbole_mmm4rec.nn.buckets import in_buckets
 from recbole_mmm4rec.nn.id_table import IdTable, look_up
 from recbole_mmm4rec.nn.item_table import ModalityTable
 from recbole_mmm4rec.nn.losses import full_catalogue_loss, in_batch_loss
-from recbole_mmm4rec.nn.parameters import initialise
+from recbole_mmm4rec.nn.parameters import initialise, start_as_torch
 from recbole_mmm4rec.nn.scoring import FUSIONS
-from recbole_mmm4rec.nn.transformer import ATTENTION_STARTS, start_as_torch
+from recbole_mmm4rec.nn.transformer import ATTENTION_STARTS, start_attentions_as_torch
 
 
 class MISSRec(MultiModalRecommender):
@@ -61,12 +61,10 @@ class MISSRec(MultiModalRecommender):
 
     def _start_as_torch(self, config: Any) -> None:
         """First values of torch's own layers instead, where the keys ask for them."""
-        if chosen(config, "adapter_init", ("normal", "torch")) == "torch":
-            for adapter in self.table.adapters.values():
-                assert isinstance(adapter, nn.Linear)
-                adapter.reset_parameters()
-        if chosen(config, "attention_init", ATTENTION_STARTS) == "xavier":
-            start_as_torch(self.encoder.modules())
+        if chosen(config, "adapter_start", ("normal", "torch")) == "torch":
+            start_as_torch(self.table.adapters)
+        if chosen(config, "attention_start", ATTENTION_STARTS) == "xavier":
+            start_attentions_as_torch(self.encoder.modules())
 
     def _build_rest(self, config: Any) -> None:
         ratio = config["pretrain_interest_ratio" if self.pretraining else "interest_ratio"]

@@ -23,7 +23,7 @@ from recbole_mmm4rec.nn.id_table import look_up
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
 from recbole_mmm4rec.nn.losses import full_catalogue_loss
 from recbole_mmm4rec.nn.parameters import initialise
-from recbole_mmm4rec.nn.transformer import ATTENTION_STARTS, start_as_torch
+from recbole_mmm4rec.nn.transformer import ATTENTION_STARTS, start_attentions_as_torch
 
 ITEM = "item"
 """Entry of a step's table beside the tokens: candidate vectors (n, D)."""
@@ -55,8 +55,8 @@ class MMSRec(MultiModalRecommender):
         self.contrast_chunk = config["contrast_chunk"]
         self.keep_absent = chosen(config, "contrast_absent", ("leave_out", "constant")) == "constant"
         initialise(self, config["initializer_range"])
-        if chosen(config, "attention_init", ATTENTION_STARTS) == "xavier":
-            start_as_torch(self.encoder.modules(), alike=True)
+        if chosen(config, "attention_start", ATTENTION_STARTS) == "xavier":
+            start_attentions_as_torch(self.encoder.modules(), alike=True)
 
     # Items -----------------------------------------------------------------------------------------------
 

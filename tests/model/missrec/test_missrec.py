@@ -376,7 +376,7 @@ def test_features_survive_construction() -> None:
     "key",
     [
         *("clustering", "item_mm_fusion", "seq_mm_fusion", "regularised_slots", "view_pictures"),
-        *("single_modality_ids", "adapter_init", "attention_init"),
+        *("single_modality_ids", "adapter_start", "attention_start"),
     ],
 )
 def test_an_unknown_choice_is_one_clear_error(key: str) -> None:
