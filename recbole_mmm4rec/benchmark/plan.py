@@ -18,6 +18,7 @@ class RunPlan:
         changes: those of them that differ from the model's defaults.
         config: final values, as JSON has them.
         pretrain: the run whose weights it starts from.
+        task: :func:`recbole_mmm4rec.host.run_key.task_key`, which other code leaves as it is.
     """
 
     key: str
@@ -30,6 +31,7 @@ class RunPlan:
     changes: dict[str, Any]
     config: dict[str, Any]
     pretrain: RunPlan | None = None
+    task: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""

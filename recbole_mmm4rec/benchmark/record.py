@@ -20,6 +20,7 @@ def blank_record(plan: RunPlan) -> dict[str, Any]:
     """The fields of a run that is over, before anything about its outcome is known."""
     return {
         "key": plan.key,
+        "task": plan.task,
         "model": plan.model,
         "dataset": plan.dataset,
         "setting": plan.setting,

@@ -28,6 +28,7 @@ from recbole_mmm4rec.quick_start.whole_run import check_topk
 from recbole_mmm4rec.selection import select_or_continue
 
 LOG, RECORD, USERS, WEIGHTS = "log.txt", "record.json", "users.npz", "model.pth"
+RUN_FOLDERS = "runs"
 CHECKPOINTS, TENSORBOARD = "saved", "log_tensorboard"
 
 
@@ -59,7 +60,7 @@ def do_run(plan: RunPlan, folder: Path) -> dict[str, Any]:
 
 def run_folder(folder: Path, key: str) -> Path:
     """Where a run keeps its log and its files."""
-    return folder / "runs" / key
+    return folder / RUN_FOLDERS / key
 
 
 def finished_run(folder: Path, key: str) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from tests.conftest import ITEMS
 FIELDS = [
     *(
         "key",
+        "task",
         "model",
         "dataset",
         "setting",
