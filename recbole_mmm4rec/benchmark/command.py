@@ -11,7 +11,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from recbole_mmm4rec.benchmark.expansion import Expansion
 from recbole_mmm4rec.benchmark.launchers import make_launcher
 from recbole_mmm4rec.benchmark.results import RUNS, Results
-from recbole_mmm4rec.benchmark.run_plan import RunPlan
+from recbole_mmm4rec.benchmark.run_plan import RunPlan, with_pretraining
 from recbole_mmm4rec.benchmark.schedule import Schedule
 from recbole_mmm4rec.benchmark.spec import Benchmark, find_benchmark, refuse_own
 from recbole_mmm4rec.errors import UserError
@@ -45,18 +45,21 @@ def benchmark_command(flags: dict[str, str]) -> int:
     wanted = wanted.narrowed(_names(left.pop("dataset", "")), _seeds(left))
     workers, launcher = _count("workers", left.pop("workers", "1")), left.pop("launcher", "process")
     folder = Path(left.pop("output", f"{OUTPUT}/{wanted.name}")).resolve()
+    keep = _switch("keep_results", left.pop("keep_results", "False"))
     refuse_beside("benchmark", left, NOT_FOR_RUNS)
     files = left.pop("config_files", "")
     shared = read_config_files(files.split())
     refuse_own(files, "the config file", shared)
     wanted.common.update(shared)
-    expansion = Expansion(wanted, left)
+    expansion = Expansion(wanted, left, Results(folder).finished_tasks() if keep else {})
     plans = expansion.plans()
     for line in expansion.skipped:
         LOGGER.warning(line)
     with locked(folder), logging_redirect_tqdm():
+        results = Results(folder)
+        _report_other_code(results, plans, keep)
         describe(folder, wanted, plans)
-        failed = Schedule(plans, Results(folder), make_launcher(launcher, folder, workers), workers).work()
+        failed = Schedule(plans, results, make_launcher(launcher, folder, workers), workers).work()
     report_command(str(folder))
     return 1 if failed else 0
 
@@ -87,6 +90,24 @@ def describe(folder: Path, wanted: Benchmark, plans: list[RunPlan]) -> None:
         "report": wanted.report,
     }
     write_text(folder / PLAN, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+
+
+def _report_other_code(results: Results, plans: list[RunPlan], keep: bool) -> None:
+    """Say what becomes of results of another version of the package, of RecBole or of PyTorch."""
+    number = len(results.of_other_code(with_pretraining(plans)))
+    if number and keep:
+        LOGGER.warning("%d finished runs are of other code or versions and are kept: --keep_results", number)
+    elif number:
+        LOGGER.warning(
+            "%d finished runs are of other code or versions and run again; --keep_results=True keeps them",
+            number,
+        )
+
+
+def _switch(flag: str, text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise UserError(f"--{flag} expects True or False, got '{text}'")
+    return text.lower() == "true"
 
 
 def _log_to_console() -> None:

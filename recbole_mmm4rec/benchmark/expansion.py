@@ -22,7 +22,7 @@ from recbole_mmm4rec.host.config_checks import documented_keys, known_keys
 from recbole_mmm4rec.host.datasets import make_dataset
 from recbole_mmm4rec.host.flags import typed_values
 from recbole_mmm4rec.host.value_checks import check_seed, evaluated_metrics
-from recbole_mmm4rec.quick_start.run_key import run_key, settings_of
+from recbole_mmm4rec.quick_start.run_key import run_key, settings_of, task_key
 from recbole_mmm4rec.training.plain import plain_config
 
 PRETRAIN = "pretrain."
@@ -38,6 +38,7 @@ class Expansion:
         benchmark: what is to be run.
         flags: raw values by key, for every run whose model knows the key; the values of a setting take
             precedence. Keys with the prefix ``pretrain.`` apply to every pre-training.
+        kept: keys by task of results that stand for a run, whatever code they are of.
 
     Attributes:
         skipped: a line per setting that cannot run on a dataset, which says what to do.
@@ -45,6 +46,7 @@ class Expansion:
 
     benchmark: Benchmark
     flags: dict[str, str] = field(default_factory=dict)
+    kept: Mapping[str, str] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
 
     def plans(self) -> list[RunPlan]:
@@ -89,8 +91,26 @@ class Expansion:
             self.skipped.append(f"skipped: '{setting.name}' on {dataset}: {why_not}")
             return
         for seed in self.benchmark.seeds:
-            source = _plan(before, f"{setting.model}, pre-training", seed) if before else None
-            yield _plan(_Made(config, values), setting.name, seed, source)
+            source = self._plan(before, f"{setting.model}, pre-training", seed) if before else None
+            yield self._plan(_Made(config, values), setting.name, seed, source)
+
+    def _plan(self, made: "_Made", label: str, seed: int, before: RunPlan | None = None) -> RunPlan:
+        config, values = made.config, dict(made.values)
+        config["seed"] = values["seed"] = values.get("seed", seed)
+        task = task_key(config, before.task if before else None)
+        return RunPlan(
+            key=self.kept.get(task) or run_key(config, before.key if before else None),
+            model=config["model"],
+            dataset=config["dataset"],
+            setting=label,
+            seed=values["seed"],
+            stage=config["stage"],
+            values=values,
+            changes=_changes(config, values),
+            config=_shown(config),
+            pretrain=before,
+            task=task,
+        )
 
     def _pretraining(
         self, setting: Setting, pretrain: Pretraining, target: str
@@ -184,19 +204,18 @@ class _Made:
     values: dict[str, Any]
 
 
-def _plan(made: _Made, label: str, seed: int, before: RunPlan | None = None) -> RunPlan:
-    config, values = made.config, dict(made.values)
-    config["seed"] = values["seed"] = values.get("seed", seed)
-    model, dataset = config["model"], config["dataset"]
-    final, usual = settings_of(config), _defaults(model, dataset, values.get("data_path"))
-    changes = {key: final[key] for key in values if key in final and final[key] != usual.get(key)}
-    changes.pop("seed", None)
+def _changes(config: RunConfig, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Given values that differ from the model's defaults."""
+    final, usual = settings_of(config), _defaults(config["model"], config["dataset"], values.get("data_path"))
+    changed = (key for key in values if key in final and final[key] != usual.get(key))
+    return {key: final[key] for key in changed if key != "seed"}
+
+
+def _shown(config: RunConfig) -> dict[str, Any]:
+    """Final values as a record has them."""
     plain = plain_config(config.final_config_dict)
     plain.pop("checkpoint_dir", None)
-    key = run_key(config, before.key if before else None)
-    return RunPlan(
-        key, model, dataset, label, values["seed"], config["stage"], values, changes, plain, before
-    )
+    return plain
 
 
 @lru_cache(maxsize=256)

@@ -22,6 +22,7 @@ def blank_record(plan: RunPlan) -> dict[str, Any]:
     """The fields of a run, before anything is known about its outcome."""
     return {
         "key": plan.key,
+        "task": plan.task,
         "model": plan.model,
         "dataset": plan.dataset,
         "setting": plan.setting,

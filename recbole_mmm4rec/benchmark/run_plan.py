@@ -18,6 +18,7 @@ class RunPlan:
         changes: the values that differ from the model's defaults.
         config: the final values, as JSON types.
         pretrain: the run whose weights this run starts from.
+        task: :func:`recbole_mmm4rec.quick_start.run_key.task_key`, which does not change with the code.
     """
 
     key: str
@@ -30,6 +31,7 @@ class RunPlan:
     changes: dict[str, Any]
     config: dict[str, Any]
     pretrain: RunPlan | None = None
+    task: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""

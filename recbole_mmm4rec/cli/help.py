@@ -34,8 +34,8 @@ usage: python run_recbole.py [--model=M] [--dataset=D] [--config_files="a.yaml b
   --bench[=STEPS]     measure training steps instead of training; writes bench.json
   --bench=growth      measure how a step grows with every size; writes growth.json and growth.svg
   --bench=pretraining measure pre-training on 447,000 made-up items; writes pretraining.json
-  --benchmark=B       many runs and their report: a YAML file, one of {ready}, or models: A,B --dataset=d,e
-                      [--seeds=1,2] [--workers=K] [--launcher=ray] [--output=DIR]; --report=DIR writes it anew
+  --benchmark=B       many runs and a report (--report=DIR: only that) of a YAML file, {ready} or models A,B
+                      [--seeds=1,2] [--workers=K] [--launcher=ray] [--output=DIR] [--keep_results=True]
   --tune=F            search: a .hyper file or a model's name, with --model, --dataset, [--tool=hyperopt|ray]
                       [--algo=exhaustive|random|bayes|asha] [--max_evals=N] [--cpus_per_trial=1]
   --nproc=N           processes that share the work of one run (default 1)

@@ -20,6 +20,7 @@ from tests.conftest import ITEMS
 FIELDS = [
     *(
         "key",
+        "task",
         "model",
         "dataset",
         "setting",
