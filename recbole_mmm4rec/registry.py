@@ -65,6 +65,7 @@ def register() -> None:
     after_import(
         {
             "recbole.config.configurator": wrap_config,
+            "recbole.data.dataloader.general_dataloader": _patch_full_ranking,
             "recbole.data.dataset": _offering("Dataset", "recbole_mmm4rec.data", "MultiModalDataset"),
             "recbole.trainer": _offering("Trainer", "recbole_mmm4rec.trainer", "MultiModalTrainer"),
             "recbole.trainer.trainer": lambda module: _compat().patch_trainers(module),
@@ -77,6 +78,10 @@ def register() -> None:
 
 def _compat() -> Any:
     return importlib.import_module("recbole_mmm4rec.host.compat")
+
+
+def _patch_full_ranking(module: ModuleType) -> None:
+    importlib.import_module("recbole_mmm4rec.host.seen_items").patch_full_ranking(module)
 
 
 def _offering(suffix: str, source: str, name: str) -> Hook:

@@ -18,6 +18,7 @@ from recbole_mmm4rec.errors import ResumeError, UserError
 from recbole_mmm4rec.host.catalogue import find_model, is_ours
 from recbole_mmm4rec.trainer import MultiModalTrainer
 from recbole_mmm4rec.training import distributed
+from recbole_mmm4rec.training.collecting import RankCollector, RankEvaluator
 from recbole_mmm4rec.transfer import load_pretrained
 
 
@@ -80,7 +81,8 @@ def build_trainer(config: Any, model: Any) -> Any:
     """The model's trainer, continued from ``resume`` if that names a checkpoint.
 
     :class:`MultiModalTrainer` also for sequential models of RecBole that its plain trainer would train: the
-    same numbers, with a record of the run, exact resume and ranks.
+    same numbers, with a record of the run, exact resume and ranks. With every trainer equal scores are in no
+    order.
 
     Args:
         config: the run's configuration.
@@ -90,6 +92,8 @@ def build_trainer(config: Any, model: Any) -> Any:
     if kind is Trainer and _is_plain(config, model):
         kind = MultiModalTrainer
     trainer = kind(config, model)
+    if not isinstance(trainer, MultiModalTrainer):
+        trainer.eval_collector, trainer.evaluator = RankCollector(config), RankEvaluator(config)
     if config["resume"]:
         _resume(trainer, config["resume"])
     # the name holds the time, which processes may see differently

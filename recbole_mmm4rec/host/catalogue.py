@@ -56,7 +56,7 @@ def is_ours(model_class: type) -> bool:
 
 
 def find_model(name: str) -> type:
-    """The model class of that name, ours or RecBole's.
+    """The model class of that name, ours or RecBole's; mended where RecBole's does not compute what it says.
 
     Raises:
         UserError: no such model (near names are named), or a package that the model needs is missing.
@@ -69,9 +69,15 @@ def find_model(name: str) -> type:
             return getattr(importlib.import_module(ours[name]), name)
         from recbole.utils import get_model
 
-        return get_model(name)
+        model = get_model(name)
+        return _mended().get(name, model)
     except ModuleNotFoundError as error:
         raise UserError(f"model '{name}' needs the package '{error.name}', which is not installed") from error
+
+
+def _mended() -> dict[str, type]:
+    """Imported only when a model of RecBole is asked for: it imports several of them."""
+    return importlib.import_module("recbole_mmm4rec.host.mended_models").MENDED
 
 
 def near(name: str, known: list[str]) -> str:

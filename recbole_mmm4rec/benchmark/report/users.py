@@ -21,13 +21,15 @@ class UserRows:
 
     Attributes:
         user: who; a user may have several rows.
-        rank: rank of the right item, counted from 0.
+        rank: items that scored higher than the right one.
+        tied: other items with its score; files of earlier versions, which broke ties, have none.
         facts: what is known of a row: ``history_length``, ``item``, ``item_count``, by name.
         present: whether the right item has a modality, by its name.
     """
 
     user: np.ndarray
     rank: np.ndarray
+    tied: np.ndarray
     facts: dict[str, np.ndarray]
     present: dict[str, np.ndarray]
 
@@ -65,7 +67,7 @@ class UserFiles:
     def scores(self, run: Run, metric: str) -> UserScores | None:
         """A metric of each user of a run; None where it has no file or ranks do not give the metric."""
         rows = self.rows(run)
-        values = None if rows is None else row_values(metric, rows.rank)
+        values = None if rows is None else row_values(metric, rows.rank, rows.tied)
         if rows is None or values is None:
             return None
         users, place = np.unique(rows.user, return_inverse=True)
@@ -90,7 +92,8 @@ def _rows(path: Path, arrays: dict[str, np.ndarray]) -> UserRows:
         if name not in arrays:
             raise UserError(f"{path}: no array '{name}'")
     user, rank = arrays.pop("user"), arrays.pop("rank")
-    for name, array in [("rank", rank), *arrays.items()]:
+    tied = arrays.pop("tied", np.zeros_like(rank))
+    for name, array in [("rank", rank), ("tied", tied), *arrays.items()]:
         if array.shape != user.shape:
             raise UserError(f"{path}: '{name}' has shape {array.shape}, 'user' has {user.shape}")
     present = {
@@ -99,7 +102,7 @@ def _rows(path: Path, arrays: dict[str, np.ndarray]) -> UserRows:
         if name.startswith(_PRESENCE)
     }
     facts = {name: array for name, array in arrays.items() if not name.startswith(_PRESENCE)}
-    return UserRows(user, rank, facts, present)
+    return UserRows(user, rank, tied, facts, present)
 
 
 def match_users(scores: list[UserScores]) -> np.ndarray:
