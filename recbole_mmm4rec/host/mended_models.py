@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 import torch
-from recbole.model.general_recommender import admmslim, nceplrec, pop
+from recbole.model.general_recommender import admmslim, asymknn, nceplrec, pop
 from recbole.model.general_recommender import random as random_model
 from torch import Tensor
 
@@ -112,10 +112,32 @@ class NCEPLRec(nceplrec.NCEPLRec):
     """
 
     user_embeddings: Any
+    item_embeddings: Any
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, _RealUsers(dataset))
-        self.user_embeddings = torch.cat([torch.zeros_like(self.user_embeddings[:1]), self.user_embeddings])
+        users = self.user_embeddings.to(self.item_embeddings.dtype)
+        self.user_embeddings = torch.cat([torch.zeros_like(users[:1]), users])
 
 
-MENDED = {model.__name__: model for model in (Pop, Random, ADMMSLIM, NCEPLRec)}
+class AsymKNN(asymknn.AsymKNN):
+    """Scores over the norm of the weights that predict an item.
+
+    ``asymknn.py``, ``knn_method: item``: ``factor2`` sums the squared weights of a row, with which an item
+    predicts others, where the method (Aiolli 2013) has those that predict it, a column. With ``beta`` below 1
+    an item that is nobody's neighbour got scores around 1e12.
+    """
+
+    interaction_matrix: Any
+    w: Any
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        if self.method == "item":
+            users = np.power(self.interaction_matrix.power(2).sum(axis=1), self.beta)
+            items = np.power(self.w.power(2).sum(axis=0), 1 - self.beta)
+            scores = self.interaction_matrix.dot(self.w) / (users @ items + 1e-6)
+            self.pred_mat = sp.csr_matrix(scores).power(self.q)
+
+
+MENDED = {model.__name__: model for model in (Pop, Random, ADMMSLIM, NCEPLRec, AsymKNN)}
