@@ -15,10 +15,10 @@ def provenance(study: Study) -> Section:
     """Folded, as it is long."""
     blocks: list[Table | Folded] = [_versions(study.runs), _settings(study.runs), _runs(study)]
     blocks += _configurations(study.runs)
-    return Section("Versions and configurations", _protocol(study.runs), blocks, folded=True)
+    return Section("Versions and configurations", protocol(study.runs), blocks, folded=True)
 
 
-def _protocol(runs: list[Run]) -> list[str]:
+def protocol(runs: list[Run]) -> list[str]:
     """What the runs rank; which ones rank what where they differ, as their figures do not compare."""
     settings: dict[str, list[str]] = {}
     for run in runs:
