@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from recbole.evaluator import Evaluator
 from recbole.evaluator.collector import Collector, DataStruct
+from recbole.evaluator.register import metric_information
 from torch import Tensor
 
 from recbole_mmm4rec.errors import UserError
@@ -60,6 +61,8 @@ class RankCollector(Collector):
         self.lists = [name for name in LISTS if self.register.need(name)]
         for name in self.lists:  # RecBole's own collection skips what nothing needs
             setattr(self.register, name, False)
+        read = {name for name in self.register.metrics if {*metric_information[name]} & {*LISTS}}
+        self._shuffles = not read <= EXPECTED.keys()
         self._generator = torch.Generator()
         self._reseed()
 
@@ -74,13 +77,12 @@ class RankCollector(Collector):
         Raises:
             UserError: a score is not a number.
         """
-        refuse_nan(scores_tensor)
         super().eval_batch_collect(scores_tensor, interaction, positive_u, positive_i)
         if not self.lists:
+            refuse_nan(scores_tensor)
             return
-        right = torch.zeros_like(scores_tensor, dtype=torch.bool)
-        right[positive_u, positive_i] = True
-        ranked = RankedLists(scores_tensor, right, self.depth, self._generator)
+        right = positive_u.to(scores_tensor.device), positive_i.to(scores_tensor.device)
+        ranked = RankedLists(scores_tensor, right, self.depth, self._generator if self._shuffles else None)
         struct = {"rec.items": ranked.items, "rec.topk": ranked.hits_and_totals()}
         for name in self.lists:
             self.data_struct.update_tensor(name, struct[name])
@@ -99,78 +101,97 @@ class RankCollector(Collector):
 
 
 class RankedLists:
-    """The best items of score rows, equal scores in random order.
+    """The best items of score rows, and the groups of equal scores among them.
 
     Args:
         scores: (B, N + 1), minus infinity for what is not a candidate.
-        right: (B, N + 1) bool, the right items.
+        right: the right items as pairs, rows and item numbers, both (pairs,).
         depth: length of the lists.
-        generator: on the CPU, whatever the device of the scores.
+        generator: draws the order of equal scores, on the CPU whatever the device of the scores; None where
+            only :meth:`expectations` are read, on which that order has no effect.
 
     Attributes:
         items: (B, depth) int64 item numbers.
+
+    Raises:
+        UserError: a score is not a number.
     """
 
-    def __init__(self, scores: Tensor, right: Tensor, depth: int, generator: torch.Generator) -> None:
-        self.right = right
-        values, items = scores.topk(min(depth + 1, scores.shape[1]), dim=1)
+    def __init__(
+        self, scores: Tensor, right: tuple[Tensor, Tensor], depth: int, generator: torch.Generator | None
+    ) -> None:
+        width = scores.shape[1]
+        pairs = (right[0] * width + right[1]).unique()  # an item chosen twice is one right item
+        self.scores, self.right = scores, (pairs // width, pairs % width)
+        values, items = scores.topk(min(depth + 1, width), dim=1)
+        refuse_nan(values)  # one that is not a number sorts first
         repeated = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] > -torch.inf)
         self.values, self.items = values[:, :depth], items[:, :depth]
         self.rows = torch.nonzero(repeated.any(1)).squeeze(1)  # those with a tie
-        if len(self.rows):
-            self._shuffle_ties(scores[self.rows], generator)
+        if len(self.rows) and generator is not None:
+            self._shuffle_ties(generator)
+        is_right = torch.zeros_like(scores, dtype=torch.bool)
+        is_right[self.right] = True
+        self.hits = is_right.gather(1, self.items) & (self.values > -torch.inf)
 
-    def _shuffle_ties(self, scores: Tensor, generator: torch.Generator) -> None:
-        """Order the tied rows anew; the last group of a list may have members that did not fit into it."""
-        values, items = self.values[self.rows], self.items[self.rows]
-        noise = torch.rand(scores.shape, generator=generator).to(scores.device)
+    def _shuffle_ties(self, generator: torch.Generator) -> None:
+        """Order the tied rows anew, with a random choice from the group at the end of the list."""
+        values, items, scores = self.values[self.rows], self.items[self.rows], self.scores[self.rows]
+        noise = torch.rand(scores.shape, generator=generator).to(values.device)
         last = values[:, -1:]
-        self.last_group = (scores == last) & (last > -torch.inf)
         mixed = noise.gather(1, items).argsort(1)
         order = mixed.gather(1, values.gather(1, mixed).argsort(dim=1, descending=True, stable=True))
-        drawn = torch.where(self.last_group, noise, -1.0).topk(values.shape[1], dim=1).indices
-        place = torch.arange(values.shape[1], device=scores.device) - (values > last).sum(1, keepdim=True)
+        drawn = torch.where(scores == last, noise, -1.0).topk(values.shape[1], dim=1).indices
+        place = torch.arange(values.shape[1], device=values.device) - (values > last).sum(1, keepdim=True)
         within = items.gather(1, order)
         chosen = torch.where(place < 0, within, drawn.gather(1, place.clamp(min=0)))
         self.items[self.rows] = torch.where(last > -torch.inf, chosen, within)
 
-    @property
-    def hits(self) -> Tensor:
-        """(B, depth) bool: which places hold a right item."""
-        return self.right.gather(1, self.items) & (self.values > -torch.inf)
-
     def hits_and_totals(self) -> Tensor:
         """(B, depth + 1) int64, as RecBole's ``rec.topk``: hits, then the number of right items."""
-        return torch.cat([self.hits.long(), self.right.sum(1, keepdim=True)], dim=1)
+        return torch.cat([self.hits.long(), self._totals().unsqueeze(1)], dim=1)
+
+    def _totals(self) -> Tensor:
+        return torch.bincount(self.right[0], minlength=len(self.scores))
 
     def expectations(self, metrics: list[str], topk: list[int]) -> Tensor:
         """(B, metrics, cut-offs) float64 on the CPU; NaN where no tie matters to any metric."""
         result = torch.full((len(self.items), len(metrics), len(topk)), torch.nan, dtype=torch.float64)
         if len(self.rows):
-            matters, places = self._tied_places()
-            rows = self.rows.cpu()[matters]
-            result[rows] = torch.from_numpy(expected_at(places, metrics, topk))
+            rows, places = self._tied_places()
+            result[rows.cpu()] = torch.from_numpy(expected_at(places, metrics, topk))
         return result
 
     def _tied_places(self) -> tuple[Tensor, TiedPlaces]:
-        """Which of the tied rows have right and other items in one group, and the places of those rows."""
+        """Rows with right and other items in one group, and their places."""
         values, hits = self.values[self.rows], self.hits[self.rows].long()
         opens = torch.ones_like(values, dtype=torch.bool)
         opens[:, 1:] = values[:, 1:] != values[:, :-1]
         group = opens.cumsum(1) - 1
         size = torch.zeros_like(group).scatter_add_(1, group, torch.ones_like(group))
         positives = torch.zeros_like(group).scatter_add_(1, group, hits)
-        whole = self.last_group.any(1)  # not where the last group is of items that are not candidates
-        last, rights = group[whole, -1:], self.last_group & self.right[self.rows]
-        size[whole] = size[whole].scatter(1, last, self.last_group.sum(1, keepdim=True)[whole])
-        positives[whole] = positives[whole].scatter(1, last, rights.sum(1, keepdim=True)[whole])
+        whole, sizes, rights = self._last_groups()
+        size[whole] = size[whole].scatter(1, group[whole, -1:], sizes)
+        positives[whole] = positives[whole].scatter(1, group[whole, -1:], rights)
         size, positives = size.gather(1, group), positives.gather(1, group)
         place = torch.arange(values.shape[1], device=values.device).expand_as(group)
         offset = place - torch.where(opens, place, 0).cummax(1).values
         matters = ((positives > 0) & (positives < size)).any(1)
-        total = self.right[self.rows].sum(1)
-        arrays = (tensor[matters].cpu().numpy() for tensor in (offset, size, positives, total))
-        return matters.cpu(), TiedPlaces(*arrays)
+        rows = self.rows[matters]
+        arrays = offset[matters], size[matters], positives[matters], self._totals()[rows]
+        return rows, TiedPlaces(*(array.cpu().numpy() for array in arrays))
+
+    def _last_groups(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Tied rows (n,) with a right item level with the end of the list: members and right ones, (n, 1).
+
+        The others' last groups have no right item, or are of items that are not candidates.
+        """
+        rows, items = self.right
+        level = (self.scores[rows, items] == self.values[rows, -1]) & (self.values[rows, -1] > -torch.inf)
+        rights = torch.bincount(rows[level], minlength=len(self.scores))[self.rows]
+        chosen = torch.nonzero(rights).squeeze(1)
+        members = self.scores[self.rows[chosen]] == self.values[self.rows[chosen], -1:]
+        return chosen, members.sum(1, keepdim=True), rights[chosen].unsqueeze(1)
 
 
 class RankEvaluator(Evaluator):

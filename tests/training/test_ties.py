@@ -118,6 +118,18 @@ def test_lists_break_ties_at_random_under_the_seed(folder):
     assert not torch.equal(items, collected(config, scores, right)["rec.items"])
 
 
+def test_an_item_chosen_twice_is_one_right_item(folder):
+    config = make_config(folder, topk=[3], metrics=ALL)
+    scores = torch.tensor([[OUT, 1.0, 1.0, 0.0, 1.0, 0.0]] * 2)
+    rows, items = torch.tensor([0, 0, 0, 1]), torch.tensor([2, 2, 5, 1])
+    ours, theirs = RankCollector(config), Collector(config)
+    for collector in (ours, theirs):
+        collector.eval_batch_collect(scores.clone(), None, rows, items)
+    ours, theirs = ours.get_data_struct(), theirs.get_data_struct()
+    assert ours["rec.topk"][:, -1].tolist() == theirs["rec.topk"][:, -1].tolist() == [2, 1]
+    assert RankEvaluator(config).evaluate(ours)["recall@3"] == 0.75
+
+
 def test_two_evaluations_of_one_collector_are_equal(folder):
     config = make_config(folder, topk=[10], metrics=["ItemCoverage"])
     scores, right, collector = torch.zeros(5, 41), torch.ones(5, 41, dtype=torch.bool), RankCollector(config)
