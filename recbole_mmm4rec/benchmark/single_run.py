@@ -10,7 +10,6 @@ from pathlib import Path
 from time import time
 from typing import Any
 
-import numpy as np
 from recbole.utils import init_seed
 from recbole.utils.logger import RemoveColorFilter
 
@@ -23,6 +22,7 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import working_in, write_json
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
+from recbole_mmm4rec.host.seen_items import ranking_rule
 from recbole_mmm4rec.quick_start.training_run import select_or_continue
 from recbole_mmm4rec.quick_start.whole_run import check_topk
 
@@ -62,15 +62,16 @@ def _train_and_test(plan: RunPlan, folder: Path, here: Path) -> dict[str, Any]:
     train_data, valid_data, test_data = _load(config)
     selection = select_or_continue(config, train_data, valid_data)
     test = selection.trainer.evaluate(test_data)  # the only use of the test data, after everything is chosen
-    ranks = getattr(selection.trainer, "last_ranks", None)
+    ranks, ties = (getattr(selection.trainer, name, None) for name in ("last_ranks", "last_ties"))
     peak = peak_memory(selection.trainer.device)
     record = finished_record(plan, selection, test, time() - started, peak)
-    if test and ranks is not None:
-        write_rows(Path(USERS), user_rows(config, train_data, test_data, np.asarray(ranks)))
+    if test and ranks is not None and ties is not None:
+        write_rows(Path(USERS), user_rows(config, train_data, test_data, ranks, ties))
         record["users"] = f"runs/{plan.key}/{USERS}"
     if plan.stage == "pretrain":
         os.replace(selection.trainer.saved_model_file, WEIGHTS)
     logging.getLogger().info(f"valid {record['valid']} test {record['test']}")
+    logging.getLogger().info(f"ranking: {ranking_rule(config.final_config_dict)}")
     return record
 
 

@@ -14,17 +14,20 @@ from recbole_mmm4rec.data.modalities import feature_files
 from recbole_mmm4rec.data.windows import Windows
 
 
-def user_rows(config: Any, train_data: Any, test_data: Any, ranks: np.ndarray) -> dict[str, np.ndarray]:
+def user_rows(
+    config: Any, train_data: Any, test_data: Any, ranks: np.ndarray, ties: np.ndarray
+) -> dict[str, np.ndarray]:
     """Columns of equal length n, one entry per test row, in the order of the data.
 
     Args:
         config: the run's configuration.
         train_data: RecBole's training loader.
         test_data: RecBole's test loader, of a sequential model.
-        ranks: (n,) ranks of the targets from 0, :attr:`MultiModalTrainer.last_ranks`.
+        ranks: (n,) items that score higher than the target, :attr:`MultiModalTrainer.last_ranks`.
+        ties: (n,) other items with its score, :attr:`MultiModalTrainer.last_ties`.
 
     Returns:
-        ``user`` int64 hash of the token, ``item`` (the target) int64 number, ``rank`` int32,
+        ``user`` int64 hash of the token, ``item`` (the target) int64 number, ``rank`` and ``tied`` int32,
         ``history_length`` int32 (interactions before the target, whether or not the model reads them),
         ``item_count`` int32 (training interactions of the target), and ``has_<modality>`` bool for every
         feature file of the dataset.
@@ -35,6 +38,7 @@ def user_rows(config: Any, train_data: Any, test_data: Any, ranks: np.ndarray) -
     columns = {
         "user": token_hashes(dataset.field2id_token[dataset.uid_field])[rows[dataset.uid_field].numpy()],
         "rank": ranks.astype(np.int32),
+        "tied": ties.astype(np.int32),
         "history_length": history_lengths(rows, dataset.item_list_length_field),
         "item": items.astype(np.int64),
         "item_count": training_counts(train_data._dataset)[items].astype(np.int32),

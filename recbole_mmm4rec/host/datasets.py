@@ -22,6 +22,7 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import near
 from recbole_mmm4rec.host.exact_order import exactly_ordered
 from recbole_mmm4rec.host.property_files import recbole_properties_path
+from recbole_mmm4rec.host.seen_items import follow_rank_seen
 from recbole_mmm4rec.prepare import SHIPPED, ensure_dataset
 
 BY_TYPE = {ModelType.KNOWLEDGE: "KnowledgeBasedDataset"}
@@ -126,6 +127,13 @@ def prepare_loaders(config: Any, dataset: Any) -> tuple[Any, Any, Any]:
     Raises:
         UserError: ``dataloaders_save_path`` names a pickle and ``allow_pickle`` is not set.
     """
+    loaders = _loaders(config, dataset)
+    for loader in loaders[1:]:
+        follow_rank_seen(loader)
+    return loaders
+
+
+def _loaders(config: Any, dataset: Any) -> tuple[Any, Any, Any]:
     saved = config["dataloaders_save_path"]
     if saved:
         _check_pickle("dataloaders_save_path", saved, config)

@@ -18,6 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint import write_checkpoint
+from recbole_mmm4rec.training.gathering import RankedEvaluation
 from recbole_mmm4rec.training.plain import pack, plain_config, unpack
 
 
@@ -132,12 +133,12 @@ class PlainTreeCheckpoints(CpuProcesses):
 
 @lru_cache(maxsize=32)
 def plain_trainer(kind: type) -> type:
-    """A trainer class with :class:`OwnFiles`, and plain checkpoints where it is RecBole's own."""
+    """A trainer class of RecBole with plain checkpoints and our evaluation; one of ours as it is."""
     if issubclass(kind, OwnFiles):
         return kind
     is_tree = issubclass(kind, recbole_trainers.DecisionTreeTrainer)
     mixin = PlainTreeCheckpoints if is_tree else PlainCheckpoints
-    return type(kind.__name__, (mixin, kind), {"__module__": __name__})
+    return type(kind.__name__, (RankedEvaluation, mixin, kind), {"__module__": __name__})
 
 
 def plain_other_parameter(model: Any) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from recbole.utils import ModelType, get_flops, get_trainer, init_seed, set_colo
 from recbole_mmm4rec.errors import ResumeError, UserError
 from recbole_mmm4rec.host.trainers import plain_trainer
 from recbole_mmm4rec.training import distributed
-from recbole_mmm4rec.training.gathering import GatheringEvaluation
 from recbole_mmm4rec.training.trainer import MultiModalTrainer
 from recbole_mmm4rec.training.transfer import load_pretrained
 
@@ -91,7 +90,8 @@ def build_trainer(config: Any, model: Any) -> Any:
     """The model's trainer, continued from ``resume`` if that names a checkpoint.
 
     :class:`MultiModalTrainer` also for sequential models of RecBole that its plain trainer would train: the
-    same numbers, with a record of the run, exact resume and ranks.
+    same numbers, with a record of the run, exact resume and ranks. With every trainer equal scores are in no
+    order.
 
     Args:
         config: the run's configuration.
@@ -108,11 +108,7 @@ def build_trainer(config: Any, model: Any) -> Any:
 def trainer_class(config: Any, model: Any) -> type:
     """The class of a model's trainer."""
     kind = get_trainer(config["MODEL_TYPE"], config["model"])
-    if kind is Trainer and _is_plain(config, model):
-        return MultiModalTrainer
-    if distributed.world_size() > 1 and kind.evaluate is Trainer.evaluate:
-        return type(kind.__name__, (GatheringEvaluation, plain_trainer(kind)), {})
-    return plain_trainer(kind)
+    return MultiModalTrainer if kind is Trainer and _is_plain(config, model) else plain_trainer(kind)
 
 
 def _resume(trainer: Any, path: str) -> None:

@@ -11,6 +11,7 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
 from recbole_mmm4rec.host.run_logging import run_logging
+from recbole_mmm4rec.host.seen_items import ranking_rule
 from recbole_mmm4rec.quick_start.training_run import best_epoch, select
 
 
@@ -48,7 +49,7 @@ def run(
     with run_logging(config) as logger:
         logger.info(config)
         result = _train_and_test(config, saved)
-        _report(result)
+        _report(result, config)
     return result
 
 
@@ -82,11 +83,12 @@ def check_topk(config: Any, data: Any) -> None:
         raise UserError(f"topk: {max(config['topk'])} exceeds the {items} items of '{config['dataset']}'")
 
 
-def _report(result: dict[str, Any]) -> None:
-    """RecBole's closing lines, and where the checkpoint lies."""
+def _report(result: dict[str, Any], config: RunConfig) -> None:
+    """RecBole's closing lines, what the ranking holds, and where the checkpoint lies."""
     logger = getLogger()
     logger.info(set_color("best valid ", "yellow") + f": {result['best_valid_result']}")
     logger.info(set_color("test result", "yellow") + f": {result['test_result']}")
+    logger.info(set_color("ranking", "yellow") + f": {ranking_rule(config.final_config_dict)}")
     facts = f"{result['epochs']} epochs, best epoch {result['best_epoch']} (from 0), {result['seconds']} s"
     logger.info(set_color("run", "yellow") + f": {facts}")
     logger.info(set_color("checkpoint", "yellow") + f": {result['checkpoint'] or 'not saved'}")

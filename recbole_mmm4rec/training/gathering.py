@@ -1,20 +1,21 @@
-"""Evaluation in several processes: every process computes the metrics of all rows, each counted once."""
+"""How every trainer evaluates: ties in no order, and rows of several processes counted once each."""
 
 from typing import Any
 
-from recbole_mmm4rec.training.evaluation import GatheringCollector
+from recbole_mmm4rec.training.collecting import RankCollector, RankEvaluator
 
 
-class GatheringEvaluation:
+class RankedEvaluation:
     """Comes before a trainer of RecBole in the list of bases.
 
-    RecBole averages the processes' own metrics, weighted by their numbers of batches, and counts rows twice
-    that ``DistributedSampler`` repeats to make the shares equal.
+    RecBole orders equal scores arbitrarily. In several processes it averages their own metrics, weighted by
+    their numbers of batches, and counts rows twice that ``DistributedSampler`` repeats to make the shares
+    equal.
     """
 
     def __init__(self, config: Any, model: Any) -> None:
         super().__init__(config, model)  # type: ignore[call-arg]
-        self.eval_collector = GatheringCollector(config)
+        self.eval_collector, self.evaluator = RankCollector(config), RankEvaluator(config)
 
     def evaluate(self, eval_data: Any, *args: Any, **kwargs: Any) -> Any:
         """RecBole's result for the rows of all processes; arguments as in RecBole's trainer."""

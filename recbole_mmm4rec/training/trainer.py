@@ -18,12 +18,8 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.interface import TrainedModel, hooks_of
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint import read_checkpoint
-from recbole_mmm4rec.training.evaluation import (
-    FullRanking,
-    RankEvaluator,
-    counting_suffices,
-)
-from recbole_mmm4rec.training.gathering import GatheringEvaluation
+from recbole_mmm4rec.training.evaluation import FullRanking, counting_suffices
+from recbole_mmm4rec.training.gathering import RankedEvaluation
 from recbole_mmm4rec.training.loss_sum import LossSum
 from recbole_mmm4rec.training.resume import ResumableTrainer
 
@@ -31,14 +27,16 @@ LEARNERS = ("adam", "adamw", "adagrad", "nadam", "rmsprop", "sgd", "sparse_adam"
 PRECISIONS = ("float32", "bf16")
 
 
-class MultiModalTrainer(GatheringEvaluation, ResumableTrainer):
+class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
     """Trains and evaluates any sequential model.
 
     Attributes:
         record: :class:`~recbole_mmm4rec.training.run_record.RunRecord`, numbers of the run so far.
-        last_ranks: (n,) int64 array, the target's rank from 0 of every row of the last full-ranking
-            evaluation, in the order of the data; ``None`` where RecBole's own path was taken. Exact below the
-            largest k of ``topk``; from there on ties are not broken.
+        last_ranks: (n,) int64 array, the number of items that scored higher than the target in every row of
+            the last full-ranking evaluation, in the order of the data; ``None`` where RecBole's own path was
+            taken.
+        last_ties: (n,) int64 array, the number of other items with the target's score; from the largest k of
+            ``topk`` on, where no metric looks, they are not counted.
     """
 
     def __init__(self, config: Any, model: Any) -> None:
@@ -50,6 +48,7 @@ class MultiModalTrainer(GatheringEvaluation, ResumableTrainer):
         if self.precision not in PRECISIONS:
             raise UserError(f"precision: {self.precision!r} is not one of {', '.join(PRECISIONS)}")
         self.last_ranks: np.ndarray | None = None
+        self.last_ties: np.ndarray | None = None
 
     @property
     def hooks(self) -> TrainedModel:
@@ -183,7 +182,7 @@ class MultiModalTrainer(GatheringEvaluation, ResumableTrainer):
         model_file: str | None = None,
         show_progress: bool = False,
     ) -> dict[str, float] | None:
-        """RecBole's result for ``eval_data``; by counting where that gives the same values.
+        """RecBole's result for ``eval_data``, ties in no order; by counting where that gives the same values.
 
         Args:
             eval_data: a RecBole evaluation loader.
@@ -195,14 +194,14 @@ class MultiModalTrainer(GatheringEvaluation, ResumableTrainer):
             return None
         if load_best_model:
             self._load_best(model_file or self.saved_model_file)
-        self.last_ranks = None
+        self.last_ranks, self.last_ties, self.eval_collector.loader = None, None, eval_data
         show_progress = show_progress and distributed.rank() == 0
         with self.hooks.shared_item_table():
             if not counting_suffices(self.config["metrics"], eval_data, self.model):
                 return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
-            ranks = self._rank_all(eval_data, show_progress)
-        self.last_ranks = ranks.numpy()
-        result = RankEvaluator(self.config)(ranks)
+            above, tied = self._rank_all(eval_data, show_progress).unbind(1)
+        self.last_ranks, self.last_ties = above.numpy(), tied.numpy()
+        result = self.evaluator.of_ranks(above, tied)
         self.wandblogger.log_eval_metrics(result, head="eval")
         return result
 
@@ -212,10 +211,11 @@ class MultiModalTrainer(GatheringEvaluation, ResumableTrainer):
         ranking = FullRanking(self.model, n_items, depth, self.config["eval_chunk_size"])
         label = set_color("Evaluate   ", "pink")
         batches = tqdm(eval_data, total=len(eval_data), ncols=100, desc=label, disable=not show_progress)
-        ranks = [
-            ranking.ranks(batch.to(self.device), targets.to(self.device)) for batch, _, _, targets in batches
-        ]
-        return distributed.gather_rows(torch.cat(ranks), eval_data)
+        places = []
+        for batch, seen, _, targets in batches:
+            left_out = None if seen is None else (seen[0].to(self.device), seen[1].to(self.device))
+            places.append(ranking.places(batch.to(self.device), targets.to(self.device), left_out))
+        return distributed.gather_rows(torch.cat(places), eval_data)
 
     def _load_best(self, path: str) -> None:
         self._load_weights(read_checkpoint(path))

@@ -90,6 +90,7 @@ def test_rows_of_users_give_the_test_metrics(make_plans: MakePlans, in_tmp: Path
     assert {name: column.dtype.name for name, column in rows.items()} == {
         "user": "int64",
         "rank": "int32",
+        "tied": "int32",
         "history_length": "int32",
         "item": "int64",
         "item_count": "int32",

@@ -18,7 +18,8 @@ from recbole.utils import get_model, get_trainer
 
 from recbole_mmm4rec import load_data_and_model, register
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.host.catalogue import find_model, our_models, recbole_models
+from recbole_mmm4rec.host.catalogue import find_model, is_ours, our_models, recbole_models
+from recbole_mmm4rec.host.mended_models import MENDED
 from recbole_mmm4rec.host.registry import HOST_PACKAGE, ModelFinder
 from tests.conftest import SMALL
 
@@ -35,9 +36,19 @@ def test_names_of_ours_are_not_names_of_recbole() -> None:
 
 
 def test_recbole_models_are_unchanged() -> None:
-    for name in ("SASRec", "BPR", "KGAT", "DeepFM", "Random"):
+    for name in ("SASRec", "BPR", "KGAT", "DeepFM"):
         assert name in recbole_models()
         assert find_model(name).__module__.startswith("recbole.")
+
+
+def test_a_mended_model_has_its_name_and_is_still_recboles() -> None:
+    for name, mended in MENDED.items():
+        assert name in recbole_models()
+        assert find_model(name) is mended
+        assert mended.__name__ == name
+        assert issubclass(mended, get_model(name))
+        assert not is_ours(mended)
+        assert get_model(name).__module__.startswith("recbole.")
 
 
 @pytest.mark.parametrize(

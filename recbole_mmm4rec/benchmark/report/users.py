@@ -22,13 +22,15 @@ class UserRows:
 
     Attributes:
         user: integer hash of the user; a user may have several rows.
-        rank: rank of the target item, counted from 0.
+        rank: items that scored higher than the target item.
+        tied: other items with its score; files of earlier versions, which broke ties, have none.
         facts: integers known of each row, by name: ``history_length``, ``item``, ``item_count``.
         present: whether the target item has a modality, by its name; bool.
     """
 
     user: np.ndarray
     rank: np.ndarray
+    tied: np.ndarray
     facts: dict[str, np.ndarray]
     present: dict[str, np.ndarray]
 
@@ -66,7 +68,7 @@ class UserFiles:
     def scores(self, run: Run, metric: str) -> UserScores | None:
         """A metric of each user of a run; None without a file or if ranks do not determine the metric."""
         rows = self.rows(run)
-        values = None if rows is None else row_values(metric, rows.rank)
+        values = None if rows is None else row_values(metric, rows.rank, rows.tied)
         if rows is None or values is None:
             return None
         users, place = np.unique(rows.user, return_inverse=True)
@@ -107,11 +109,14 @@ def _rows(path: Path, arrays: dict[str, np.ndarray]) -> UserRows:
             raise UserError(f"{path}: no array '{name}'")
     for name, array in arrays.items():
         _check(path, name, array, arrays["user"])
-    if not (arrays["rank"] >= 0).all():
-        raise UserError(f"{path}: 'rank' has values that are not ranks; they count from 0")
+    user, rank = arrays.pop("user"), arrays.pop("rank")
+    tied = arrays.pop("tied", np.zeros_like(rank))
+    for name, array in (("rank", rank), ("tied", tied)):
+        if not (array >= 0).all():
+            raise UserError(f"{path}: '{name}' has values that are not ranks; they count from 0")
     present = {name.removeprefix(_PRESENCE): array for name, array in arrays.items() if _is_flag(name)}
     facts = {name: array for name, array in arrays.items() if not _is_flag(name)}
-    return UserRows(facts.pop("user"), facts.pop("rank"), facts, present)
+    return UserRows(user, rank, tied, facts, present)
 
 
 def _check(path: Path, name: str, array: np.ndarray, user: np.ndarray) -> None:

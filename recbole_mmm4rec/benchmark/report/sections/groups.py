@@ -188,7 +188,9 @@ def _values(
     found = []
     for run in comparison.of(dataset, label):
         rows = users.rows(run)
-        mask, values = (None, None) if rows is None else (group.mask(rows), row_values(metric, rows.rank))
+        if rows is None:
+            continue
+        mask, values = group.mask(rows), row_values(metric, rows.rank, rows.tied)
         if mask is not None and values is not None:
             found.append(values[mask])
     return found

@@ -7,6 +7,7 @@ from recbole_mmm4rec.benchmark.report.metrics import written
 from recbole_mmm4rec.benchmark.report.runs import Run
 from recbole_mmm4rec.benchmark.report.section import Cell, Column, Folded, Row, Section, Table
 from recbole_mmm4rec.benchmark.report.study import Study
+from recbole_mmm4rec.host.seen_items import ranking_rule
 
 FAILURE_COLUMNS = [
     Column("Model", number=False),
@@ -33,7 +34,20 @@ def _failure_cells(run: Run) -> list[Cell]:
 def provenance(study: Study) -> Section:
     """Versions, settings, runs and configurations; folded, because it is long."""
     blocks: list[Table | Folded] = [_versions(study.runs), _settings(study.runs), _runs(study)]
-    return Section("Versions and configurations", [], [*blocks, *_configurations(study.runs)], folded=True)
+    blocks += _configurations(study.runs)
+    return Section("Versions and configurations", protocol(study.runs), blocks, folded=True)
+
+
+def protocol(runs: list[Run]) -> list[str]:
+    """What the runs rank; which ones rank what where they differ, as their figures do not compare."""
+    settings: dict[str, list[str]] = {}
+    for run in runs:
+        if run.config.get("eval_args"):
+            settings.setdefault(ranking_rule(run.config), []).append(run.setting)
+    if len(settings) < 2:
+        return [f"Ranking: {rule}." for rule in settings]
+    parts = [f"{', '.join(dict.fromkeys(names))}: {rule}" for rule, names in settings.items()]
+    return ["Runs with another ranking do not compare.", *(f"Ranking of {part}." for part in parts)]
 
 
 def _versions(runs: list[Run]) -> Table:

@@ -56,7 +56,7 @@ def test_results_of_groups_by_hand(tmp_path: Path) -> None:
 
 def test_presence_splits_rows_and_knows_what_it_does_not_know() -> None:
     with_image, without = presence_groups("image")
-    rows = UserRows(np.arange(2), np.arange(2), {}, {"image": np.array([True, False])})
+    rows = UserRows(np.arange(2), np.arange(2), np.zeros(2), {}, {"image": np.array([True, False])})
     assert np.array_equal(with_image.mask(rows), [True, False])
     assert np.array_equal(without.mask(rows), [False, True])
-    assert with_image.mask(UserRows(np.arange(2), np.arange(2), {}, {})) is None
+    assert with_image.mask(UserRows(np.arange(2), np.arange(2), np.zeros(2), {}, {})) is None
