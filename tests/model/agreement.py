@@ -67,7 +67,9 @@ def assert_outputs_agree(
     return loss
 
 
-def assert_gradients_agree(model: Any, loss: Tensor, expected: Mapping[str, Tensor]) -> None:
+def assert_gradients_agree(
+    model: Any, loss: Tensor, expected: Mapping[str, Tensor], tolerance: float = files.TOLERANCE
+) -> None:
     """Every gradient of ``loss`` that the file holds, by our names; a file may hold only some of them.
 
     ``name[k]`` is the k-th of the equal pieces that a parameter is made of.
@@ -76,7 +78,7 @@ def assert_gradients_agree(model: Any, loss: Tensor, expected: Mapping[str, Tens
     loss.backward()
     actual = {name: p.grad for name, p in model.named_parameters()}
     pieces = {name: _piece(actual, name, grad) for name, grad in expected.items() if "[" in name}
-    files.assert_gradients_agree(actual | pieces, expected)
+    files.assert_gradients_agree(actual | pieces, expected, tolerance)
 
 
 def _piece(grads: Mapping[str, Tensor | None], name: str, like: Tensor) -> Tensor | None:

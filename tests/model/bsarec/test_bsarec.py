@@ -35,7 +35,9 @@ def test_agrees_with_the_released_code(path: Path, buckets: int) -> None:
     model = build(golden, num_buckets=buckets)
     loss = agreement.assert_outputs_agree(model, golden, right_padded(golden))
     grads = released_names.bsarec(golden.grad)
-    agreement.assert_gradients_agree(model, loss, grads)
+    # adding -1e4 to all scores of a pad before the first item rounds them to a thousandth on both sides
+    tolerance = 1e-3 if "input_ids" in golden.input else 1e-4
+    agreement.assert_gradients_agree(model, loss, grads, tolerance)
 
 
 @pytest.mark.parametrize("path", golden_files("bsarec*", "output.layer0"))
