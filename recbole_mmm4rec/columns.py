@@ -3,6 +3,9 @@
 TEXT = "text"
 IMAGE = "image"
 
+IMAGES = "images"
+"""Folder of a dataset's own pictures, inside the folder of the dataset."""
+
 FEATURE_SUFFIX = ".parquet"
 """A modality's feature file is ``<dataset>.<modality>.parquet``."""
 

@@ -25,6 +25,7 @@ from recbole_mmm4rec.host.datasets import dataset_folder
 from recbole_mmm4rec.host.plain import plain_config
 from recbole_mmm4rec.host.property_files import properties_path, read_properties
 from recbole_mmm4rec.host.value_checks import check_values
+from recbole_mmm4rec.names import check_dataset_name
 
 DEFAULT_MODEL = "MMM4Rec"
 DEFAULT_DATASET = "ml-100k"
@@ -87,7 +88,9 @@ class RunConfig(Config):
 
     def _get_model_and_dataset(self, model: str | None, dataset: str | None) -> tuple[str, type, str]:
         name = model or self.external_config_dict.get("model") or DEFAULT_MODEL
-        dataset = dataset or self.external_config_dict.get("dataset") or DEFAULT_DATASET
+        dataset = self.external_config_dict.get("dataset") if dataset is None else dataset
+        dataset = DEFAULT_DATASET if dataset is None else dataset
+        check_dataset_name(dataset)
         return name, find_model(name), dataset
 
     def _get_final_config_dict(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.names import check_dataset_name
 from recbole_mmm4rec.prepare.commands import COMMANDS
 from recbole_mmm4rec.prepare.settings import KEYS, TEXT_KEYS, known_datasets, read_settings
 from recbole_mmm4rec.prepare.shipped import SHIPPED, build_shipped
@@ -54,6 +55,7 @@ def _run(arguments: Sequence[str]) -> None:
     options, rest = _parser().parse_known_args(arguments)
     overrides = _key_values(rest)
     name = f"{options.name}-{options.part}" if options.part else options.name
+    check_dataset_name(name)
     target = Path(options.output) / name
     if name in SHIPPED:
         if overrides or options.source:

@@ -5,6 +5,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from recbole_mmm4rec.names import check_dataset_name, check_modality_name
+
 LOGGER = logging.getLogger("recbole_mmm4rec")
 
 
@@ -15,7 +17,11 @@ def merge_command(arguments: Sequence[str]) -> None:
     parser = _parser("merge", "Join datasets into one; tokens carry the name of their dataset.")
     parser.add_argument("--datasets", nargs="+", required=True, help="names of the datasets to join")
     parser.add_argument("--modalities", nargs="*", help="feature files to join (all)")
-    options = parser.parse_args(arguments)
+    options = _parsed(parser, arguments)
+    for name in options.datasets:
+        check_dataset_name(name)
+    for modality in options.modalities or ():
+        check_modality_name(modality)
     root = Path(options.output)
     merge(options.name, options.datasets, root, options.modalities, options.overwrite)
 
@@ -29,7 +35,8 @@ def import_command(arguments: Sequence[str]) -> None:
     parser.add_argument("--file", required=True, help="the vectors, one row an item")
     parser.add_argument("--items", help="text file with one item token a line, where the file names none")
     parser.add_argument("--encoder", default="unknown", help="what computed them, for the metadata")
-    options = parser.parse_args(arguments)
+    options = _parsed(parser, arguments)
+    check_modality_name(options.modality)
     items = Path(options.items) if options.items else None
     file, root = Path(options.file), Path(options.output)
     import_vectors(options.name, options.modality, file, items, root, options.encoder, options.overwrite)
@@ -43,7 +50,7 @@ def unisrec_command(arguments: Sequence[str]) -> None:
         "import-unisrec", "Make a dataset of UniSRec's files (NAME.train.inter, NAME.text, ...)."
     )
     parser.add_argument("--source", required=True, help="folder of the files")
-    options = parser.parse_args(arguments)
+    options = _parsed(parser, arguments)
     target = Path(options.output) / options.name
     import_unisrec(options.name, Path(options.source), target, options.overwrite)
 
@@ -61,7 +68,7 @@ def inspect_command(arguments: Sequence[str]) -> None:
         "--pictures", help="folder of the pictures (the dataset's own images/ if it has them)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the random items")
-    options = parser.parse_args(arguments)
+    options = _parsed(parser, arguments)
     folder = Path(options.output) / options.name
     report = []
     for line in inspect(options.name, folder):
@@ -89,3 +96,9 @@ def _parser(command: str, description: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace what exists")
     return parser
+
+
+def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
+    options = parser.parse_args(arguments)
+    check_dataset_name(options.name)
+    return options

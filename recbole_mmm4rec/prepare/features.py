@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from recbole_mmm4rec.columns import IMAGE, TEXT
+from recbole_mmm4rec.names import check_modality_name
 from recbole_mmm4rec.prepare.encoders import check_encoder, encode_images, encode_texts
 from recbole_mmm4rec.prepare.feature_files import today, write_feature_file
 from recbole_mmm4rec.prepare.ready_features import copy_features
@@ -18,6 +19,8 @@ class FeatureMaker:
 
     def __init__(self, name: str, settings: Settings, source: Path) -> None:
         """Check everything that can be checked before work begins; raises ``UserError``."""
+        for modality in settings.features:
+            check_modality_name(modality)
         self._name, self._settings = name, settings
         self.ready = _present({modality: source / file for modality, file in settings.features.items()})
         for modality, key in _ENCODER_KEYS.items():

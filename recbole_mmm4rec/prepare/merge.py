@@ -37,6 +37,8 @@ def merge(
     """
     if len(domains) < 2 or len(set(domains)) != len(domains):
         raise UserError("merge: at least two different datasets are needed")
+    if name in domains:
+        raise UserError(f"merge: '{name}' cannot be both the result and one of the datasets joined")
     modalities = _modalities(domains, root) if modalities is None else modalities
     for modality in modalities:
         _check_comparable(modality, _files(modality, domains, root))

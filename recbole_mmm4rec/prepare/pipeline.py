@@ -4,6 +4,7 @@ import json
 import logging
 from pathlib import Path
 
+from recbole_mmm4rec.columns import IMAGES
 from recbole_mmm4rec.prepare.features import FeatureMaker
 from recbole_mmm4rec.prepare.pictures import gather_pictures, write_missing
 from recbole_mmm4rec.prepare.pictures.download import DownloadOptions
@@ -16,7 +17,6 @@ from recbole_mmm4rec.prepare.workspace import Workspace, workspace
 from recbole_mmm4rec.prepare.write_dataset import write_interactions, write_items
 
 LOGGER = logging.getLogger(__name__)
-IMAGES = "images"
 
 
 def prepare(name: str, settings: Settings, folder: Path, target: Path, overwrite: bool = False) -> Statistics:

@@ -7,13 +7,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from recbole_mmm4rec.columns import IMAGES
 from recbole_mmm4rec.errors import UserError
 
 
 def refuse_existing(target: Path, overwrite: bool) -> None:
     """Raise ``UserError`` where ``target`` exists and may not be replaced."""
-    if target.exists() and not overwrite:
+    if os.path.lexists(target) and not overwrite:
         raise UserError(f"{target} exists already; --overwrite replaces it")
+
+
+def refuse_folder(target: Path, overwrite: bool) -> None:
+    """Raise ``UserError`` where ``target`` exists, unless it is a dataset's folder that may be replaced.
+
+    A dataset's folder is a folder, not a link to one; it has the interactions or the items of the dataset it
+    is named after, and nothing that is not the dataset's.
+    """
+    refuse_existing(target, overwrite)
+    if not os.path.lexists(target):
+        return
+    if target.is_symlink() or not target.is_dir():
+        kind = "a link" if target.is_symlink() else "a file"
+        raise UserError(f"{target} is {kind}; --overwrite replaces only the folder of a dataset")
+    names = sorted(path.name for path in target.iterdir())
+    own = [name for name in names if name.startswith(f"{target.name}.")]
+    foreign = [name for name in {*names} - {*own, IMAGES} if not name.startswith(f".{target.name}.")]
+    if foreign or (names and not any(name.endswith((".inter", ".item")) for name in own)):
+        held = min(foreign) if foreign else f"neither {target.name}.inter nor {target.name}.item"
+        raise UserError(f"{target} holds {held}; --overwrite replaces only the folder of a dataset")
 
 
 def replace_folder(built: Path, target: Path) -> None:
@@ -23,14 +44,19 @@ def replace_folder(built: Path, target: Path) -> None:
         return
     aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
     os.rename(target, aside / "old")
-    os.rename(built, target)
-    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        os.rename(built, target)
+    except BaseException:
+        os.rename(aside / "old", target)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextmanager
 def staged_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
     """Yield an empty folder beside ``target``: on success it becomes ``target``, on any error it goes."""
-    refuse_existing(target, overwrite)
+    refuse_folder(target, overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.building-", dir=target.parent))
     try:

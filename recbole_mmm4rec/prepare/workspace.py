@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.prepare.staging import refuse_existing, replace_folder
+from recbole_mmm4rec.prepare.staging import refuse_folder, replace_folder
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def workspace(target: Path, overwrite: bool = False) -> Iterator[Workspace]:
     pictures and vectors. The dataset begins empty, for a run with other settings makes other files. Raises
     ``UserError`` where ``target`` exists and may not be replaced, or where another run works on it.
     """
-    refuse_existing(target, overwrite)
+    refuse_folder(target, overwrite)
     folder = target.parent / f".{target.name}.partial"
     work = Workspace(folder / "dataset", folder / "cache")
     work.cache.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def workspace(target: Path, overwrite: bool = False) -> Iterator[Workspace]:
             shutil.rmtree(work.dataset)
         work.dataset.mkdir()
         yield work
-        refuse_existing(target, overwrite)
+        refuse_folder(target, overwrite)
         replace_folder(work.dataset, target)
         shutil.rmtree(folder)
 
