@@ -34,7 +34,7 @@ def prepare(name: str, settings: Settings, folder: Path, target: Path, overwrite
         write_items(work.dataset / f"{name}.item", raw.tokens, raw.items)
         pictures = _pictures(name, raw, settings, folder, work, options)
         texts = {token: text for token, text in raw.texts.items() if text}
-        covered = maker.write(raw.tokens, texts, pictures, work.dataset, work.cache)
+        covered = maker.write(raw.tokens, texts, pictures, work.dataset, work.cache, tally)
         with_picture = len(pictures) or covered.get("image", 0)
         statistics = _statistics(raw, with_picture)
         _write_record(work.dataset / f"{name}.prepare.json", settings, statistics, covered, tally)
