@@ -21,5 +21,8 @@ MODALITY_METADATA = "modality"
 ID = "id"
 """What stands beside the modalities' names in a table of item vectors: a trainable vector an item."""
 
+UNKNOWN = "unknown"
+"""Encoder in the metadata of vectors that somebody brought without saying what computed them."""
+
 PAD = 0
 """Item number of an empty position of a history."""

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from recbole_mmm4rec.columns import UNKNOWN
 from recbole_mmm4rec.names import check_dataset_name, check_modality_name
 
 LOGGER = logging.getLogger("recbole_mmm4rec")
@@ -34,7 +35,7 @@ def import_command(arguments: Sequence[str]) -> None:
     parser.add_argument("--modality", required=True, help="text, image, or another name")
     parser.add_argument("--file", required=True, help="the vectors, one row an item")
     parser.add_argument("--items", help="text file with one item token a line, where the file names none")
-    parser.add_argument("--encoder", default="unknown", help="what computed them, for the metadata")
+    parser.add_argument("--encoder", default=UNKNOWN, help="what computed them, for the metadata")
     options = _parsed(parser, arguments)
     check_modality_name(options.modality)
     items = Path(options.items) if options.items else None

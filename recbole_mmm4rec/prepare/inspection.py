@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recbole_mmm4rec.columns import FEATURE_SUFFIX
 from recbole_mmm4rec.data.feature_files import open_features
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.atomic_reading import read_all, read_header
+from recbole_mmm4rec.prepare.feature_files import feature_paths
 
 USER, ITEM, TIME = "user_id:token", "item_id:token", "timestamp:float"
 
@@ -40,11 +40,10 @@ def inspect(name: str, folder: Path) -> Iterator[str]:
 
 
 def _modalities(name: str, folder: Path, items: pa.Array) -> Iterator[str]:
-    for path in sorted(folder.glob(f"{name}.*{FEATURE_SUFFIX}")):
+    for modality, path in feature_paths(folder, name).items():
         file = open_features(path)
         covered = pc.sum(pc.is_in(items, value_set=pa.array(file.tokens, pa.string()))).as_py()
         encoder = file.metadata.get("encoder", "unknown encoder")
-        modality = path.name[len(name) + 1 : -len(FEATURE_SUFFIX)]
         dimension = file.metadata.get("dimension", file.metadata.get("dim", "?"))
         share = 100 * covered / len(items)
         yield f"{modality}: {covered:,} of {len(items):,} items ({share:.2f} %), {dimension}-d, {encoder}"
