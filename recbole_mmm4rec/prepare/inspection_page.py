@@ -38,8 +38,8 @@ def write_page(
     shown = pictures or folder / "images"
     if pictures is not None and not pictures.is_dir():
         raise UserError(f"{pictures}: no such folder of pictures")
-    files = find_pictures(shown, chosen) if shown.is_dir() else {}
-    cards = "\n".join(_card(token, items[token], files.get(token)) for token in chosen)
+    files = find_pictures(shown, chosen).files if shown.is_dir() else {}
+    cards = "\n".join(_card(token, items[token], files.get(token, [None])[0]) for token in chosen)
     head = f'<meta charset="utf-8"><title>{html.escape(name)}</title><style>{_STYLE}</style>'
     figures = "".join(f"<li>{html.escape(line)}</li>" for line in report)
     page = f"<!doctype html>{head}<h1>{html.escape(name)}</h1><ul>{figures}</ul><main>{cards}</main>\n"

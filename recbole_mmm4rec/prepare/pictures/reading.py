@@ -1,12 +1,16 @@
 """Decoding pictures of unknown origin: to RGB, or to a reason why not."""
 
+import stat
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""Formats that are decoded; Pillow's rarer decoders are not offered to files from anywhere."""
+Image.init()
+FORMATS = tuple(name for name in ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF") if name in Image.OPEN)
+"""Formats that are decoded, AVIF with Pillow 11.3 or later. Pillow's rarer decoders are not offered to files
+from anywhere.
+"""
 MAX_PIXELS = 64_000_000
 """More pixels are refused before they are decoded: a decompression bomb, or nothing an encoder needs."""
 MIN_SIDE = 2
@@ -22,8 +26,7 @@ def read_picture(path: Path) -> Image.Image:
 
     Raises ``UnusablePicture``.
     """
-    if path.stat().st_size == 0:
-        raise UnusablePicture("0 bytes")
+    _check_file(path)
     try:
         with Image.open(path, formats=FORMATS) as picture:
             _check_size(*picture.size)
@@ -46,6 +49,17 @@ def picture_format(path: Path) -> str:
     with Image.open(path, formats=FORMATS) as picture:
         name = (picture.format or "").lower()
     return {"jpeg": ".jpg", "mpo": ".jpg", "tiff": ".tif"}.get(name, f".{name}")
+
+
+def _check_file(path: Path) -> None:
+    try:
+        state = path.stat()
+    except OSError as error:  # a link to nothing, or in a circle
+        raise UnusablePicture(f"cannot be opened ({error.strerror})") from error
+    if not stat.S_ISREG(state.st_mode):
+        raise UnusablePicture("not a file")
+    if state.st_size == 0:
+        raise UnusablePicture("0 bytes")
 
 
 def _check_size(width: int, height: int) -> None:
