@@ -1,4 +1,4 @@
-"""The commands beside making a dataset: merge, import, import-unisrec, inspect."""
+"""The commands beside making a dataset: merge, split, import, import-unisrec, inspect."""
 
 import argparse
 import logging
@@ -43,6 +43,26 @@ def import_command(arguments: Sequence[str]) -> None:
     import_vectors(options.name, options.modality, file, items, root, options.encoder, options.overwrite)
 
 
+def split_command(arguments: Sequence[str]) -> None:
+    """``split NAME --parts A B ... [--by=user|item|COLUMN]``."""
+    from recbole_mmm4rec.prepare.split import split
+
+    parser = _parser(
+        "split", "Divide a dataset into several, for pre-training on one and training on another."
+    )
+    parser.add_argument("--parts", nargs="+", required=True, help="names of the datasets to make")
+    parser.add_argument(
+        "--by",
+        default="user",
+        help="user: no user is in two parts (default); item: no item is; a column of the item file, such as "
+        "category: items of one value stay together",
+    )
+    options = _parsed(parser, arguments)
+    for name in options.parts:
+        check_dataset_name(name)
+    split(options.name, options.parts, Path(options.output), options.by, options.overwrite)
+
+
 def unisrec_command(arguments: Sequence[str]) -> None:
     """``import-unisrec NAME --source=DIR``."""
     from recbole_mmm4rec.prepare.unisrec import import_unisrec
@@ -66,7 +86,7 @@ def inspect_command(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("--page", help="HTML file to write")
     parser.add_argument(
-        "--pictures", help="folder of the pictures (the dataset's own images/ if it has them)"
+        "--pictures", help="folder of the pictures (by default those the dataset was made with)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the random items")
     options = _parsed(parser, arguments)
@@ -82,6 +102,7 @@ def inspect_command(arguments: Sequence[str]) -> None:
 
 COMMANDS = {
     "merge": merge_command,
+    "split": split_command,
     "import": import_command,
     "import-unisrec": unisrec_command,
     "inspect": inspect_command,

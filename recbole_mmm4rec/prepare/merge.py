@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
 
 from recbole_mmm4rec.columns import FEATURE_SUFFIX
 from recbole_mmm4rec.data.feature_files import FeatureFile, open_features
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.atomic import write_batches
 from recbole_mmm4rec.prepare.atomic_reading import read_batches, read_header
 from recbole_mmm4rec.prepare.comparable import check_comparable
 from recbole_mmm4rec.prepare.feature_files import feature_paths
@@ -62,14 +62,10 @@ def _merge_atomic(path: Path, suffix: str, domains: Sequence[str], root: Path) -
     dropped = sorted({name for header in headers for name in header} - set(columns))
     if dropped:
         LOGGER.warning("%s: not in every dataset and left out: %s", path.name, ", ".join(dropped))
-    options = pa_csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
-    schema = pa.schema([(name, pa.string()) for name in columns])
-    with path.open("wb") as file:
-        file.write(("\t".join(columns) + "\n").encode())
-        with pa_csv.CSVWriter(file, schema, write_options=options) as writer:
-            for domain in domains:
-                for batch in read_batches(_path(domain, suffix, root), columns):
-                    writer.write_batch(_prefixed(batch, domain))
+    rows = (
+        (domain, batch) for domain in domains for batch in read_batches(_path(domain, suffix, root), columns)
+    )
+    write_batches(path, columns, (_prefixed(batch, domain) for domain, batch in rows))
 
 
 def _prefixed(batch: pa.RecordBatch, domain: str) -> pa.RecordBatch:
