@@ -15,6 +15,7 @@ from recbole_mmm4rec.prepare.atomic_reading import read_all, read_header
 from recbole_mmm4rec.prepare.pictures.names import find_pictures
 from recbole_mmm4rec.prepare.pictures.reading import UnusablePicture, read_picture
 from recbole_mmm4rec.prepare.record import known_pictures
+from recbole_mmm4rec.prepare.room import enough_room
 
 SIDE = 400
 """Longest side of a thumbnail in pixels: twice its width on the page, for screens with fine pixels."""
@@ -64,8 +65,9 @@ def write_page(
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         text = page.render(name=name, report=report, heading=heading, cards=cards)
-        temporary.write_text(text + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        with enough_room(path):
+            temporary.write_text(text + "\n", encoding="utf-8")
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -19,6 +19,7 @@ from recbole_mmm4rec.prepare.feature_files import feature_paths
 from recbole_mmm4rec.prepare.feature_rows import Rows, write_rows
 from recbole_mmm4rec.prepare.partition import BY_USER, ITEM, USER, partition
 from recbole_mmm4rec.prepare.record import known_pictures, picture_folders, record_path
+from recbole_mmm4rec.prepare.room import enough_room
 from recbole_mmm4rec.prepare.staging import staged_folder
 
 LOGGER = logging.getLogger(__name__)
@@ -41,11 +42,12 @@ def split(name: str, parts: Sequence[str], root: Path, by: str = BY_USER, overwr
     with ExitStack() as stack:
         folders = [stack.enter_context(staged_folder(root / part, overwrite)) for part in parts]
         for part, folder, kept in zip(parts, folders, tokens, strict=True):
-            _write_part(part, folder, source, column, kept)
-            record = {"split": {"dataset": name, "by": by}}
-            pictures = picture_folders(*known_pictures(name, source), target=root / part)
-            text = json.dumps(record | pictures, indent=2, ensure_ascii=False)
-            record_path(folder, part).write_text(text + "\n", encoding="utf-8")
+            with enough_room(root / part):
+                _write_part(part, folder, source, column, kept)
+                record = {"split": {"dataset": name, "by": by}}
+                pictures = picture_folders(*known_pictures(name, source), target=root / part)
+                text = json.dumps(record | pictures, indent=2, ensure_ascii=False)
+                record_path(folder, part).write_text(text + "\n", encoding="utf-8")
 
 
 def _write_part(part: str, folder: Path, source: Path, column: str, kept: pa.Array) -> None:

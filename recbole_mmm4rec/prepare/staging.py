@@ -9,6 +9,7 @@ from pathlib import Path
 
 from recbole_mmm4rec.columns import IMAGES
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.room import enough_room
 
 
 def refuse_existing(target: Path, overwrite: bool) -> None:
@@ -57,11 +58,12 @@ def replace_folder(built: Path, target: Path) -> None:
 def staged_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
     """Yield an empty folder beside ``target``: on success it becomes ``target``, on any error it goes."""
     refuse_folder(target, overwrite)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.building-", dir=target.parent))
-    try:
-        folder.chmod(0o755)  # mkdtemp makes it private; a dataset is readable like any other folder
-        yield folder
-        replace_folder(folder, target)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with enough_room(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.building-", dir=target.parent))
+        try:
+            folder.chmod(0o755)  # mkdtemp makes it private; a dataset is readable like any other folder
+            yield folder
+            replace_folder(folder, target)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)

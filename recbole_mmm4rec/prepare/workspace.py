@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.room import enough_room
 from recbole_mmm4rec.prepare.staging import refuse_folder, replace_folder
 
 
@@ -31,8 +32,8 @@ def workspace(target: Path, overwrite: bool = False) -> Iterator[Workspace]:
     refuse_folder(target, overwrite)
     folder = target.parent / f".{target.name}.partial"
     work = Workspace(folder / "dataset", folder / "cache")
-    work.cache.mkdir(parents=True, exist_ok=True)
-    with _locked(folder / "lock", target):
+    with enough_room(target), _locked(folder, target):
+        work.cache.mkdir(exist_ok=True)
         if work.dataset.exists():
             shutil.rmtree(work.dataset)
         work.dataset.mkdir()
@@ -43,8 +44,9 @@ def workspace(target: Path, overwrite: bool = False) -> Iterator[Workspace]:
 
 
 @contextmanager
-def _locked(path: Path, target: Path) -> Iterator[None]:
-    lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+def _locked(folder: Path, target: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
