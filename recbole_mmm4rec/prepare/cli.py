@@ -121,4 +121,4 @@ def _value(key: str, text: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise UserError(f"--{key}: '{text}' is no YAML value") from error
+        raise UserError(f"--{key}: '{text}' is not a YAML value") from error

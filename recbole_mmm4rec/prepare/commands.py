@@ -33,8 +33,10 @@ def import_command(arguments: Sequence[str]) -> None:
 
     parser = _parser("import", "Add vectors that exist already (.npy, .npz, .pt) to a dataset.")
     parser.add_argument("--modality", required=True, help="text, image, or another name")
-    parser.add_argument("--file", required=True, help="the vectors, one row an item")
-    parser.add_argument("--items", help="text file with one item token a line, where the file names none")
+    parser.add_argument("--file", required=True, help="the vectors, one row per item")
+    parser.add_argument(
+        "--items", help="text file with one item token per line, where the file names no items"
+    )
     parser.add_argument("--encoder", default=UNKNOWN, help="what computed them, for the metadata")
     options = _parsed(parser, arguments)
     check_modality_name(options.modality)

@@ -31,7 +31,7 @@ def check_comparable(modality: str, files: Mapping[str, FeatureFile]) -> None:
     fitted = [domain for domain, facts in known.items() if "TF-IDF" in str(facts["encoder"])]
     if len(fitted) > 1:
         raise UserError(
-            f"merge: {modality} vectors of {', '.join(fitted)} were fitted to each dataset alone (TF-IDF): "
+            f"merge: {modality} vectors of {', '.join(fitted)} were each fitted to its own dataset (TF-IDF): "
             "encode them with minilm, hashed or open_clip first"
         )
     unknown = [domain for domain in files if domain not in known]

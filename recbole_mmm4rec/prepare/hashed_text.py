@@ -1,4 +1,4 @@
-"""Texts -> vectors with scikit-learn alone: TF-IDF with SVD, or word hashing with a fixed projection."""
+"""Texts -> vectors with scikit-learn only: TF-IDF with SVD, or word hashing with a fixed projection."""
 
 from collections.abc import Sequence
 from typing import Any

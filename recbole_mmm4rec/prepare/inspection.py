@@ -56,7 +56,9 @@ def _numbers(path: Path, column: pa.ChunkedArray) -> np.ndarray:
     try:
         times = pc.cast(pc.if_else(pc.equal(column, ""), None, column), pa.float64())
     except pa.ArrowInvalid as error:
-        raise UserError(f"{path}: {TIME} holds what is no number ({' '.join(str(error).split())})") from error
+        raise UserError(
+            f"{path}: {TIME} holds what is not a number ({' '.join(str(error).split())})"
+        ) from error
     return times.to_numpy()
 
 

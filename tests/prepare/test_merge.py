@@ -74,7 +74,7 @@ def test_fitted_vectors_are_refused(tmp_path: Path, capsys: pytest.CaptureFixtur
     for name in ("a", "b"):
         _dataset(tmp_path, name, encoder="TF-IDF + truncated SVD (scikit-learn)")
     assert _merge(tmp_path, "--datasets", "a", "b") == 2
-    assert "fitted to each dataset alone" in capsys.readouterr().err
+    assert "fitted to its own dataset" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("encoders", [("unknown", "unknown"), ("e", "unknown"), ("unknown", "e"), ("e", "e")])

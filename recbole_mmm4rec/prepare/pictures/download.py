@@ -104,7 +104,10 @@ async def _fetch_all(
     bar = tqdm(total=len(links), desc="download", unit="file", leave=False, disable=None)
 
     async def work(fetcher: _Fetcher) -> None:
-        for token, link in waiting:  # shared by all workers, so that a million links are no million tasks
+        for (
+            token,
+            link,
+        ) in waiting:  # shared by all workers, so that a million links do not become a million tasks
             note(token, await fetcher.outcome(token, link))
             bar.update()
 

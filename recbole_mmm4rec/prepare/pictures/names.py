@@ -25,7 +25,7 @@ class Matches:
 
 
 def file_stem(token: str) -> str:
-    """Return a file name for any token: no separators, no dots in front, never too long, one a token."""
+    """Return a file name for any token: no separators, no dots in front, never too long, one per token."""
     stem = quote(token, safe=" ()+,=@&$!'")
     if len(stem) > _LONGEST:
         stem = f"{stem[:100]}-{hashlib.sha256(token.encode()).hexdigest()[:32]}"

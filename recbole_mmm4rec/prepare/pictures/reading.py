@@ -1,12 +1,15 @@
 """Decoding pictures of unknown origin: to RGB, or to a reason why not."""
 
 import stat
+import warnings
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
 Image.init()
+# our own limit is lower and is told as a reason; Pillow would warn in between, in lines of its own
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 FORMATS = tuple(name for name in ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF") if name in Image.OPEN)
 """Formats that are decoded, AVIF with Pillow 11.3 or later. Pillow's rarer decoders are not offered to files
 from anywhere.
@@ -85,6 +88,6 @@ def _to_rgb(picture: Image.Image, sixteen_bits: bool) -> Image.Image:
 def _stretched(greys: np.ndarray) -> np.ndarray:
     """Greys whose white nothing tells, from 0 to 255: the darkest becomes black, the lightest white."""
     if not np.isfinite(greys).all():
-        raise UnusablePicture("greys that are no numbers")
+        raise UnusablePicture("greys that are not numbers")
     span = np.ptp(greys) or 1.0
     return ((greys - greys.min()) * (255 / span)).round().astype(np.uint8)
