@@ -1,5 +1,6 @@
 """Which names datasets and modalities may have, and that every command looks before it touches anything."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,31 @@ def test_a_dataset_cannot_be_merged_into_itself(
     assert prepare(["merge", "kept", "--datasets", "kept", "other", "--overwrite"]) == 2
     assert "'kept' cannot be both" in capsys.readouterr().err
     assert _everything(tmp_path) == datasets
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["kept", "--source=raw", "--layout=table"],
+        ["merge", "kept", "--datasets", "other", "third"],
+    ],
+)
+def test_a_dataset_that_a_killed_run_left_aside_is_put_back(
+    tmp_path: Path, datasets: list[str], capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    data = tmp_path / "atomic_data"
+    before = _everything(data / "kept")
+    (data / ".kept.old-1").mkdir()
+    (data / "kept").rename(data / ".kept.old-1" / "old")
+    shutil.copytree(data / "other", data / "third")
+    for path in (data / "third").iterdir():
+        path.rename(path.with_name(path.name.replace("other", "third")))
+    assert prepare(command) == 2
+    assert "kept exists already" in capsys.readouterr().err
+    assert _everything(data / "kept") == before
+    assert not (data / ".kept.old-1").exists()
+    assert prepare([*command, "--overwrite"]) == 0
+    assert sorted(path.name for path in data.iterdir()) == ["kept", "other", "third"]
 
 
 def test_a_failed_exchange_leaves_the_old_dataset(tmp_path: Path, datasets: list[str]) -> None:

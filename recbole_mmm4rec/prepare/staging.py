@@ -1,5 +1,6 @@
 """A dataset folder appears whole or not at all: it is built beside its place and then renamed."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -10,6 +11,8 @@ from pathlib import Path
 from recbole_mmm4rec.columns import IMAGES
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.room import enough_room
+
+LOGGER = logging.getLogger(__name__)
 
 
 def refuse_existing(target: Path, overwrite: bool) -> None:
@@ -38,6 +41,15 @@ def refuse_folder(target: Path, overwrite: bool) -> None:
         raise UserError(f"{target} holds {held}; --overwrite replaces only the folder of a dataset")
 
 
+def put_back(target: Path) -> None:
+    """Undo half of ``replace_folder``, in the middle of which a run was killed."""
+    aside = next(iter(sorted(target.parent.glob(f".{target.name}.old-*/old"))), None)
+    if aside is not None and not os.path.lexists(target):
+        os.rename(aside, target)
+        aside.parent.rmdir()
+        LOGGER.warning("%s: put back after a run that was killed", target)
+
+
 def replace_folder(built: Path, target: Path) -> None:
     """Rename ``built`` to ``target``; a folder that is there moves aside first and is then removed."""
     if not target.exists():
@@ -57,6 +69,7 @@ def replace_folder(built: Path, target: Path) -> None:
 @contextmanager
 def staged_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
     """Yield an empty folder beside ``target``: on success it becomes ``target``, on any error it goes."""
+    put_back(target)
     refuse_folder(target, overwrite)
     with enough_room(target):
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.room import enough_room
-from recbole_mmm4rec.prepare.staging import refuse_folder, replace_folder
+from recbole_mmm4rec.prepare.staging import put_back, refuse_folder, replace_folder
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ def workspace(target: Path, overwrite: bool = False) -> Iterator[Workspace]:
     folder = target.parent / f".{target.name}.partial"
     work = Workspace(folder / "dataset", folder / "cache")
     with enough_room(target), _locked(folder, target):
+        put_back(target)
+        refuse_folder(target, overwrite)
         work.cache.mkdir(exist_ok=True)
         if work.dataset.exists():
             shutil.rmtree(work.dataset)
