@@ -20,11 +20,12 @@ from recbole_mmm4rec.data import validation
 from recbole_mmm4rec.data.core_filter import Side, codes_of, keep_core
 from recbole_mmm4rec.data.offenders import Offenders
 from recbole_mmm4rec.data.reading import read_columns
+from recbole_mmm4rec.data.real_counts import RealCounts
 from recbole_mmm4rec.data.remap import is_coded, number_tokens
 from recbole_mmm4rec.errors import UserError
 
 
-class AtomicDataset(SequentialDataset):
+class AtomicDataset(RealCounts, SequentialDataset):
     """A sequential dataset read from atomic files, with clear errors and without loops over rows."""
 
     inter_feat: Any

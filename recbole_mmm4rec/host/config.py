@@ -29,6 +29,7 @@ from recbole_mmm4rec.host.property_files import properties_path, read_properties
 from recbole_mmm4rec.host.resumed import settings_to_resume
 from recbole_mmm4rec.host.value_checks import check_values
 from recbole_mmm4rec.model.base import MultiModalRecommender
+from recbole_mmm4rec.names import check_dataset_name
 from recbole_mmm4rec.training.plain import plain_config
 
 DEFAULT_MODEL = "MMM4Rec"
@@ -97,13 +98,16 @@ class RunConfig(Config):
 
     def _get_model_and_dataset(self, model: str | type | None, dataset: str | None) -> tuple[str, type, str]:
         given = self.external_config_dict
-        model, dataset = model or given.get("model"), dataset or given.get("dataset")
+        model = model or given.get("model")
+        dataset = given.get("dataset") if dataset is None else dataset
         name = model.__name__ if isinstance(model, type) else model
         wanted = {"model": name, "dataset": dataset, "fidelity": given.get("fidelity")}
         self.resumed = settings_to_resume(given.get("resume"), wanted)
         name = name or self.resumed.get("model") or DEFAULT_MODEL
         kind = model if isinstance(model, type) else find_model(name)
-        return name, kind, dataset or self.resumed.get("dataset") or DEFAULT_DATASET
+        dataset = self.resumed.get("dataset", DEFAULT_DATASET) if dataset is None else dataset
+        check_dataset_name(dataset)
+        return name, kind, dataset
 
     def _load_internal_config_dict(self, model: str, model_class: type, dataset: str) -> None:
         super()._load_internal_config_dict(model, model_class, dataset)

@@ -6,10 +6,12 @@ from typing import Any
 from recbole.data import dataset as recbole_datasets
 from recbole.utils import FeatureSource
 
+from recbole_mmm4rec.data.real_counts import RealCounts
+
 PREFIX = "Exact"
 
 
-class ExactOrder:
+class ExactOrder(RealCounts):
     """Mixin for RecBole's datasets: order by float64 time, ties and absent times by the file's order.
 
     RecBole turns times into float32 before it sorts by them, which mixes up events less than 128 s apart

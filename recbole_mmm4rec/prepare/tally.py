@@ -20,7 +20,7 @@ class Tally:
             self.first.setdefault(reason, where)
 
     def log(self) -> None:
-        """Write one warning a reason."""
+        """Write one warning per reason."""
         for reason, count in self.counts.most_common():
             LOGGER.warning("%s: %s (first: %s)", reason, f"{count:,}", self.first[reason])
 

@@ -17,7 +17,7 @@ Loaded = tuple[list[str] | None, np.ndarray]
 def read_vectors(path: Path, items: Path | None = None) -> tuple[list[str], np.ndarray]:
     """Return (tokens, (n, D) float32) of a vector file.
 
-    ``items``: a text file with one token a line, row by row; needed where the file has none of its own.
+    ``items``: a text file with one token per line, row by row; needed where the file has none of its own.
     Raises ``UserError`` for a file that cannot be read without running code from it, or whose numbers
     disagree.
     """
@@ -25,12 +25,12 @@ def read_vectors(path: Path, items: Path | None = None) -> tuple[list[str], np.n
         raise UserError(f"{path}: no such file")
     readers = {".npy": _numpy, ".npz": _numpy, ".pt": _torch, ".pth": _torch}
     if path.suffix not in readers:
-        raise UserError(f"{path}: {path.suffix or 'no ending'} is none of {', '.join(readers)}")
+        raise UserError(f"{path}: {path.suffix or 'no ending'} is not one of {', '.join(readers)}")
     tokens, matrix = readers[path.suffix](path)
     if items is not None:
         tokens = read_tokens(items)
     if tokens is None:
-        raise UserError(f"{path}: it names no items; --items gives a file with one token a line")
+        raise UserError(f"{path}: it names no items; --items gives a file with one token per line")
     if matrix.ndim != 2 or len(matrix) != len(tokens):
         raise UserError(f"{path}: {len(tokens)} items, but vectors of shape {matrix.shape}")
     return tokens, np.ascontiguousarray(matrix, dtype=np.float32)

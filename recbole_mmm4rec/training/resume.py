@@ -12,6 +12,7 @@ from typing import Any
 from recbole.trainer import Trainer
 from recbole.utils import set_color
 
+from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.errors import ResumeError, UserError
 from recbole_mmm4rec.host.trainers import OwnFiles
 from recbole_mmm4rec.training import distributed
@@ -60,9 +61,9 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         tokens = item_tokens(getattr(train_data, "dataset", None))
         self._description = describe(self.config, self.model, tokens)
         if self._resumed is not None and self._resumed.item_tokens != tokens:
-            count = len(self._resumed.item_tokens)
+            theirs, ours = (len(side[PAD + 1 :]) for side in (self._resumed.item_tokens, tokens))
             raise ResumeError(
-                f"{self._resumed.path}: a run on other items ({count}, this dataset has {len(tokens)})"
+                f"{self._resumed.path}: a run on other items ({theirs}, this dataset has {ours})"
             )
 
     def _is_finished(self) -> bool:

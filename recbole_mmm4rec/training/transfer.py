@@ -14,7 +14,7 @@ import torch
 from recbole.utils import set_color
 from torch import Tensor
 
-from recbole_mmm4rec.columns import PAD
+from recbole_mmm4rec.columns import PAD, UNKNOWN
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.interface import hooks_of
 from recbole_mmm4rec.training.checkpoint import RELEASED, Checkpoint, item_tokens, read_checkpoint
@@ -105,8 +105,21 @@ def _check_signature(path: str, there: Mapping[str, Any], here: Mapping[str, Any
         _check_fact(path, key, there[key], here[key])
     features, own = there.get("features", {}), here.get("features", {})
     for name in sorted(features.keys() & own.keys()):
-        for fact in sorted(features[name].keys() & own[name].keys()):
+        _check_encoder(path, name, features[name].get("encoder"), own[name].get("encoder"))
+        for fact in sorted(features[name].keys() & own[name].keys() - {"encoder"}):
             _check_fact(path, f"{fact} of the {name} features", features[name][fact], own[name][fact])
+
+
+def _check_encoder(path: str, modality: str, there: Any, here: Any) -> None:
+    """Like :func:`_check_fact`, but an encoder that is not known may be any: that is told, not refused."""
+    if there in (None, UNKNOWN) or here in (None, UNKNOWN):
+        unknown = "in the checkpoint" if there in (None, UNKNOWN) else "here"
+        getLogger().warning(
+            f"{path}: the encoder of the {modality} features {unknown} is unknown; whether they can be "
+            "compared with the other side's cannot be checked"
+        )
+    else:
+        _check_fact(path, f"encoder of the {modality} features", there, here)
 
 
 def _check_fact(path: str, fact: str, there: Any, here: Any) -> None:

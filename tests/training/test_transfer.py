@@ -106,8 +106,22 @@ def test_other_feature_width_is_named(path):
         load_pretrained(here, save(path, Model(3), *"abc"), Dataset(*"abc"))
 
 
-def test_an_encoder_that_one_side_does_not_know_is_no_obstacle(path):
-    assert load_pretrained(Model(3, encoder=None), save(path, Model(3), *"abc"), Dataset(*"abc")).moved
+@pytest.mark.parametrize(
+    ("there", "here", "said"),
+    [
+        ("e", None, "features here is unknown"),
+        ("e", "unknown", "features here is unknown"),
+        ("unknown", "e", "features in the checkpoint is unknown"),
+        ("unknown", "unknown", "features in the checkpoint is unknown"),
+        ("e", "e", None),
+    ],
+)
+def test_an_encoder_that_one_side_does_not_know_is_told_and_no_obstacle(path, caplog, there, here, said):
+    model = Model(3, encoder=here)
+    assert load_pretrained(model, save(path, Model(3, encoder=there), *"abc"), Dataset(*"abc")).moved
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(told) == (said is not None)
+    assert all(f"{path}: the encoder of the text {said}" in line for line in told)
 
 
 @pytest.mark.parametrize(

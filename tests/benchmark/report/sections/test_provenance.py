@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from recbole_mmm4rec.benchmark.report.runs import Run
 
+from recbole_mmm4rec.benchmark.report.runs import Run
 from recbole_mmm4rec.benchmark.report.sections.provenance import protocol
 from tests.benchmark.report.folder import make_run
 
