@@ -62,7 +62,7 @@ def read_properties(path: Path) -> dict[str, Any]:
         return {}
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), Loader=PropertyLoader)
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not readable as YAML{_where(error)}") from error
     if values is None:
         return {}
