@@ -24,6 +24,15 @@ def likely_unit(value: float) -> str | None:
     return next((unit for unit, length in SECONDS.items() if _RECENT <= value * length < LATEST), None)
 
 
+def common_unit(times: np.ndarray) -> str | None:
+    """Return the unit finer than seconds in which all ``times`` (n,) lie between 1994 and 2099, or None."""
+    for unit, length in SECONDS.items():
+        seconds = times * length
+        if length < 1 and len(times) and possible(seconds).all() and (seconds >= _RECENT).all():
+            return unit
+    return None
+
+
 def all_in_1970(seconds: np.ndarray) -> bool:
     """Tell whether every one of the times (n,) lies in 1970: the mark of a unit that is too small."""
     return bool(len(seconds)) and bool((seconds < _YEAR).all())

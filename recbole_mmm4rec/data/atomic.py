@@ -7,6 +7,7 @@ RecBole's config goes on working, on RecBole's own code where it is none of the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from recbole.utils.enum_type import FeatureSource, FeatureType
 from recbole_mmm4rec.data import validation
 from recbole_mmm4rec.data.core_filter import Side, codes_of, keep_core
 from recbole_mmm4rec.data.offenders import Offenders
-from recbole_mmm4rec.data.reading import read_columns
+from recbole_mmm4rec.data.reading import read_columns, restore_tokens
 from recbole_mmm4rec.data.remap import is_coded, number_tokens
 from recbole_mmm4rec.errors import UserError
 
@@ -64,23 +65,35 @@ class AtomicDataset(SequentialDataset):
         return load, unload
 
     def _load_feat(self, filepath: str, source: Any) -> pd.DataFrame | None:
-        if source != FeatureSource.INTERACTION:
-            return super()._load_feat(filepath, source)
         path = Path(filepath)
+        if source != FeatureSource.INTERACTION:
+            frame = super()._load_feat(filepath, source)
+            if frame is not None and source in (FeatureSource.USER, FeatureSource.ITEM):
+                self._restore_tokens(path, frame)
+                self._check_tokens(path, frame)
+            return frame
         frame = self._load_fast(path)
         frame = self._load_by_recbole(path, source) if frame is None else frame
         if frame is None or frame.empty:
             raise UserError(f"{path}: no interaction after the header")
         self._check_times(path, frame)
+        self._check_tokens(path, frame)
         return frame
 
     def _load_by_recbole(self, path: Path, source: Any) -> pd.DataFrame | None:
         types, separator = self._types_of(path), self.config["field_separator"]
         validation.check_widths(path, len(types), separator)
         try:
-            return super()._load_feat(str(path), source)
+            frame = super()._load_feat(str(path), source)
         except ValueError as problem:
             raise validation.explain_unreadable(path, types, separator, problem) from problem
+        if frame is not None:
+            self._restore_tokens(path, frame)
+        return frame
+
+    def _restore_tokens(self, path: Path, frame: pd.DataFrame) -> None:
+        fields = [str(name) for name in frame if self.field2type[name] == FeatureType.TOKEN]
+        restore_tokens(frame, path, fields, self.config["field_separator"], self.config["encoding"])
 
     def _load_fast(self, path: Path) -> pd.DataFrame | None:
         """Read by Arrow and note the fields' properties as RecBole's reader does, or return None."""
@@ -102,14 +115,23 @@ class AtomicDataset(SequentialDataset):
         return frame
 
     def _check_times(self, path: Path, frame: pd.DataFrame) -> None:
-        if self.time_field not in frame:
-            return
-        place = list(self._types_of(path)).index(self.time_field)
+        if self.time_field in frame:
+            locate = self._locator(path, self.time_field)
+            validation.check_times(path, pd.Series(frame[self.time_field]), locate)
 
-        def locate(wrong: Any) -> Offenders:
+    def _check_tokens(self, path: Path, frame: pd.DataFrame) -> None:
+        for field in (self.uid_field, self.iid_field):
+            if field in frame:
+                validation.check_pad(path, pd.Series(frame[field]), self._locator(path, field))
+
+    def _locator(self, path: Path, field: str) -> Callable[[Callable[[str], bool]], Offenders]:
+        """Return what finds the lines of a file whose ``field`` passes a test."""
+
+        def locate(wrong: Callable[[str], bool]) -> Offenders:
+            place = list(self._types_of(path)).index(field)
             return validation.offending_lines(path, place, self.config["field_separator"], wrong)
 
-        validation.check_times(path, pd.Series(frame[self.time_field]), locate)
+        return locate
 
     def _filter_nan_user_or_item(self) -> None:
         """Drop rows without a user or item; RecBole drops other rows when both occur in one file."""
