@@ -139,30 +139,6 @@ def test_times_in_milliseconds_throughout_are_told(
     assert "timestamp is in ms, and times are taken for seconds" in caplog.text
 
 
-@pytest.mark.parametrize("quoted", [False, True], ids=["by Arrow", "by RecBole's reader"])
-def test_na_and_null_are_ids(make_config: MakeConfig, write_inter: Writer, quoted: bool) -> None:
-    names = ["NA", "null", "None", "nan", "N/A", "x"]
-    rows = [(user, item, place) for user in names for place, item in enumerate(names)]
-    path = write_inter([*rows, ('"q"' if quoted else "q", "x", 9)])
-    path.with_suffix(".item").write_text(
-        "item_id:token\tyear:token\n" + "".join(f"{n}\t1999\n" for n in names)
-    )
-    dataset = MultiModalDataset(make_config(load_col=None))
-    assert dataset.inter_num == 37
-    assert dataset.field2id_token["item_id"].tolist() == ["[PAD]", *names]
-    assert dataset.field2id_token["user_id"].tolist() == ["[PAD]", *names, "q"]
-    assert len(dataset.item_feat) == 7
-
-
-def test_a_pad_among_the_items_alone(make_config: MakeConfig, write_inter: Writer) -> None:
-    path = write_inter([("u", "a", 1), ("u", "b", 2)]).with_suffix(".item")
-    path.write_text("item_id:token\tname:token_seq\na\tx\n[PAD]\ty\n")
-    message = complaint(make_config(load_col=None))
-    assert (
-        f'{path}: item_id is [PAD], which RecBole keeps for empty positions, in line 3 ("[PAD]")' in message
-    )
-
-
 def test_unsorted_times_are_fine(make_config: MakeConfig, write_inter: Writer) -> None:
     write_inter([("u", "c", 3), ("u", "a", 1), ("v", "a", 9), ("u", "b", 2)])
     *_, test = MultiModalDataset(make_config()).build()
