@@ -44,6 +44,7 @@ NO_TEXT, LOST_DIGITS, SHORTENED, CONTROL = (
 )
 _ZERO_FRACTION = r"^-?(0|[1-9]\d*)\.0+$"
 _EXPONENT = r"^-?\d(\.\d+)?[eE]\+\d{1,3}$"
+_NUMBER = f"{_ZERO_FRACTION}|{_EXPONENT}"
 _CONTROL = r"[\x00-\x1f\x7f]"
 _UUID_BYTES = 16
 _LEFT_OUT = 5
@@ -155,9 +156,11 @@ def _of_texts(column: pa.Array) -> tuple[pa.Array, pa.Array]:
     text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
     control = pc.fill_null(pc.match_substring_regex(text, _CONTROL), False)
     fault = pc.if_else(control, CONTROL, pa.scalar(None, pa.string()))
-    text = pc.utf8_normalize(pc.if_else(control, pa.scalar(None, pa.string()), text), "NFC")
-    number = pc.fill_null(pc.match_substring_regex(text, f"{_ZERO_FRACTION}|{_EXPONENT}"), False)
-    if not pc.any(number).as_py():
+    text = pc.if_else(control, pa.scalar(None, pa.string()), text)
+    # Arrow's own utf8_normalize does not compose; the few texts that are not ASCII go value by value
+    odd = pc.or_(pc.invert(pc.string_is_ascii(text)), pc.match_substring_regex(text, _NUMBER))
+    odd = pc.fill_null(odd, False)
+    if not pc.any(odd).as_py():
         return text, fault
-    numbers, faults = _each(text.filter(number).to_pylist())
-    return pc.replace_with_mask(text, number, numbers), pc.replace_with_mask(fault, number, faults)
+    ids, faults = _each(text.filter(odd).to_pylist())
+    return pc.replace_with_mask(text, odd, ids), pc.replace_with_mask(fault, odd, faults)
