@@ -56,6 +56,8 @@ def milliseconds(text: str, order: str | None) -> int | None:
         year, month, day = _day(parts, order, text)
         hour, minute, second, fraction = _clock(parts)
         moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC) - _offset(parts)
+    except AmbiguousDateError:
+        raise
     except (ValueError, OverflowError):
         return None
     return (moment - _EPOCH) // timedelta(milliseconds=1) + fraction

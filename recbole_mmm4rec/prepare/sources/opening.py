@@ -30,7 +30,7 @@ _MARKS = (
 def check_encoding(name: str) -> None:
     """Raise ``UserError`` where ``name`` is not an encoding of text that Python knows."""
     try:
-        b"".decode(name)
+        "a".encode(name)
     except (LookupError, ValueError) as error:
         raise UserError(
             f"encoding: {name!r} is not a known encoding (utf-8, cp1252, latin-1, utf-16)"
