@@ -77,7 +77,8 @@ def open_raw(file: RawFile) -> Iterator[BinaryIO]:
         except EOFError as error:
             raise UserError(f"{path}: truncated gzip, the file ends too early (fetch it again)") from error
         except (gzip.BadGzipFile, zlib.error) as error:
-            raise UserError(f"{path}: damaged gzip ({error}; fetch it again)") from error
+            kind = "zip" if file.member else "gzip"
+            raise UserError(f"{path}: damaged {kind} ({error}; fetch it again)") from error
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
             if not file.member:
                 raise
