@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recbole_mmm4rec.prepare.ids import NULL_WORDS
 from recbole_mmm4rec.prepare.raw_files import RawFile
 from recbole_mmm4rec.prepare.sources.base import INTERACTIONS, Source
-from recbole_mmm4rec.prepare.sources.batches import OUTSIDE
 from recbole_mmm4rec.prepare.tally import RowCount
-from recbole_mmm4rec.times import SECONDS, day, likely_unit
+from recbole_mmm4rec.prepare.time_advice import unit_advice
 
 COLUMNS = ["user", "item", "rating", "time"]
 _SCHEMA = pa.schema([INTERACTIONS.field(name) for name in COLUMNS])
@@ -50,6 +50,8 @@ def collect(source: Source, known: pa.Array | None, rows: RowCount, where: str) 
     for file, batch in source.interactions(rows):
         _tell_faults(file, batch, source.time_unit, rows)
         good = batch.filter(pc.is_null(batch.column("fault")))
+        _tell_null_words(file, good, rows)
+        _tell_ratings(file, good, rows)
         if known is not None:
             has_metadata = pc.is_in(good.column("item"), value_set=known)
             strangers.append(pc.unique(good.column("item").filter(pc.invert(has_metadata))))
@@ -68,7 +70,8 @@ def _tell_faults(file: RawFile, batch: pa.RecordBatch, unit: str, rows: RowCount
     """Count the rows that cannot be used, each by its first fault, with the place of the first."""
     for entry in pc.value_counts(batch.column("fault").drop_null()).to_pylist():
         first = pc.index(batch.column("fault"), entry["values"]).as_py()
-        place = _place(file, batch, first) + _advice(batch, first, unit)
+        time = batch.column("time_text")[first].as_py()
+        place = _place(file, batch, first) + ("" if time is None else unit_advice(time, unit))
         rows.skip(f"interactions skipped: {entry['values']}", place, entry["counts"])
 
 
@@ -80,38 +83,38 @@ def _place(file: RawFile, batch: pa.RecordBatch, row: int) -> str:
     return told if time is None else f"{told}, time {time[:80]!r}"
 
 
-def _advice(batch: pa.RecordBatch, row: int, unit: str) -> str:
-    """Say which unit would make a possible time of one that lies outside of what is possible."""
-    time = batch.column("time")[row].as_py()
-    if time is None or batch.column("fault")[row].as_py() != OUTSIDE or unit == "date":
-        return ""
-    return unit_advice(time / 1000, unit)
+def _tell_null_words(file: RawFile, batch: pa.RecordBatch, rows: RowCount) -> None:
+    """Tell of ids that may be meant as missing; they are ids here and in a run."""
+    for name in ("user", "item"):
+        spelled = pc.is_in(batch.column(name), value_set=pa.array(NULL_WORDS))
+        first = pc.index(spelled, True).as_py()
+        if first >= 0:
+            reason = f"{name}s called NA, nan, null or the like: taken as ids"
+            rows.note(reason, _place(file, batch, first), spelled.true_count)
 
 
-def unit_advice(seconds: float, unit: str) -> str:
-    """Return a hint such as `` (--time_unit=ms makes it 2020-09-13)``; empty where no other unit fits."""
-    value = seconds / SECONDS[unit]
-    better = likely_unit(value)
-    if better is None or better == unit:
-        return ""
-    return f" (time_unit is {unit}; --time_unit={better} makes it {day(value * SECONDS[better])})"
+def _tell_ratings(file: RawFile, batch: pa.RecordBatch, rows: RowCount) -> None:
+    """Tell of ratings that are not numbers; an empty one is simply absent."""
+    odd = pc.fill_null(pc.not_equal(batch.column("rating_text"), ""), False)
+    first = pc.index(odd, True).as_py()
+    if first >= 0:
+        told = f"{_place(file, batch, first)}, rating {batch.column('rating_text')[first].as_py()[:80]!r}"
+        rows.note("ratings that are not numbers: left empty", told, odd.true_count)
 
 
 def _tell_near_misses(strangers: pa.Array, known: pa.Array, rows: RowCount, where: str) -> None:
     """Tell of items without metadata that differ from one with metadata only by leading zeros or case."""
-    if not len(strangers):
-        return
-    spelled = {_folded(token): token for token in known.to_pylist()}
-    near = [(token, spelled[_folded(token)]) for token in strangers.to_pylist() if _folded(token) in spelled]
-    if near:
+    nearest = pc.index_in(_folded(strangers), value_set=_folded(known))
+    found = pc.is_valid(nearest)
+    first = pc.index(found, True).as_py()
+    if first >= 0:
         reason = "items without metadata that differ from one with it only by leading zeros or capitals"
-        rows.note(
-            reason, f"{where}: {near[0][0]!r} in the interactions, {near[0][1]!r} in the items", len(near)
-        )
+        pair = f"{strangers[first].as_py()!r} in the interactions, {known[nearest[first].as_py()].as_py()!r}"
+        rows.note(reason, f"{where}: {pair} in the items", found.true_count)
 
 
-def _folded(token: str) -> str:
-    return token.lstrip("0").casefold()
+def _folded(tokens: pa.Array) -> pa.Array:
+    return pc.utf8_lower(pc.utf8_ltrim(tokens, characters="0"))
 
 
 def _numbered(table: pa.Table) -> Interactions:

@@ -10,13 +10,14 @@ import pyarrow as pa
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.core import core, in_time_order, without_duplicates
-from recbole_mmm4rec.prepare.interactions import Interactions, collect, unit_advice
+from recbole_mmm4rec.prepare.interactions import Interactions, collect
 from recbole_mmm4rec.prepare.items import kept_items, spill_items
 from recbole_mmm4rec.prepare.settings import Settings
 from recbole_mmm4rec.prepare.sources import ItemRecord, Source
 from recbole_mmm4rec.prepare.tally import RowCount, Tally
 from recbole_mmm4rec.prepare.text_cleaning import NAMED, compose, text_fields
-from recbole_mmm4rec.times import all_in_1970, day
+from recbole_mmm4rec.prepare.time_advice import unit_advice
+from recbole_mmm4rec.times import SECONDS, all_in_1970, day
 
 LOGGER = logging.getLogger(__name__)
 SHORTEST = 3
@@ -82,8 +83,8 @@ def _check_unit(data: Interactions, source: Source, where: str, rows: RowCount) 
     """Tell where every time lies in 1970: the unit is too small, or the column is a position."""
     seconds = data.time / 1000
     if source.has_time and all_in_1970(seconds):
-        latest = float(seconds.max())
-        advice = "" if source.time_unit == "date" else unit_advice(latest, source.time_unit)
+        latest, unit = float(seconds.max()), source.time_unit
+        advice = "" if unit == "date" else unit_advice(f"{latest / SECONDS[unit]:.0f}", unit)
         rows.note(
             f"all times lie in 1970: is the time unit right?{advice}",
             f"{where}, until {day(latest)}",

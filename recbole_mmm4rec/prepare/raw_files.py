@@ -25,6 +25,11 @@ class RawFile:
         name = Path(self.member or self.path.name)
         return (Path(name.stem) if name.suffix.lower() in PACKED else name).suffix.lower()
 
+    @property
+    def packed(self) -> bool:
+        """Whether it must be unpacked while it is read."""
+        return bool(self.member) or self.path.suffix.lower() == ".gz"
+
     def place(self, number: int) -> str:
         """Name the line, or the row of a Parquet file, with this number (counted from 1)."""
         return f"{self.label} {'row' if self.kind == '.parquet' else 'line'} {number}"

@@ -16,7 +16,7 @@ from recbole_mmm4rec.prepare.sources.columns import as_text
 from recbole_mmm4rec.prepare.sources.csv_rows import LOOK_LIKE_ROWS, STRAY
 from recbole_mmm4rec.prepare.sources.tables import LINE, read_table
 from recbole_mmm4rec.prepare.tally import RowCount, Tally
-from tests.prepare.raw_files import rows_of, run, skipped
+from tests.prepare.raw_files import feature_rows, rows_of, run, skipped
 
 WRONG = "rows skipped: wrong number of columns"
 CASES = Path(__file__).resolve().parents[2].parent / "shared" / "cases"
@@ -246,6 +246,26 @@ def test_whole_cases(tmp_path: Path, case: str, file: str, rows: int) -> None:
     source = CASES / case / "raw"
     assert run(source, tmp_path, *flags, f"--interactions=interactions.{file}") == 0
     assert len(rows_of(tmp_path / "shop" / "shop.inter")) == rows
+
+
+@needs_cases
+@pytest.mark.parametrize("log", ["interactions.parquet", "interactions_f.parquet"])
+@pytest.mark.parametrize("items", ["it.csv", "items.parquet"])
+def test_ids_that_became_floats(tmp_path: Path, log: str, items: str) -> None:
+    flags = ["--layout=table", "--time_column=ts", "--min_interactions=1", "--text={title}"]
+    files = [f"--interactions={log}", f"--items={items}", "--pictures=photos", "--image_encoder=pixels"]
+    assert run(CASES / "float_ids_parquet" / "raw", tmp_path, *flags, *files) == 0
+    rows = rows_of(tmp_path / "shop" / "shop.inter")
+    assert len(rows) == 72
+    assert rows[0]["item_id:token"] == "4006381333931"
+    assert len(feature_rows(tmp_path / "shop" / "shop.image.parquet")) == 8
+
+
+@needs_cases
+def test_a_pad_among_the_cases(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--layout=table", "--time_column=ts", "--min_interactions=1", "--text={title}"]
+    assert run(CASES / "pad_token" / "raw", tmp_path, *flags) == 2
+    assert "error: items.csv line 17: the item is [PAD], which RecBole keeps" in capsys.readouterr().err
 
 
 def test_strings_become_bytes_only_where_they_must() -> None:

@@ -154,6 +154,18 @@ def test_nan_is_nobody(tmp_path: Path, suffix: str) -> None:
     assert skipped(tmp_path / "out")["interactions skipped: no user"] == {"count": 2, "first": where}
 
 
+def test_ids_that_spell_a_missing_value_are_told(tmp_path: Path) -> None:
+    _write(tmp_path / "items.csv", "item_id", ["NA", "b"], {"title": ["T", "U"]})
+    _write(tmp_path / "interactions.csv", "user_id", ["null", "nan", "u"], {"item_id": ["b", "b", "NA"]})
+    assert run(tmp_path, tmp_path / "out", "--layout=table", "--min_interactions=1") == 0
+    assert len(rows_of(tmp_path / "out" / "shop" / "shop.inter")) == 3
+    told = skipped(tmp_path / "out")
+    assert told["users called NA, nan, null or the like: taken as ids"] == {
+        "count": 2, "first": "interactions.csv line 2, user 'null', item 'b'"
+    }  # fmt: skip
+    assert told["items called NA, nan, null or the like: taken as ids"]["count"] == 1
+
+
 def test_leading_zeros_stay_and_what_they_part_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

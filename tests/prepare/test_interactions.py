@@ -83,3 +83,5 @@ def test_a_rating_that_is_none_stays_without_it(tmp_path: Path) -> None:
     rows = rows_of(tmp_path / "shop" / "shop.inter")
     assert len(rows) == 49
     assert not rows[6]["rating:float"]
+    told = skipped(tmp_path)["ratings that are not numbers: left empty"]
+    assert told == {"count": 1, "first": "ratings.csv line 49, user 'U0', item 'I0', rating 'great'"}

@@ -119,6 +119,31 @@ def test_milliseconds_read_as_seconds(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "time '1600000000000' (time_unit is s; --time_unit=ms makes it 2020-09-13)" in error
 
 
+@pytest.mark.parametrize(
+    ("time", "unit", "hint"),
+    [
+        ("2024-01-31", "s", "(time_unit is s; --time_unit=date makes it 2024-01-31)"),
+        ("31.01.2024 08:30", "ms", "(time_unit is ms; --time_unit=date makes it 2024-01-31)"),
+        ("03/05/2024", "s", "--time_unit=date makes it"),
+        ("1706659200", "date", "(time_unit is date; --time_unit=s makes it 2024-01-31)"),
+        ("1706659200000", "date", "(time_unit is date; --time_unit=ms makes it 2024-01-31)"),
+        ("1706659200000000000", "s", "(time_unit is s; --time_unit=ns makes it 2024-01-31)"),
+        ("soon", "s", "time 'soon'"),
+    ],
+)
+def test_the_unit_that_would_do_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], time: str, unit: str, hint: str
+) -> None:
+    assert _prepare(tmp_path, [time], f"--time_unit={unit}") == 2
+    assert hint in capsys.readouterr().err
+
+
+def test_compact_dates_read_as_seconds(tmp_path: Path) -> None:
+    assert _prepare(tmp_path, [20240130, 20240131, 20240129]) == 0
+    hint = "(time_unit is s; --time_unit=date makes it 2024-01-31)"
+    assert f"all times lie in 1970: is the time unit right? {hint}" in skipped(tmp_path / "out")
+
+
 def test_milliseconds_among_seconds_and_other_impossible_times(tmp_path: Path) -> None:
     times = [1_600_000_000, 1_600_000_000_000, "-5", "1e300", "inf", "5e-324", "nan", 1_600_000_001]
     assert _prepare(tmp_path, times) == 0

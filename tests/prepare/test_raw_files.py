@@ -61,6 +61,10 @@ def test_a_folder_of_parts(folder: Path) -> None:
     (folder / "log" / "_meta" / "x.parquet").write_bytes(b"x")
     assert _users(folder, "log") == ["u1", "u2"]
     assert _users(folder, "log/month=2") == ["u2"]
+    part = folder / "log" / "month=1" / "part-0.parquet"
+    part.with_suffix(".parquet.gz").write_bytes(gzip.compress(part.read_bytes()))
+    part.unlink()
+    assert _users(folder, "log") == ["u1", "u2"]
 
 
 @pytest.mark.parametrize("named", ["log.csv", "log.csv.gz"])

@@ -17,12 +17,13 @@ INTERACTIONS = pa.schema(
         ("line", pa.int64()),
         ("fault", pa.string()),
         ("time_text", pa.string()),
+        ("rating_text", pa.string()),
     ]
 )
 """One batch of raw interactions in file order. ``time``: milliseconds since 1970 (UTC); a column that the
 source does not have is null throughout. ``line``: where the row begins in its file; ``fault``: why the row
 cannot be used, null where it can. An id that is at fault stands as it is in the file; ``time_text`` is the
-raw time where that is at fault."""
+raw time where that is at fault, ``rating_text`` a raw rating that is not a number."""
 
 
 class Rows(NamedTuple):

@@ -47,11 +47,9 @@ def interaction_rows(
     users, items = _ids("user", user, file, lines), _ids("item", item, file, lines)
     moments, late = _times(time, len(user), times, file)
     fault = pc.coalesce(users[1], items[1], late)
-    texts = pa.nulls(len(user), pa.string())
-    if time is not None and pc.any(pc.is_valid(late)).as_py():
-        texts = pc.if_else(pc.is_valid(late), as_text(time), _NULL)
     numbers = pa.nulls(len(user), pa.float64()) if rating is None else as_number(rating)
-    columns = [users[0], items[0], numbers, moments, lines, fault, texts]
+    texts = _texts_where(time, pc.is_valid(late)), _texts_where(rating, pc.is_null(numbers))
+    columns = [users[0], items[0], numbers, moments, lines, fault, *texts]
     return Rows(file, pa.RecordBatch.from_arrays(columns, schema=INTERACTIONS))
 
 
@@ -70,6 +68,13 @@ def _plain(value: Any) -> str | None:
     if value is None or value != value or isinstance(value, dict | list):
         return None
     return str(value).lower() if isinstance(value, bool) else encodable(str(value))
+
+
+def _texts_where(column: pa.Array | None, wanted: pa.Array) -> pa.Array:
+    """Return the texts of a column where they are ``wanted``, null elsewhere and where it is null."""
+    if column is None or not pc.any(wanted).as_py():
+        return pa.nulls(len(wanted), pa.string())
+    return pc.if_else(wanted, as_text(column), _NULL)
 
 
 def _ids(name: str, column: pa.Array, file: RawFile, lines: pa.Array) -> tuple[pa.Array, pa.Array]:

@@ -1,6 +1,7 @@
 """CSV, Parquet and JSON-lines files as a stream of batches with the columns asked for."""
 
 from collections.abc import Collection, Iterator
+from contextlib import ExitStack
 from itertools import islice
 from typing import Any
 
@@ -52,8 +53,9 @@ def read_table(
 
 
 def _parquet(file: RawFile, columns: list[str], rows: RowCount) -> Iterator[pa.RecordBatch]:
-    with open_raw(file) as stream:
-        parquet = pq.ParquetFile(pa.PythonFile(stream, mode="r") if file.member else file.path)
+    with ExitStack() as opened:
+        packed = pa.PythonFile(opened.enter_context(open_raw(file)), mode="r") if file.packed else None
+        parquet = opened.enter_context(pq.ParquetFile(packed or file.path))
         names = parquet.schema_arrow.names
         spelled = [one_line(name) for name in names]
         _require(file, columns, spelled)
@@ -65,6 +67,10 @@ def _parquet(file: RawFile, columns: list[str], rows: RowCount) -> Iterator[pa.R
             lines = pa.array(range(start, start + len(batch)), pa.int64())
             yield pa.RecordBatch.from_arrays([*taken, lines], names=[*columns, LINE])
             start += len(batch)
+        if start - 1 != parquet.metadata.num_rows:
+            raise UserError(
+                f"{file.path}: damaged, {start - 1} of its {parquet.metadata.num_rows} rows are there"
+            )
 
 
 def _json(
