@@ -143,6 +143,12 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
     assert [row[:2] for row in found] == [("u\u00e9", "caf\u00e9"), ("v", "")]
 
 
+def test_utf_16_without_a_mark_is_recognised(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes("user,item\nu,i\n".encode("utf-16-le"))
+    with pytest.raises(UserError, match=r"x\.csv: NUL characters in the header; UTF-16\?"):
+        _read(tmp_path / "x.csv", ["user"])
+
+
 def test_damaged_utf_16_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes("\ufeffuser,item\nu,i\n".encode("utf-16-le") + b"\x00\xd8\x41\x00")
     with pytest.raises(UserError, match=r"x\.csv: not text in the encoding utf-16"):

@@ -106,6 +106,10 @@ def _csv(
 ) -> Iterator[pa.RecordBatch]:
     with open_text(file, encoding) as stream:
         table = CsvTable(stream, file, delimiter, header)
+        if any("\0" in name for name in table.names):
+            raise UserError(
+                f"{file.path}: NUL characters in the header; UTF-16? (--encoding=utf-16-le or utf-16-be)"
+            )
         _require(file, columns, table.names)
         for arrays, lines in table.batches(columns, rows):
             yield pa.RecordBatch.from_arrays([*arrays, lines], names=[*columns, LINE])
