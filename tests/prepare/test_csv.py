@@ -62,6 +62,9 @@ HEADER = "user,item,comment\n"
             "u0 u1 u2 u3 u4 u5 u6",
             {STRAY: (1, "x.csv line 2")},
         ),
+        # two lines that are rows by their numbers as well
+        ('u1,1,"a\nu2,2,b\nu3,3,c"\nu4,4,d\n', "u1 u2 u3 u4", {STRAY: (1, "x.csv line 2")}),
+        ('u1,1,"a\nred, green, c"\nu4,4,d\n', "u1 u4", {LOOK_LIKE_ROWS: (1, "x.csv line 2")}),
         # one line like a row: it may be a text, and is told
         ('u1,i,"soft\nred, green, blue\nend"\nu2,i,b\n', "u1 u2", {LOOK_LIKE_ROWS: (1, "x.csv line 2")}),
         # values of several lines, with doubled marks and delimiters

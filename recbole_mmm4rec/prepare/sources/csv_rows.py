@@ -87,19 +87,39 @@ class Rows:
     def _odd(self, values: list[str] | None, width: int | None) -> Row:
         """Judge a row of several lines, or one that cannot be read."""
         first, rest = self.number + 1, self._taken[1:]
-        alike = 0 if width in (None, 1) else sum(line.count(self._delimiter) + 1 == width for line in rest)
-        if values is None or _has_swallowed(len(values), width, alike, len(rest)):
+        cells = [line.rstrip("\r\n").split(self._delimiter) for line in self._taken]
+        alike = 0 if width in (None, 1) else sum(len(row) == width for row in cells[1:])
+        if values is None or _has_swallowed(len(values), width, alike, cells):
             self._again.extendleft(reversed(rest))
             self._start()
             self.number += 1
-            return Row(first, self._taken[0].rstrip("\r\n").split(self._delimiter), STRAY)
+            return Row(first, cells[0], STRAY)
         self.inner += sum(line not in _EMPTY for line in rest)
         self.number += len(self._taken)
         return Row(first, values, LOOK_LIKE_ROWS if alike else None, alike)
 
 
-def _has_swallowed(found: int, width: int | None, alike: int, lines: int) -> bool:
-    """Tell whether a value over several lines, ``alike`` of them like rows, has certainly taken in rows."""
+def _has_swallowed(found: int, width: int | None, alike: int, cells: list[list[str]]) -> bool:
+    """Tell whether a value over several lines, ``alike`` of them like rows, has certainly taken in rows.
+
+    ``found``: the columns of the row with that value; ``cells``: what its lines have between delimiters.
+    """
+    lines = len(cells) - 1
     if width is not None and found != width:
         return 2 * alike >= lines
-    return alike == lines >= _SURE
+    return alike == lines and (lines >= _SURE or _has_numbers_alike(cells))
+
+
+def _has_numbers_alike(cells: list[list[str]]) -> bool:
+    """Tell whether some columns of the first line are numbers and the same columns of all lines are, too."""
+    numbers = [place for place, cell in enumerate(cells[0]) if _is_number(cell)]
+    return bool(numbers) and all(
+        len(row) > numbers[-1] and all(_is_number(row[place]) for place in numbers) for row in cells
+    )
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return float(cell) is not None
+    except ValueError:
+        return False
