@@ -42,6 +42,8 @@ def prepare(name: str, settings: Settings, folder: Path, target: Path, overwrite
         _write_record(record_path(work.dataset, name), settings, statistics, covered, tally, folders)
         _keep_fetched(pictures, work)
     tally.log()
+    for rows in tally.tables.values():
+        LOGGER.info(rows.line())
     LOGGER.info(statistics.row(name))
     return statistics
 
@@ -92,6 +94,7 @@ def _write_record(
         "settings": settings.as_dict(),
         "statistics": statistics.as_dict(),
         "vectors": covered,
+        "rows": {table: rows.as_dict() for table, rows in tally.tables.items()},
         "skipped": tally.as_dict(),
     }
     path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -58,7 +58,7 @@ def test_gzip_that_is_none_and_damaged_gzip(tmp_path: Path, capsys: pytest.Captu
         (b"{" * 100_000, "lines skipped: no JSON object"),
         (b'{"asin": "I9", "title": "\xff\xfe"}', "lines skipped: not UTF-8"),
         (b'{"title": "nameless"}', "lines skipped: no asin"),
-        (b'{"asin": 7, "title": "number"}', "lines skipped: no asin"),
+        (b'{"asin": [7], "title": "list"}', "lines skipped: no asin"),
     ],
 )
 def test_metadata_lines(tmp_path: Path, line: bytes, reason: str) -> None:
