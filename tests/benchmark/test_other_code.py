@@ -11,7 +11,7 @@ from recbole_mmm4rec.benchmark.expansion import Expansion
 from recbole_mmm4rec.benchmark.results import Results
 from recbole_mmm4rec.cli import main
 from recbole_mmm4rec.files import read_json_lines
-from recbole_mmm4rec.host import run_key
+from recbole_mmm4rec.quick_start import run_key
 from tests.benchmark.conftest import OURS
 from tests.benchmark.test_schedule import Fake
 
