@@ -31,7 +31,7 @@ def missing_features(config: Any) -> str | None:
     """One line when the dataset lacks feature files that a configuration needs, else None.
 
     Raises:
-        UserError: a feature file that the model cannot use and that no ``modalities`` rules out.
+        UserError: ``modalities`` names one that the model cannot use.
     """
     folder, name = Path(config["data_path"]), config["dataset"]
     files = feature_files(folder, name, config["field_separator"])

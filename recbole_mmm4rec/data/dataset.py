@@ -13,7 +13,12 @@ from recbole.data.interaction import Interaction
 from recbole_mmm4rec.data.atomic import AtomicDataset
 from recbole_mmm4rec.data.cache import compare_own_keys, fingerprint, make_unusable
 from recbole_mmm4rec.data.features import ModalityFeatures, load_features, tokens_with_features
-from recbole_mmm4rec.data.modalities import choose_feature_files, feature_files, usable_modalities
+from recbole_mmm4rec.data.modalities import (
+    choose_feature_files,
+    feature_files,
+    report_left_out,
+    usable_modalities,
+)
 from recbole_mmm4rec.data.splitting import hold_out_last, leave_one_out, time_split
 from recbole_mmm4rec.data.windows import FlatInteractions, Layout, Windows
 from recbole_mmm4rec.errors import UserError
@@ -52,9 +57,9 @@ class MultiModalDataset(AtomicDataset):
         folder, separator = Path(dataset_path), self._separators[0]
         if self._trims and self.benchmark_filename_list is not None:
             raise UserError("benchmark_filename: this model cuts its histories itself, from one .inter file")
-        self._feature_files = choose_feature_files(
-            self.config["modalities"], self._model_class, folder, token, separator
-        )
+        where = (self.config["modalities"], self._model_class, folder, token, separator)
+        self._feature_files = choose_feature_files(*where)
+        report_left_out(*where)
         super()._load_data(token, dataset_path)
         self._fingerprint = fingerprint(dataset_path, token)
 

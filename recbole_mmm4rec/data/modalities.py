@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from logging import getLogger
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,12 @@ def choose_feature_files(
 ) -> dict[str, Path]:
     """Return modality -> path of the files to read, in the model's order.
 
-    ``wanted`` is the config's ``modalities``: names, or None for every file in the folder. Raises UserError
-    for a named file that is missing, a modality the model cannot use, and a file that would not be used.
+    ``wanted`` is the config's ``modalities``: names, or None for every file in the folder that the model can
+    use. Raises UserError for a named file that is missing and for a named modality the model cannot use.
     """
     usable = usable_modalities(model_class)
     if wanted is None:
         files = feature_files(folder, dataset, separator) if usable else {}
-        _refuse_unused(files, usable, model_class)
         return {name: files[name] for name in usable if name in files}
     names = _as_names(wanted)
     unusable = [name for name in names if name not in usable]
@@ -58,20 +58,25 @@ def choose_feature_files(
     return {name: files[name] for name in usable if name in names}
 
 
+def report_left_out(wanted: Any, model_class: Any, folder: Path, dataset: str, separator: str = "\t") -> None:
+    """Log one line about files beside the dataset that the model cannot use, unless ``wanted`` names files.
+
+    Nothing is said for a model that uses no features at all.
+    """
+    usable = usable_modalities(model_class)
+    if wanted is None and usable:
+        files = feature_files(folder, dataset, separator)
+        unused = [path.name for name, path in files.items() if name not in usable]
+        if unused:
+            where = f"{', '.join(unused)} in {folder}"
+            getLogger().info(f"{_name(model_class)} leaves out {where}: {_offer(usable)}")
+
+
 def _as_names(wanted: Any) -> list[str]:
     names = [wanted] if isinstance(wanted, str) else wanted
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         raise UserError(f"modalities: a list of names such as [text, image] is needed, not {wanted!r}")
     return list(names)
-
-
-def _refuse_unused(files: dict[str, Path], usable: Iterable[str], model_class: Any) -> None:
-    for name, path in files.items():
-        if name not in usable:
-            raise UserError(
-                f"{path}: feature file given and not used: {_name(model_class)} cannot use {name}; "
-                f"{_offer(usable)}; name the ones to use with modalities: [...]"
-            )
 
 
 def _offer(usable: Iterable[str]) -> str:

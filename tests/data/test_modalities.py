@@ -38,25 +38,40 @@ def test_all_files_in_the_models_order(tmp_path: Path) -> None:
     assert choose([], Trimming, tmp_path) == []
 
 
-def test_a_file_that_would_be_unused(tmp_path: Path) -> None:
+def test_a_file_that_the_model_cannot_use_is_left_out(tmp_path: Path) -> None:
     add(tmp_path, "text", ["a"])
-    path = add(tmp_path, "image", ["a"])
-    with pytest.raises(
-        UserError, match="feature file given and not used: TextOnly cannot use image"
-    ) as caught:
-        choose(None, TextOnly, tmp_path)
-    assert str(path) in str(caught.value)
-    assert choose(["text"], TextOnly, tmp_path) == ["text"]
+    add(tmp_path, "image", ["a"])
+    assert choose(None, TextOnly, tmp_path) == ["text"]
     with pytest.raises(UserError, match='TextOnly cannot use "image"; it can use "text"'):
         choose(["text", "image"], TextOnly, tmp_path)
+
+
+def left_out(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [line for line in caplog.messages if "leaves out" in line]
+
+
+def test_what_is_left_out_is_said_in_one_line(
+    make_config: MakeConfig, write_inter: Writer, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = prepare(write_inter)
+    add(folder, "text_worddrop", ["a", "b", "c"])
+    with caplog.at_level("INFO"):
+        dataset = MultiModalDataset(make_config(model=TextOnly))
+    assert list(dataset.features) == ["text"]
+    files = "shop.image.parquet, shop.text_worddrop.parquet"
+    assert left_out(caplog) == [f'TextOnly leaves out {files} in {folder}: it can use "text"']
+    caplog.clear()
+    for model, named in ((TextOnly, ["text"]), ("SASRec", None)):
+        with caplog.at_level("INFO"):
+            MultiModalDataset(make_config(model=model, modalities=named))
+    assert not left_out(caplog)
 
 
 def test_text_form_counts_as_a_feature_file(tmp_path: Path) -> None:
     (tmp_path / "shop.text").write_text("item_id:token\tembedding:float_seq\na\t1\n")
     (tmp_path / "shop.sound").write_text("item_id:token\tembedding:float_seq\na\t1\n")
     assert list(feature_files(tmp_path, "shop")) == ["sound", "text"]
-    with pytest.raises(UserError, match="cannot use sound"):
-        choose(None, Trimming, tmp_path)
+    assert choose(None, Trimming, tmp_path) == ["text"]
     add(tmp_path, "text", ["a"])
     with pytest.raises(UserError, match="a second file for text"):
         choose(["text"], Trimming, tmp_path)
