@@ -1,4 +1,4 @@
-"""What every model of this package is: an item table, a sequence encoder and a scorer.
+"""What every model of this package is: an item table, a sequence encoder, a scorer and an objective.
 
 A model builds a table of item vectors once a step, encodes histories gathered from it, and scores users
 against candidates made from it. Losses, negatives, prediction and batching by length are the same for all.
@@ -9,16 +9,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-import torch
 from recbole.model.abstract_recommender import SequentialRecommender
 from torch import Tensor
 
-from recbole_mmm4rec.columns import PAD, TEXT
+from recbole_mmm4rec.columns import TEXT
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.model.objective import OBJECTIVES, build_objective
 from recbole_mmm4rec.model.shared_table import SharedTable
 from recbole_mmm4rec.nn.buckets import in_buckets
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
-from recbole_mmm4rec.nn.losses import full_catalogue_loss, in_batch_loss, inner_products
+from recbole_mmm4rec.nn.losses import inner_products
+from recbole_mmm4rec.nn.objectives import Step, rows_of_items
 from recbole_mmm4rec.nn.parameters import parameter_groups
 
 Table = Mapping[str, Tensor]
@@ -38,6 +39,8 @@ class MultiModalRecommender(SequentialRecommender):
         immovable: those of them that do not move to the same items either (``load_item_tables``).
         frozen_after_transfer: prefixes of parameters that stay as pre-trained in fine-tuning.
         ranks_in_pretraining: pre-training learns to score items, so that held-out ones can choose its epoch.
+        objectives: values of the key ``objective`` that make sense in fine-tuning.
+        pretraining_objectives: the same in pre-training; none where that has losses of its own.
     """
 
     trims_history: ClassVar[bool] = True
@@ -46,6 +49,8 @@ class MultiModalRecommender(SequentialRecommender):
     immovable: ClassVar[tuple[str, ...]] = ()
     frozen_after_transfer: tuple[str, ...] = ()  # a configuration may empty it
     ranks_in_pretraining: ClassVar[bool] = True
+    objectives: ClassVar[tuple[str, ...]] = OBJECTIVES
+    pretraining_objectives: ClassVar[tuple[str, ...]] = OBJECTIVES
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
@@ -56,6 +61,7 @@ class MultiModalRecommender(SequentialRecommender):
         self.softmax_chunk = config["softmax_chunk"]
         self.pad_is_candidate = bool(config["pad_is_candidate"])
         self.mask_equal_items = bool(config["mask_equal_items"])
+        self.objective = build_objective(type(self), config, dataset, self.n_items)
         self.decay_everything = bool(config["decay_everything"])
         self._shared_table: SharedTable | None = None
         self.feature_facts = {
@@ -126,23 +132,28 @@ class MultiModalRecommender(SequentialRecommender):
     # What all models share -------------------------------------------------------------------------------
 
     def calculate_loss(self, interaction: Any) -> Tensor:
-        """Cross-entropy over the catalogue, or over the batch in pre-training: () float32."""
-        targets = interaction[self.POS_ITEM_ID]
-        if self.pretraining:
-            return self._in_batch_loss(interaction, targets)
-        table = self._full_table()
-        users = self._users(table, interaction[self.ITEM_SEQ], interaction)
-        return full_catalogue_loss(
-            users, self.candidates(table), targets, self.pad_is_candidate, self.softmax_chunk, self.scores
-        )
+        """The objective's loss: () float32."""
+        step = self.plan(interaction[self.ITEM_SEQ], interaction[self.POS_ITEM_ID])
+        table = self.step_table(step)
+        return self.objective_loss(self._users(table, step.item_seq, interaction), table, step)
 
-    def _in_batch_loss(self, interaction: Any, targets: Tensor) -> Tensor:
-        """Only items that occur in the batch get a vector."""
-        items, item_seq, target_rows = self.batch_items(interaction)
-        table = self.item_table(items)
-        users = self._users(table, item_seq, interaction)
-        candidates = self.candidates(table, items)[target_rows]
-        return in_batch_loss(users, candidates, targets, self.mask_equal_items, score=self.scores)
+    def plan(self, item_seq: Tensor, targets: Tensor) -> Step:
+        """What the objective needs of a batch of histories (B, W) and targets (T,)."""
+        assert self.objective is not None
+        return self.objective.plan(item_seq, targets)
+
+    def step_table(self, step: Step) -> Table:
+        """Vectors of the items of a step."""
+        return self._full_table() if step.items is None else self.item_table(step.items)
+
+    def objective_loss(self, users: Tensor, table: Table, step: Step) -> Tensor:
+        """The objective's loss of users (T, D) who are to find the targets of a step: () float32."""
+        assert self.objective is not None
+        return self.objective(users, self.trained_candidates(table, step.items), step, self.scores)
+
+    def trained_candidates(self, table: Table, items: Tensor | None = None) -> Tensor:
+        """Candidate vectors in training, where a model has others there."""
+        return self.candidates(table, items)
 
     def batch_items(self, interaction: Any) -> tuple[Tensor, Tensor, Tensor]:
         """The different items of a batch, the pad first, and the batch in terms of them.
@@ -150,10 +161,8 @@ class MultiModalRecommender(SequentialRecommender):
         Returns:
             items (n,), histories (B, W) and targets (B,), the latter two as rows of the first; all int64.
         """
-        item_seq, targets = interaction[self.ITEM_SEQ], interaction[self.POS_ITEM_ID]
-        seen = torch.cat([targets.new_tensor([PAD]), item_seq.flatten(), targets])
-        items, rows = torch.unique(seen, return_inverse=True)
-        return items, rows[1 : -len(targets)].view_as(item_seq), rows[-len(targets) :]
+        items, item_seq, targets = rows_of_items(interaction[self.ITEM_SEQ], interaction[self.POS_ITEM_ID])
+        return items, item_seq, targets
 
     def _users(self, table: Table, item_seq: Tensor, interaction: Any) -> Tensor:
         lengths, context = interaction[self.ITEM_SEQ_LEN], self.context(interaction)

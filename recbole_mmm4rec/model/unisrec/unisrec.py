@@ -25,6 +25,7 @@ class UniSRec(CosineRecommender):
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT, WORD_DROP)
     item_bound: tuple[str, ...] = ("table.ids.",)
+    pretraining_objectives: ClassVar[tuple[str, ...]] = ()
 
     table: AdaptedTable
 
@@ -47,7 +48,7 @@ class UniSRec(CosineRecommender):
         self.drop_share: float = config["item_drop_share"]
 
     def calculate_loss(self, interaction: Any) -> Tensor:
-        """Fine-tuning: cross-entropy over the catalogue; pre-training: user against item and second view."""
+        """Fine-tuning: the objective; pre-training: user against item and second view."""
         if not self.pretraining:
             return super().calculate_loss(interaction)
         items, item_seq, target_rows = self.batch_items(interaction)
