@@ -25,7 +25,7 @@ usage: python run_recbole.py [--model=M] [--dataset=D] [--config_files="a.yaml b
   --key=value         any key; wins over files. YAML values: --topk=[5,10] --learning_rate=1e-4 --seq_len=~
   --bench[=STEPS]     measure training steps instead of training; writes bench.json
   --bench=growth      measure how a step grows with every size; writes growth.json and growth.svg
-  --bench=pretraining measure pre-training on 447,000 made-up items; writes pretraining.json
+  --bench=pretraining or million   the same on 447,000 made-up items; of every objective on 1,000,000
   --benchmark=B       many runs and their report: a YAML file, one of {ready}, or models: A,B --dataset=d,e
                       [--seeds=1,2] [--workers=K] [--launcher=ray] [--output=DIR]; --report=DIR writes it anew
   --tune=F            search: a .hyper file or a model's name, with --model, --dataset, [--tool=hyperopt|ray]

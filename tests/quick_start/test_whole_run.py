@@ -11,7 +11,9 @@ from recbole.quick_start import load_data_and_model
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.dataset_choice import create_dataset
+from recbole_mmm4rec.nn.negatives import NegativeSampler
 from recbole_mmm4rec.quick_start import run
+from recbole_mmm4rec.quick_start.training_run import build_model
 from tests.conftest import SMALL
 
 QUIET = {"show_progress": False, "epochs": 2, "train_batch_size": 64}
@@ -126,3 +128,30 @@ def test_pretraining_holds_nothing_out_and_can_be_loaded(in_tmp: Path) -> None:
 def test_what_a_model_of_recbole_lacks_is_named(model: str, lacking: str) -> None:
     with pytest.raises(UserError, match=lacking):
         run(model, "tiny", config_dict=QUIET)
+
+
+@pytest.mark.usefixtures("tiny", "in_tmp")
+def test_negatives_are_those_of_the_seed_and_popularity_that_of_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[list[int]] = []
+    real = NegativeSampler.shared
+
+    def watched(self: Any, count: int) -> tuple[Any, Any]:
+        items, log_expected = real(self, count)
+        drawn.append(items.tolist())
+        return items, log_expected
+
+    monkeypatch.setattr(NegativeSampler, "shared", watched)
+    keys = {"objective": "sampled", "negatives": "popularity", "num_negatives": 8}
+    runs = []
+    for seed in (1, 1, 2):
+        run("MMM4Rec", "tiny", config_dict={**SMALL, **keys, "seed": seed})
+        runs.append(list(drawn))
+        drawn.clear()
+    assert runs[0] == runs[1] != runs[2]
+    config = RunConfig("MMM4Rec", "tiny", config_dict={**SMALL, **keys})
+    train = data_preparation(config, create_dataset(config))[0]._dataset
+    counts = build_model(config, train).objective.sampler.weights
+    in_training = torch.bincount(train[torch.arange(len(train))]["item_id"], minlength=len(counts))
+    assert torch.equal(counts[1:], in_training[1:].clamp_min(1))
