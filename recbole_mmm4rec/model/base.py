@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from recbole.model.abstract_recommender import SequentialRecommender
 from torch import Tensor
 
-from recbole_mmm4rec.columns import TEXT
+from recbole_mmm4rec.data.modalities import pick_modalities
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.objective import OBJECTIVES, build_objective
 from recbole_mmm4rec.model.shared_table import SharedTable
@@ -34,7 +34,9 @@ class MultiModalRecommender(SequentialRecommender):
 
     Class attributes:
         trims_history: batches come as wide as their longest history, not as ``MAX_ITEM_LIST_LENGTH``.
-        modalities: feature files that the model can use.
+        modalities: feature files that the model uses where the configuration names none.
+        most_modalities: how many it takes at once, of any names; None: as many as ``modalities`` has.
+        companions: names of files that stand beside those, such as other features of the same texts.
         item_bound: prefixes of state entries that belong to one dataset's items and never move to another.
         immovable: those of them that do not move to the same items either (``load_item_tables``).
         frozen_after_transfer: prefixes of parameters that stay as pre-trained in fine-tuning.
@@ -45,6 +47,8 @@ class MultiModalRecommender(SequentialRecommender):
 
     trims_history: ClassVar[bool] = True
     modalities: ClassVar[tuple[str, ...]] = ()
+    most_modalities: ClassVar[int | None] = None
+    companions: ClassVar[tuple[str, ...]] = ()
     item_bound: tuple[str, ...] = ()
     immovable: ClassVar[tuple[str, ...]] = ()
     frozen_after_transfer: tuple[str, ...] = ()  # a configuration may empty it
@@ -64,15 +68,16 @@ class MultiModalRecommender(SequentialRecommender):
         self.objective = build_objective(type(self), config, dataset, self.n_items)
         self.decay_everything = bool(config["decay_everything"])
         self._shared_table: SharedTable | None = None
+        loaded = getattr(dataset, "features", {})
+        self.modality_names = pick_modalities(type(self), config["modalities"], loaded)
         self.feature_facts = {
             name: {"dimension": f.matrix.shape[1], "encoder": f.metadata.get("encoder")}
             for name, f in self.dataset_features(dataset).items()
         }
 
     def dataset_features(self, dataset: Any) -> dict[str, Any]:
-        """The dataset's features that this model uses, in the order of ``modalities``."""
-        loaded = getattr(dataset, "features", {})
-        return {name: loaded[name] for name in self.modalities if name in loaded}
+        """The dataset's features that this model uses, in its order."""
+        return {name: dataset.features[name] for name in self.modality_names}
 
     def frozen_features(self, dataset: Any) -> dict[str, FrozenFeatures]:
         """The same as modules."""
@@ -93,16 +98,16 @@ class MultiModalRecommender(SequentialRecommender):
         return features
 
     def required_text(self, config: Any, features: Mapping[str, FrozenFeatures]) -> FrozenFeatures:
-        """The text features among these.
+        """The text features among these, or those of the modality that stands in for texts.
 
         Raises:
             UserError: there are none.
         """
-        if TEXT not in features:
-            raise UserError(
-                f"{type(self).__name__} needs {config['dataset']}.{TEXT}.parquet in {config['data_path']}"
-            )
-        return features[TEXT]
+        for name, frozen in features.items():
+            if name not in self.companions:
+                return frozen
+        files = " nor ".join(f"{config['dataset']}.{name}.parquet" for name in self.modalities)
+        raise UserError(f"{type(self).__name__} needs {files} in {config['data_path']}")
 
     # What a subclass gives -------------------------------------------------------------------------------
 

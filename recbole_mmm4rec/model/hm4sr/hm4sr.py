@@ -53,9 +53,10 @@ class HM4SR(StreamRecommender):
 
     def _mixture(self, config: Any, with_time: bool) -> MixtureSettings:
         weights = config["interaction_weights"]
-        if len(weights) != 3:
-            raise UserError(f"interaction_weights: {weights} are not three numbers, for id, text and image")
-        start = dict(zip((ID, TEXT, IMAGE), weights, strict=True))
+        named = (ID, TEXT, IMAGE, *(name for name in self.streams if name not in (ID, TEXT, IMAGE)))
+        if len(weights) not in (3, len(named)):
+            raise UserError(f"interaction_weights: {weights} are not numbers for id, text and image")
+        start = dict(zip(named, [*weights, *weights[-1:] * (len(named) - len(weights))], strict=True))
         return MixtureSettings(
             start={name: float(start[name]) for name in self.streams},
             length=self.max_seq_length,

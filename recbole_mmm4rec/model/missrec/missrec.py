@@ -34,6 +34,7 @@ class MISSRec(MultiModalRecommender):
     """Multi-modal interests. Keys: ``properties/model/MISSRec.yaml``."""
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT, IMAGE)
+    most_modalities: ClassVar[int | None] = 2
     immovable: ClassVar[tuple[str, ...]] = ("interests.",)  # numbers of clusters that the adapters made
     frozen_after_transfer: tuple[str, ...] = ("encoder.transformer.", "encoder.input.position.")
     pretraining_objectives: ClassVar[tuple[str, ...]] = (IN_BATCH, SAMPLED, GBCE)  # reads a batch's own items

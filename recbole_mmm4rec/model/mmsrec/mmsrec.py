@@ -33,6 +33,7 @@ class MMSRec(MultiModalRecommender):
     """Masked prediction with pictures and texts. Keys: ``properties/model/MMSRec.yaml``."""
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT, IMAGE)
+    most_modalities: ClassVar[int | None] = 2
     pretraining_objectives: ClassVar[tuple[str, ...]] = ()
     ranks_in_pretraining: ClassVar[bool] = False  # users are read at a mask token, which learns later
 

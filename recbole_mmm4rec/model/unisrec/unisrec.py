@@ -23,7 +23,8 @@ WORD_DROP = "text_worddrop"
 class UniSRec(CosineRecommender):
     """Text through a mixture of whitening maps. Keys: ``properties/model/UniSRec.yaml``."""
 
-    modalities: ClassVar[tuple[str, ...]] = (TEXT, WORD_DROP)
+    modalities: ClassVar[tuple[str, ...]] = (TEXT,)
+    companions: ClassVar[tuple[str, ...]] = (WORD_DROP,)
     item_bound: tuple[str, ...] = ("table.ids.",)
     pretraining_objectives: ClassVar[tuple[str, ...]] = ()
 
