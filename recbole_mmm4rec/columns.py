@@ -3,6 +3,9 @@
 TEXT = "text"
 IMAGE = "image"
 
+IMAGES = "images"
+"""Folder of a dataset's own pictures, inside the folder of the dataset."""
+
 FEATURE_SUFFIX = ".parquet"
 """A modality's feature file is ``<dataset>.<modality>.parquet``."""
 
@@ -17,6 +20,9 @@ MODALITY_METADATA = "modality"
 
 ID = "id"
 """What stands beside the modalities' names in a table of item vectors: a trainable vector an item."""
+
+UNKNOWN = "unknown"
+"""Encoder in the metadata of vectors that somebody brought without saying what computed them."""
 
 PAD = 0
 """Item number of an empty position of a history."""

@@ -47,7 +47,7 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 def _object(line: str) -> Any:
     try:
         return json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 USERS, ITEMS, WIDTH = 30, 60, 12
 
@@ -23,6 +24,12 @@ SMALL: dict[str, Any] = {
     "epochs": 1,
     "show_progress": False,
 }
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """The same random numbers in every test, whichever tests ran before it."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture

@@ -22,12 +22,23 @@ def test_every_package_is_listed() -> None:
     assert listed == {".".join(folder.parts) for folder in folders} | {"recbole_mmm4rec.properties"}
 
 
-def test_every_property_file_is_package_data() -> None:
-    globs = re.search(r'"recbole_mmm4rec.properties" = \[(.*)\]', PROJECT)
+def package_data(package: str, folder: Path) -> set[Path]:
+    globs = re.search(rf'"{package}" = \[(.*)\]', PROJECT)
     assert globs
+    return {path for glob in re.findall(r'"([^"]+)"', globs[1]) for path in folder.glob(glob)}
+
+
+def test_every_property_file_is_package_data() -> None:
     properties = ROOT / "properties"
-    covered = {path for glob in re.findall(r'"([^"]+)"', globs[1]) for path in properties.glob(glob)}
-    assert covered == {path for path in properties.rglob("*") if path.is_file()}
+    wanted = {path for path in properties.rglob("*") if path.is_file()}
+    assert package_data("recbole_mmm4rec.properties", properties) == wanted
+
+
+def test_every_part_of_the_page_is_package_data() -> None:
+    folder = ROOT / "recbole_mmm4rec" / "benchmark" / "report"
+    wanted = {path for path in folder.glob("*") if path.is_file() and path.suffix != ".py"}
+    assert package_data("recbole_mmm4rec.benchmark.report", folder) == wanted
+    assert folder / "page.html.j2" in wanted
 
 
 def test_properties_are_found() -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from recbole_mmm4rec.cli.flags import parse
 from recbole_mmm4rec.cli.help import USAGE
 from recbole_mmm4rec.host.catalogue import our_models, recbole_models
 from recbole_mmm4rec.host.config_checks import RUN_KEYS, documented_keys
+from recbole_mmm4rec.host.flags import parse
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), ROOT / "atomic_data" / "README.md"]

@@ -17,15 +17,16 @@ from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import init_seed
 from torch import Tensor, nn
 
+from recbole_mmm4rec.model.interface import TrainingHooks
 from recbole_mmm4rec.training.trainer import MultiModalTrainer
 
 USERS, ITEMS = 61, 40
 
 
-class TinyModel(SequentialRecommender):
+class TinyModel(TrainingHooks, SequentialRecommender):
     """Mean of item vectors, a linear layer, cross-entropy over all items; draws from every generator."""
 
-    item_bound: ClassVar[tuple[str, ...]] = ("items.",)
+    item_bound: tuple[str, ...] = ("items.",)
     kill_at: ClassVar[int | None] = None  # batch at which the process kills itself
     spoil_at: ClassVar[int | None] = None  # batch whose loss is not a number
 

@@ -1,1 +1,1 @@
-"""What things cost and what they bring: measurements on any dataset and model."""
+"""Quality and cost of any model on any dataset: benchmarks, reports and measurements of cost."""

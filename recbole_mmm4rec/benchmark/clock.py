@@ -1,4 +1,4 @@
-"""Clocks for the parts of a step, on a CPU and on a GPU."""
+"""Measuring costs: wall and CPU time of the parts of a step, peak memory, and the device's name."""
 
 import resource
 import sys
@@ -14,11 +14,11 @@ import torch
 
 @dataclass
 class Clock:
-    """Wall and CPU seconds of named parts, each run several times.
+    """Wall and CPU seconds of named parts, each measured several times.
 
     Attributes:
-        device: work on it is waited for before a clock is read.
-        wall, cpu: seconds of every run, by part.
+        device: the clock waits for its work before it is read.
+        wall, cpu: seconds of every measurement, by part.
     """
 
     device: torch.device
@@ -27,7 +27,7 @@ class Clock:
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Add one run of a part."""
+        """Measure a part once."""
         self._wait()
         wall, cpu = perf_counter(), process_time()
         yield
@@ -36,7 +36,7 @@ class Clock:
         self.cpu[name].append(process_time() - cpu)
 
     def restart(self) -> None:
-        """Forget all runs so far: they warmed up."""
+        """Discard the measurements so far, which were warm-up."""
         self.wall.clear()
         self.cpu.clear()
 
@@ -58,3 +58,8 @@ def peak_memory(device: torch.device) -> int:
         return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def device_name(device: torch.device) -> str:
+    """``CPU``, or the GPU's name."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"

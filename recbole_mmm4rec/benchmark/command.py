@@ -1,4 +1,4 @@
-"""``--benchmark`` and ``--report``: flags to runs and a report."""
+"""``--benchmark`` and ``--report``: from flags to runs and a report."""
 
 import logging
 import sys
@@ -10,13 +10,13 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from recbole_mmm4rec.benchmark.expansion import Expansion
 from recbole_mmm4rec.benchmark.launchers import make_launcher
-from recbole_mmm4rec.benchmark.plan import RunPlan
 from recbole_mmm4rec.benchmark.results import RUNS, Results
+from recbole_mmm4rec.benchmark.run_plan import RunPlan, with_pretraining
 from recbole_mmm4rec.benchmark.schedule import Schedule
 from recbole_mmm4rec.benchmark.spec import Benchmark, find_benchmark, refuse_own
-from recbole_mmm4rec.cli.flags import refuse_beside
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import locked, write_text
+from recbole_mmm4rec.host.flags import refuse_beside
 from recbole_mmm4rec.host.property_files import read_config_files
 
 OUTPUT = "benchmark_results"
@@ -24,17 +24,17 @@ PLAN = "plan.yaml"
 NOT_FOR_RUNS = {
     "model": "name the models in --benchmark",
     "nproc": "each run is one process; --workers=K does K runs at a time",
-    "resume": "the same command goes on where it stopped",
+    "resume": "the same command continues where it stopped",
     "checkpoint_dir": "--output names the folder",
 }
 LOGGER = logging.getLogger("recbole_mmm4rec")
 
 
 def benchmark_command(flags: dict[str, str]) -> int:
-    """Do what ``--benchmark`` asks, write the report, return 0; 1 when a run failed.
+    """Do the runs of ``--benchmark`` and write the report; return 0, or 1 if a run failed.
 
     Args:
-        flags: raw values by key; what is no flag of a benchmark goes to every run.
+        flags: raw values by key; keys that are not flags of a benchmark go to every run.
 
     Raises:
         UserError: bad input, before the first run starts.
@@ -45,24 +45,27 @@ def benchmark_command(flags: dict[str, str]) -> int:
     wanted = wanted.narrowed(_names(left.pop("dataset", "")), _seeds(left))
     workers, launcher = _count("workers", left.pop("workers", "1")), left.pop("launcher", "process")
     folder = Path(left.pop("output", f"{OUTPUT}/{wanted.name}")).resolve()
+    keep = _switch("keep_results", left.pop("keep_results", "False"))
     refuse_beside("benchmark", left, NOT_FOR_RUNS)
     files = left.pop("config_files", "")
     shared = read_config_files(files.split())
     refuse_own(files, "the config file", shared)
     wanted.common.update(shared)
-    expansion = Expansion(wanted, left)
+    expansion = Expansion(wanted, left, Results(folder).finished_tasks() if keep else {})
     plans = expansion.plans()
     for line in expansion.skipped:
         LOGGER.warning(line)
     with locked(folder), logging_redirect_tqdm():
+        results = Results(folder)
+        _report_other_code(results, plans, keep)
         describe(folder, wanted, plans)
-        failed = Schedule(plans, Results(folder), make_launcher(launcher, folder, workers), workers).work()
+        failed = Schedule(plans, results, make_launcher(launcher, folder, workers), workers).work()
     report_command(str(folder))
     return 1 if failed else 0
 
 
 def report_command(folder: str) -> int:
-    """Write the report of a folder of results, and say where it lies.
+    """Write the report of a folder of results, and print its path.
 
     Raises:
         UserError: no results in the folder.
@@ -76,7 +79,7 @@ def report_command(folder: str) -> int:
 
 
 def describe(folder: Path, wanted: Benchmark, plans: list[RunPlan]) -> None:
-    """Write ``plan.yaml``: what is run, and what the report is told; runs of an older plan are not shown."""
+    """Write ``plan.yaml``: the runs and the choices for the report, which leaves out runs of older plans."""
     planned = {plan.setting for plan in plans}
     content = {
         "title": wanted.title,
@@ -89,6 +92,24 @@ def describe(folder: Path, wanted: Benchmark, plans: list[RunPlan]) -> None:
     write_text(folder / PLAN, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
 
+def _report_other_code(results: Results, plans: list[RunPlan], keep: bool) -> None:
+    """Say what becomes of results of another version of the package, of RecBole or of PyTorch."""
+    number = len(results.of_other_code(with_pretraining(plans)))
+    if number and keep:
+        LOGGER.warning("%d finished runs are of other code or versions and are kept: --keep_results", number)
+    elif number:
+        LOGGER.warning(
+            "%d finished runs are of other code or versions and run again; --keep_results=True keeps them",
+            number,
+        )
+
+
+def _switch(flag: str, text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise UserError(f"--{flag} expects True or False, got '{text}'")
+    return text.lower() == "true"
+
+
 def _log_to_console() -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     LOGGER.setLevel(logging.INFO)
@@ -99,7 +120,7 @@ def _names(text: str) -> list[str]:
 
 
 def _seeds(left: dict[str, str]) -> list[int]:
-    """``--seeds=2020,2021``; a single ``--seed`` means the same."""
+    """``--seeds=2020,2021``; ``--seed=2020`` adds one."""
     given = ",".join(filter(None, (left.pop("seeds", ""), left.pop("seed", ""))))
     return [_count("seeds", seed) for seed in _names(given)]
 

@@ -1,4 +1,4 @@
-"""A benchmark to its runs: every configuration made and checked before the first of them starts."""
+"""From a benchmark to its runs: every configuration is made and checked before the first run starts."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -6,22 +6,28 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from recbole_mmm4rec.benchmark.plan import RunPlan
-from recbole_mmm4rec.benchmark.presence import how_to_make, is_there, missing_features, shared_modalities
-from recbole_mmm4rec.benchmark.report.plan_reading import report_choices
+from recbole_mmm4rec.benchmark.data_availability import (
+    how_to_make,
+    is_there,
+    missing_features,
+    shared_modalities,
+)
+from recbole_mmm4rec.benchmark.report.plan import report_choices
+from recbole_mmm4rec.benchmark.run_plan import RunPlan
 from recbole_mmm4rec.benchmark.spec import SAME, Benchmark, Pretraining, Setting, refuse_own
-from recbole_mmm4rec.cli.flags import typed_values
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import find_model, near
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.config_checks import documented_keys, known_keys
+from recbole_mmm4rec.host.datasets import make_dataset
+from recbole_mmm4rec.host.flags import typed_values
 from recbole_mmm4rec.host.value_checks import check_seed, evaluated_metrics
-from recbole_mmm4rec.quick_start.run_key import run_key, settings_of
+from recbole_mmm4rec.quick_start.run_key import run_key, settings_of, task_key
 from recbole_mmm4rec.training.plain import plain_config
 
 PRETRAIN = "pretrain."
 _NOT_INHERITED = frozenset({"pretrained", "load_item_tables", "stage", "hold_out", "epochs"})
-"""Keys of a setting that mean its fine-tuning, not the pre-training before it."""
+"""Keys of a setting that apply to its fine-tuning and not to its pre-training."""
 
 
 @dataclass
@@ -29,24 +35,26 @@ class Expansion:
     """The runs of a benchmark.
 
     Args:
-        benchmark: what is asked for.
-        flags: raw values by key for every run whose model knows the key, where a setting's own values win;
-            with ``pretrain.`` before the key for every pre-training.
+        benchmark: what is to be run.
+        flags: raw values by key, for every run whose model knows the key; the values of a setting take
+            precedence. Keys with the prefix ``pretrain.`` apply to every pre-training.
+        kept: keys by task of results that stand for a run, whatever code they are of.
 
     Attributes:
-        skipped: one line for every setting that cannot run on a dataset, with what to do.
+        skipped: a line per setting that cannot run on a dataset, which says what to do.
     """
 
     benchmark: Benchmark
     flags: dict[str, str] = field(default_factory=dict)
+    kept: Mapping[str, str] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
 
     def plans(self) -> list[RunPlan]:
-        """Every run, its pre-training in it.
+        """Every run; each contains the plan of its pre-training.
 
         Raises:
             UserError: a key that no model knows, a value that a model refuses, nothing to run, or a metric
-                for the report that none of the runs measures.
+                of the report that no run measures.
         """
         self._refuse_unknown()
         for seed in self.benchmark.seeds:
@@ -70,10 +78,10 @@ class Expansion:
                 yield from self._of(setting, dataset)
 
     def _of(self, setting: Setting, dataset: str) -> Iterator[RunPlan]:
-        """Runs of a setting on a dataset, none and a line in ``skipped`` where something is missing."""
+        """Runs of a setting on a dataset; if something is missing, no run and a line in ``skipped``."""
         values = self._shared(setting.model, dataset) | setting.values
         if setting.pretrain is not None and values.get("pretrained"):
-            raise UserError(f"'pretrained' for all runs, but '{setting.name}' has a pre-training of its own")
+            raise UserError(f"'pretrained' for all runs, but '{setting.name}' has its own pre-training")
         config = self._config(setting, setting.model, dataset, values)
         why_not = missing_features(config)
         before = None
@@ -83,18 +91,36 @@ class Expansion:
             self.skipped.append(f"skipped: '{setting.name}' on {dataset}: {why_not}")
             return
         for seed in self.benchmark.seeds:
-            source = _plan(before, f"{setting.model}, pre-training", seed) if before else None
-            yield _plan(_Made(config, values), setting.name, seed, source)
+            source = self._plan(before, f"{setting.model}, pre-training", seed) if before else None
+            yield self._plan(_Made(config, values), setting.name, seed, source)
+
+    def _plan(self, made: "_Made", label: str, seed: int, before: RunPlan | None = None) -> RunPlan:
+        config, values = made.config, dict(made.values)
+        config["seed"] = values["seed"] = values.get("seed", seed)
+        task = task_key(config, before.task if before else None)
+        return RunPlan(
+            key=self.kept.get(task) or run_key(config, before.key if before else None),
+            model=config["model"],
+            dataset=config["dataset"],
+            setting=label,
+            seed=values["seed"],
+            stage=config["stage"],
+            values=values,
+            changes=_changes(config, values),
+            config=_shown(config),
+            pretrain=before,
+            task=task,
+        )
 
     def _pretraining(
         self, setting: Setting, pretrain: Pretraining, target: str
     ) -> tuple["_Made | None", str | None]:
-        """The configuration of a setting's pre-training, or why there is none."""
+        """The configuration of a setting's pre-training, or the reason why there is none."""
         wanted = [target if name == SAME else name for name in pretrain.datasets]
         usable = [name for name in wanted if name != target or SAME in pretrain.datasets]
         there = [name for name in usable if is_there(self._data_path, name)]
         if not there:
-            return None, f"nothing to pre-train on, of {', '.join(wanted)} only itself is there"
+            return None, f"nothing to pre-train on: no other dataset of {', '.join(wanted)} exists"
         source = there[0]
         inherited = {key: value for key, value in setting.values.items() if key not in _NOT_INHERITED}
         values = self._shared(setting.model, source) | inherited | {"stage": "pretrain"} | pretrain.values
@@ -110,17 +136,19 @@ class Expansion:
         return _Made(config, values), missing_features(config)
 
     def _hold_out(self, setting: Setting, values: dict[str, Any], same: bool) -> None:
-        """What will be tested must not be pre-trained on."""
+        """Refuse to pre-train on interactions that will be tested."""
         if same and values.setdefault("hold_out", True) is not True:
             place = f"{self.benchmark.origin}: pretrain of '{setting.name}'"
-            raise UserError(f"{place}: on the dataset it is tested on, hold_out must be True")
+            raise UserError(f"{place}: hold_out must be True on the dataset that is tested")
 
     def _config(self, setting: Setting, model: str, dataset: str, values: Mapping[str, Any]) -> RunConfig:
         origin = f"{self.benchmark.origin}, setting '{setting.name}'"
-        return RunConfig(model, dataset, config_dict=dict(values), origin=origin)
+        config = RunConfig(model, dataset, config_dict=dict(values), origin=origin)
+        make_dataset(config)
+        return config
 
     def _shared(self, model: str, dataset: str) -> dict[str, Any]:
-        """Values for all, flags over the file's, as far as a model knows their keys."""
+        """Values common to all runs whose keys the model knows; flags take precedence over the file."""
         known = _known(model, dataset)
         common = {key: value for key, value in self.benchmark.common.items() if key in known}
         return common | self._typed(self.run_flags, model, dataset)
@@ -130,7 +158,7 @@ class Expansion:
         return typed_values({key: raw for key, raw in flags.items() if key in known}, model, dataset)
 
     def _refuse_unknown(self) -> None:
-        """Refuse keys for all that not one of the models knows, and those that the benchmark decides."""
+        """Refuse common keys that no model knows, and keys that the benchmark sets itself."""
         refuse_own("command line", "--pretrain", self.pretrain_flags, allowed={"seed"})
         models = sorted({setting.model for setting in self.benchmark.settings})
         known = set().union(*(_known(model, name) for model in models for name in self.benchmark.datasets))
@@ -170,25 +198,24 @@ class Expansion:
 
 @dataclass
 class _Made:
-    """A checked configuration and the values it was given."""
+    """A checked configuration and the values it was made from."""
 
     config: RunConfig
     values: dict[str, Any]
 
 
-def _plan(made: _Made, label: str, seed: int, before: RunPlan | None = None) -> RunPlan:
-    config, values = made.config, dict(made.values)
-    config["seed"] = values["seed"] = values.get("seed", seed)
-    model, dataset = config["model"], config["dataset"]
-    final, usual = settings_of(config), _defaults(model, dataset, values.get("data_path"))
-    changes = {key: final[key] for key in values if key in final and final[key] != usual.get(key)}
-    changes.pop("seed", None)
+def _changes(config: RunConfig, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Given values that differ from the model's defaults."""
+    final, usual = settings_of(config), _defaults(config["model"], config["dataset"], values.get("data_path"))
+    changed = (key for key in values if key in final and final[key] != usual.get(key))
+    return {key: final[key] for key in changed if key != "seed"}
+
+
+def _shown(config: RunConfig) -> dict[str, Any]:
+    """Final values as a record has them."""
     plain = plain_config(config.final_config_dict)
     plain.pop("checkpoint_dir", None)
-    key = run_key(config, before.key if before else None)
-    return RunPlan(
-        key, model, dataset, label, values["seed"], config["stage"], values, changes, plain, before
-    )
+    return plain
 
 
 @lru_cache(maxsize=256)

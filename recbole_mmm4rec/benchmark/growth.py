@@ -1,31 +1,39 @@
 """How the cost of a training step grows with every size: ``run_recbole.py --bench=growth``.
 
-Forward and backward of MMM4Rec on made-up histories of full length, one size varied at a time, and the forms
-of state-space duality against each other, on a GPU that of mamba-ssm too. Writes ``growth.json`` and the
-picture ``growth.svg``.
+Forward and backward pass of MMM4Rec on synthetic histories of full length, one size varied at a time, and the
+forms of state-space duality against each other (on a GPU also that of mamba-ssm). Writes ``growth.json``
+and the figure ``growth.svg``.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from io import StringIO
 from math import log
 from pathlib import Path
 from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 from tqdm import tqdm
 
 from recbole_mmm4rec.benchmark.clock import Clock
-from recbole_mmm4rec.benchmark.growth_plot import draw
 from recbole_mmm4rec.benchmark.synthetic import synthetic_batch, synthetic_model
-from recbole_mmm4rec.files import write_json
+from recbole_mmm4rec.files import write_json, write_text
 from recbole_mmm4rec.nn.ssd import ssd_linear, ssd_quadratic
 
 BASE = {"length": 20, "items": 1_000, "batch": 64, "hidden_size": 64}
 SMALL_HEADS = {"head_dim": 16, "d_state": 16}
 CHUNK = 65_536
+NAMES = {
+    "length": "history length L",
+    "batch": "batch B",
+    "hidden_size": "model width D",
+    "items": "items N",
+}
+STYLES = (("#0072B2", "o", "-"), ("#D55E00", "s", "--"), ("#009E73", "^", ":"))  # Okabe and Ito
 
 Scan = Callable[..., Tensor]
 """(B, L, H, P) inputs, steps, decay rates, input and output maps -> (B, L, H, P), as ``nn.ssd.ssd``."""
@@ -37,7 +45,7 @@ class Curve:
 
     Attributes:
         axis: the size that varies.
-        label: what was measured.
+        label: what is measured.
         sizes: its values, ascending.
         milliseconds: CPU time (GPU: wall time) of forward and backward, the median of the runs.
     """
@@ -54,14 +62,14 @@ class Curve:
         return log(y1 / y0) / log(x1 / x0)
 
     def line(self) -> str:
-        """For a person."""
+        """The curve as a line of text."""
         points = ", ".join(f"{s:,}: {m:,.1f}" for s, m in zip(self.sizes, self.milliseconds, strict=True))
         return f"{self.axis:<16}{self.label:<26}{points} ms; grows with the power {self.exponent:.2f}"
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """One curve to measure: the size that varies, its values, and what else the model is told."""
+    """A curve to measure: the size that varies, its values, and further keys of the model's configuration."""
 
     axis: str
     label: str
@@ -91,14 +99,14 @@ def run(folder: Path = Path(), sweeps: Sequence[Sweep] = SWEEPS, runs: int = 3) 
 
 
 def table(curves: Sequence[Curve]) -> str:
-    """Lines for a person; the last curves are those of :func:`scans`."""
+    """The curves as lines of text; the last curves are those of :func:`scans`."""
     quadratic, linear = curves[-len(scans()) :][:2]
     lines = [*(curve.line() for curve in curves), crossing(quadratic, linear)]
     return "\n".join(lines) + "\n"
 
 
 def scans() -> dict[str, Scan]:
-    """The forms of the scan that can run here, the two of this package first."""
+    """The forms of the scan that can run on this machine, the two of this package first."""
     forms: dict[str, Scan] = {"quadratic form": ssd_quadratic, "linear-time form": ssd_linear}
     if torch.cuda.is_available():
         with suppress(ImportError):
@@ -145,7 +153,7 @@ def _scan_inputs(length: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
 
 
 def _cost(loss: Callable[[], Tensor], device: torch.device, runs: int) -> float:
-    """Median milliseconds of forward and backward after one run that warms up."""
+    """Median milliseconds of forward and backward after one warm-up run."""
     clock = Clock(device)
     for number in range(runs + 1):
         if number == 1:
@@ -156,7 +164,31 @@ def _cost(loss: Callable[[], Tensor], device: torch.device, runs: int) -> float:
 
 
 def crossing(quadratic: Curve, linear: Curve) -> str:
-    """From which measured length on the linear-time form is the cheaper one."""
+    """The measured lengths at which the linear-time form is cheaper."""
     points = zip(quadratic.sizes, quadratic.milliseconds, linear.milliseconds, strict=True)
     won = [size for size, slow, fast in points if fast < slow]
     return f"the linear-time form is cheaper at {won or 'none'} of the lengths {quadratic.sizes}"
+
+
+def draw(curves: Iterable[Curve], path: Path) -> None:
+    """Write a panel per size as SVG, with logarithmic axes, on which a power is a straight line."""
+    panels: dict[str, list[Curve]] = {}
+    for curve in curves:
+        panels.setdefault(curve.axis, []).append(curve)
+    figure = Figure(figsize=(4 * len(panels), 3.4), layout="constrained")
+    subplots = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (name, lines) in zip(subplots, panels.items(), strict=True):
+        _panel(axes, NAMES.get(name, name), lines)
+    picture = StringIO()
+    figure.savefig(picture, format="svg")
+    write_text(path, picture.getvalue())
+
+
+def _panel(axes: Any, name: str, curves: list[Curve]) -> None:
+    for curve, (colour, marker, dash) in zip(curves, STYLES, strict=False):
+        label = f"{curve.label} (power {curve.exponent:.2f})"
+        axes.loglog(curve.sizes, curve.milliseconds, dash, color=colour, marker=marker, label=label)
+    axes.set_xlabel(name)
+    axes.set_ylabel("forward and backward, ms")
+    axes.grid(True, which="major", alpha=0.3)
+    axes.legend(fontsize="small", frameon=False)

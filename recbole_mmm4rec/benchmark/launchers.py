@@ -1,6 +1,6 @@
-"""Where runs happen: in processes of their own, on Ray, or here.
+"""Where runs are done: in separate processes, on Ray, or in this process.
 
-A process a run makes its peak memory its own, and what a model does to its process harms no other run.
+A process per run makes peak memory measurable, and keeps what a model does to its process from other runs.
 """
 
 import multiprocessing
@@ -14,31 +14,33 @@ from typing import Any, Protocol
 
 import torch
 
-from recbole_mmm4rec.benchmark.plan import RunPlan
-from recbole_mmm4rec.benchmark.single_run import LOG, do_run, run_folder
+from recbole_mmm4rec.benchmark.results import LOG, run_folder
+from recbole_mmm4rec.benchmark.run_plan import RunPlan
+from recbole_mmm4rec.benchmark.single_run import do_run
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
 from recbole_mmm4rec.quick_start.ray_session import start_ray
 from recbole_mmm4rec.training.allocator import keep_memory
 
 Run = Callable[[RunPlan, Path], Any]
 
 PRELOADED = [__name__, "torch._dynamo"]
-"""Modules of the server; the second takes seconds, and the first optimiser of a process imports it."""
+"""Modules that the server loads; the second takes seconds, and whoever makes an optimiser needs it."""
 
 
 class Launcher(Protocol):
-    """Starts runs and says which are over."""
+    """Starts runs and says which have ended."""
 
     def start(self, plan: RunPlan) -> None:
-        """Begin a run."""
+        """Start a run."""
         ...
 
     def wait(self) -> list[tuple[RunPlan, str]]:
-        """Runs that are over since the last call, at least one, and how their processes ended."""
+        """Runs that ended since the last call, at least one, and how their processes ended."""
         ...
 
     def stop(self) -> None:
-        """End every run that is still going; its rolling state remains."""
+        """End every run that is still going; its rolling checkpoint remains."""
         ...
 
 
@@ -55,19 +57,19 @@ class HereLauncher:
         self._done.append(plan)
 
     def wait(self) -> list[tuple[RunPlan, str]]:
-        """The run that was just done."""
+        """The run that has just been done."""
         done, self._done = self._done, []
         return [(plan, "") for plan in done]
 
     def stop(self) -> None:
-        """Nothing runs on."""
+        """No run is still going."""
 
 
 class ProcessLauncher:
-    """Every run in a process of its own on this machine.
+    """Every run in a separate process on this machine.
 
-    Processes are forked from a small server that has loaded the package and nothing else: starting one takes
-    no time, and none inherits what this process holds. A process ends when this one does.
+    Processes are forked from a small server that has only loaded the package: they start at once and inherit
+    nothing that this process holds. They end when this process ends.
     """
 
     def __init__(self, folder: Path, workers: int, run: Run = do_run) -> None:
@@ -81,14 +83,14 @@ class ProcessLauncher:
         self._running: dict[Any, tuple[Any, RunPlan]] = {}
 
     def start(self, plan: RunPlan) -> None:
-        """Begin a run."""
+        """Start a run."""
         arguments = (self.run, plan.to_dict(), str(self.folder), self.threads)
         process = self.context.Process(target=_work, args=arguments)
         process.start()
         self._running[process.sentinel] = process, plan
 
     def wait(self) -> list[tuple[RunPlan, str]]:
-        """Wait until at least one process is over."""
+        """Wait until at least one process has ended."""
         over = []
         for sentinel in wait_for(list(self._running)):
             process, plan = self._running.pop(sentinel)
@@ -106,7 +108,7 @@ class ProcessLauncher:
 
 
 class RayLauncher:
-    """Every run as a Ray task in a worker of its own; the folder must be one that all machines see."""
+    """Every run as a Ray task in a separate worker; all machines must see the folder."""
 
     def __init__(self, folder: Path, workers: int, run: Run = do_run) -> None:
         self.ray, self.folder, self.run = start_ray(workers), folder, run
@@ -115,12 +117,12 @@ class RayLauncher:
         self._running: dict[Any, RunPlan] = {}
 
     def start(self, plan: RunPlan) -> None:
-        """Begin a run."""
+        """Start a run."""
         reference = self.task.remote(self.run, plan.to_dict(), str(self.folder), 1)
         self._running[reference] = plan
 
     def wait(self) -> list[tuple[RunPlan, str]]:
-        """Wait until at least one task is over."""
+        """Wait until at least one task has ended."""
         done, _ = self.ray.wait(list(self._running))
         return [(self._running.pop(reference), self._error(reference)) for reference in done]
 
@@ -139,12 +141,12 @@ class RayLauncher:
 
 
 def gpu_share(gpus: float, workers: int) -> float:
-    """GPUs for each of some runs at a time; Ray hides them all from a task that asks for none."""
+    """GPUs per run; Ray hides all GPUs from a task that asks for none."""
     return min(1.0, gpus / workers)
 
 
 def make_launcher(kind: str, folder: Path, workers: int) -> Launcher:
-    """A launcher by name: ``process`` or ``ray``; no workers means here.
+    """A launcher by name: ``process`` or ``ray``; without workers, runs are done in this process.
 
     Raises:
         UserError: another name.
@@ -157,10 +159,11 @@ def make_launcher(kind: str, folder: Path, workers: int) -> Launcher:
 
 
 def _work(run: Run, plan: dict[str, Any], folder: str, threads: int) -> None:
-    """One process. Unpickling this function imports the package, which registers it with RecBole."""
+    """What a process does. Unpickling this function imports the package, which registers it with RecBole."""
     _end_with_parent()
     planned, place = RunPlan.from_dict(plan), Path(folder)
     _write_output_to(run_folder(place, planned.key) / LOG)
+    ignore_host_warnings()
     keep_memory()
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(threads)
@@ -168,7 +171,7 @@ def _work(run: Run, plan: dict[str, Any], folder: str, threads: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """A run must not go on beside the one that continues it after its benchmark was killed."""
+    """End this process with its parent: after a kill, two processes must not continue the same run."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_exit_after, args=(parent.sentinel,), daemon=True).start()
@@ -180,7 +183,7 @@ def _exit_after(sentinel: int) -> None:
 
 
 def _write_output_to(path: Path) -> None:
-    """What a model or a library prints goes to the run's log too."""
+    """Append what a model or a library prints to the run's log."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a", encoding="utf-8") as stream:
         sys.stdout.flush()
@@ -190,7 +193,7 @@ def _write_output_to(path: Path) -> None:
 
 
 def _ending(code: int | None) -> str:
-    """How a process ended, where it did not end well."""
+    """How a process ended; empty if it ended normally."""
     if not code:
         return ""
     return f"its process was ended by signal {-code}" if code < 0 else f"its process ended with code {code}"

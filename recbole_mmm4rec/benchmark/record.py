@@ -1,4 +1,7 @@
-"""One line of ``runs.jsonl``: what a run was, what came out and what it cost."""
+"""A line of ``runs.jsonl``: what a run was, its results and its cost.
+
+The schema is :class:`recbole_mmm4rec.benchmark.report.runs.Run`.
+"""
 
 import platform
 from collections.abc import Mapping
@@ -6,9 +9,8 @@ from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any
 
-import torch
-
-from recbole_mmm4rec.benchmark.plan import RunPlan
+from recbole_mmm4rec.benchmark.clock import device_name
+from recbole_mmm4rec.benchmark.run_plan import RunPlan
 from recbole_mmm4rec.quick_start.run_key import package_versions
 from recbole_mmm4rec.quick_start.training_run import Selection, best_epoch
 
@@ -17,9 +19,10 @@ MEBIBYTE = 2**20
 
 
 def blank_record(plan: RunPlan) -> dict[str, Any]:
-    """The fields of a run that is over, before anything about its outcome is known."""
+    """The fields of a run, before anything is known about its outcome."""
     return {
         "key": plan.key,
+        "task": plan.task,
         "model": plan.model,
         "dataset": plan.dataset,
         "setting": plan.setting,
@@ -60,10 +63,10 @@ def finished_record(
 
     Args:
         plan: what was asked for.
-        selection: the trained model and how it was chosen.
-        test: the test result of the epoch chosen; none in pre-training.
-        seconds: wall time of this process, whatever went before an interruption left out.
-        peak: most bytes held.
+        selection: the trained model and how its epoch was chosen.
+        test: the test result of the chosen epoch; None in pre-training.
+        seconds: wall time of this process, without what came before an interruption.
+        peak: peak memory in bytes.
     """
     trainer = selection.trainer
     points = curve(selection)
@@ -90,9 +93,9 @@ def finished_record(
 
 
 def curve(selection: Selection) -> list[dict[str, Any]]:
-    """A point an epoch: optimiser steps and training seconds so far, validation result, loss.
+    """A point per epoch: optimiser steps and training seconds so far, validation result, loss.
 
-    Trainers of RecBole keep no record: there the score alone is known, and seconds hold validation too.
+    RecBole's trainers keep no record: for them only the score is known, and seconds include validation.
     """
     record = getattr(selection.trainer, "record", None)
     if record is None:
@@ -101,7 +104,7 @@ def curve(selection: Selection) -> list[dict[str, Any]]:
     return [
         {
             "epoch": epoch,
-            "steps": record.steps * (epoch + 1) // record.epochs,  # every epoch takes equally many
+            "steps": record.steps * (epoch + 1) // record.epochs,  # every epoch has the same number
             "seconds": round(spent[epoch], 3),
             "valid": record.valid.get(epoch, {}),
             "loss": record.losses[epoch],
@@ -126,15 +129,10 @@ def _curve_of_scores(selection: Selection) -> list[dict[str, Any]]:
 
 
 def _seconds_before(trainer: Any) -> float:
-    """Training seconds of the epochs that an interrupted process had finished."""
+    """Training seconds of the epochs that an interrupted process finished."""
     record = getattr(trainer, "record", None)
     return sum(record.seconds[: trainer.start_epoch]) if record else 0.0
 
 
 def _numbers(result: Mapping[str, float] | None) -> dict[str, float]:
     return {name: float(value) for name, value in (result or {}).items()}
-
-
-def device_name(device: torch.device) -> str:
-    """``CPU``, or the GPU's own name."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"

@@ -1,4 +1,4 @@
-"""Many runs, several at a time: pre-training first, what is finished never again."""
+"""Many runs, several at a time: pre-training first, and no finished run twice."""
 
 import logging
 from collections.abc import Iterable
@@ -6,22 +6,21 @@ from collections.abc import Iterable
 from tqdm import tqdm
 
 from recbole_mmm4rec.benchmark.launchers import Launcher
-from recbole_mmm4rec.benchmark.plan import RunPlan, with_pretraining
 from recbole_mmm4rec.benchmark.record import FINISHED, failed_record
-from recbole_mmm4rec.benchmark.results import Results
-from recbole_mmm4rec.benchmark.single_run import RECORD, finished_run, run_folder
+from recbole_mmm4rec.benchmark.results import RECORD, Results, finished_run, run_folder
+from recbole_mmm4rec.benchmark.run_plan import RunPlan, with_pretraining
 
 LOGGER = logging.getLogger("recbole_mmm4rec")
 
 
 class Schedule:
-    """Takes runs from a list to a folder of results.
+    """Does the runs of a list and puts their records into a folder of results.
 
     Args:
-        plans: the runs; those that they start from are found in them.
+        plans: the runs; each contains the plan of its pre-training.
         results: where records go.
-        launcher: does the runs.
-        workers: runs at a time.
+        launcher: starts the runs.
+        workers: number of runs at a time.
     """
 
     def __init__(
@@ -34,7 +33,7 @@ class Schedule:
         self.failed: dict[str, str] = {}
 
     def work(self) -> int:
-        """Do everything that is not finished; return how many runs failed."""
+        """Do every run that is not finished; return how many failed."""
         self._leave_out_finished()
         with tqdm(total=self.number, unit="run", disable=None) as bar:
             bar.update(self.number - len(self.waiting))
@@ -51,10 +50,10 @@ class Schedule:
     def _leave_out_finished(self) -> None:
         self.results.keep_those_of(self.waiting)
         self.waiting = [plan for plan in self.waiting if not self.results.take_up(plan)]
-        LOGGER.info("%d runs, %d of them finished before", self.number, self.number - len(self.waiting))
+        LOGGER.info("%d runs, %d of them already finished", self.number, self.number - len(self.waiting))
 
     def _start_ready(self, bar: tqdm) -> None:
-        """Start runs whose weights are there, while there is room; give up those whose weights never come."""
+        """Start runs whose pre-training is done, up to the limit; give up those whose pre-training failed."""
         for plan in list(self.waiting):
             source = plan.pretrain.key if plan.pretrain else None
             if source in self.failed:
@@ -70,11 +69,11 @@ class Schedule:
     def _start(self, plan: RunPlan) -> None:
         (run_folder(self.results.folder, plan.key) / RECORD).unlink(missing_ok=True)  # of a failed attempt
         self.running.add(plan.key)
-        LOGGER.info("begins: %s", plan)
+        LOGGER.info("started: %s", plan)
         self.launcher.start(plan)
 
     def _finish(self, plan: RunPlan, ending: str, bar: tqdm) -> None:
-        """Write a run down, whatever became of it."""
+        """Record a run, whatever its outcome."""
         record = finished_run(self.results.folder, plan.key) or failed_record(plan, ending or "no result")
         self.results.add(record)
         bar.update()

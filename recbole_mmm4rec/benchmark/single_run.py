@@ -1,6 +1,5 @@
-"""One run of a benchmark in this process: chosen by validation, then tested, then written down."""
+"""One run of a benchmark in this process: an epoch is chosen by validation, tested and recorded."""
 
-import json
 import logging
 import os
 import shutil
@@ -11,63 +10,49 @@ from pathlib import Path
 from time import time
 from typing import Any
 
-import numpy as np
-from recbole import data as recbole_data
 from recbole.utils import init_seed
 from recbole.utils.logger import RemoveColorFilter
 
 from recbole_mmm4rec.benchmark.clock import peak_memory
-from recbole_mmm4rec.benchmark.plan import RunPlan
 from recbole_mmm4rec.benchmark.record import FINISHED, failed_record, finished_record
+from recbole_mmm4rec.benchmark.results import LOG, RECORD, USERS, WEIGHTS, run_folder
+from recbole_mmm4rec.benchmark.run_plan import RunPlan
 from recbole_mmm4rec.benchmark.user_rows import user_rows, write_rows
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import working_in, write_json
 from recbole_mmm4rec.host.config import RunConfig
-from recbole_mmm4rec.host.dataset_choice import create_dataset
+from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
+from recbole_mmm4rec.host.seen_items import ranking_rule
 from recbole_mmm4rec.quick_start.training_run import select_or_continue
 from recbole_mmm4rec.quick_start.whole_run import check_topk
 
-LOG, RECORD, USERS, WEIGHTS = "log.txt", "record.json", "users.npz", "model.pth"
 CHECKPOINTS, TENSORBOARD = "saved", "log_tensorboard"
 
 
 def do_run(plan: RunPlan, folder: Path) -> dict[str, Any]:
-    """Do a run and write ``runs/<key>/record.json``; continue it where an earlier process was killed.
+    """Do a run and write ``runs/<key>/record.json``; a run whose process was killed is continued.
 
     Args:
-        plan: the run; the weights of its pre-training are in the folder already.
+        plan: the run; if it starts from a pre-training, the weights are already in the folder.
         folder: the benchmark's folder, absolute.
 
     Returns:
-        The record; a run that failed has status ``failed`` and a line that says why.
+        The record; a failed run has the status ``failed`` and a line with the reason.
     """
     place = run_folder(folder, plan.key)
     here = Path.cwd()
     with working_in(place), _logging_to(place / LOG):
         try:
             record = _train_and_test(plan, folder, here)
-        except Exception as error:  # whatever a model does, the other runs go on
+        except Exception as error:  # whatever a model raises, the other runs continue
             logging.getLogger().error(traceback.format_exc())
             kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
             record = failed_record(plan, f"{kind}{error}")
         write_json(place / RECORD, record)
-        if record["status"] == FINISHED:  # of a finished run no checkpoint remains
+        if record["status"] == FINISHED:  # a finished run keeps no checkpoint
             for leftover in (CHECKPOINTS, TENSORBOARD):
                 shutil.rmtree(leftover, ignore_errors=True)
     return record
-
-
-def run_folder(folder: Path, key: str) -> Path:
-    """Where a run keeps its log and its files."""
-    return folder / "runs" / key
-
-
-def finished_run(folder: Path, key: str) -> dict[str, Any] | None:
-    """The record of a run that ended, finished or failed; None where there is none."""
-    try:
-        return json.loads((run_folder(folder, key) / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
 
 
 def _train_and_test(plan: RunPlan, folder: Path, here: Path) -> dict[str, Any]:
@@ -77,20 +62,21 @@ def _train_and_test(plan: RunPlan, folder: Path, here: Path) -> dict[str, Any]:
     train_data, valid_data, test_data = _load(config)
     selection = select_or_continue(config, train_data, valid_data)
     test = selection.trainer.evaluate(test_data)  # the only use of the test data, after everything is chosen
-    ranks = getattr(selection.trainer, "last_ranks", None)
+    ranks, ties = (getattr(selection.trainer, name, None) for name in ("last_ranks", "last_ties"))
     peak = peak_memory(selection.trainer.device)
     record = finished_record(plan, selection, test, time() - started, peak)
-    if test and ranks is not None:
-        write_rows(Path(USERS), user_rows(config, train_data, test_data, np.asarray(ranks)))
+    if test and ranks is not None and ties is not None:
+        write_rows(Path(USERS), user_rows(config, train_data, test_data, ranks, ties))
         record["users"] = f"runs/{plan.key}/{USERS}"
     if plan.stage == "pretrain":
         os.replace(selection.trainer.saved_model_file, WEIGHTS)
     logging.getLogger().info(f"valid {record['valid']} test {record['test']}")
+    logging.getLogger().info(f"ranking: {ranking_rule(config.final_config_dict)}")
     return record
 
 
 def _configuration(plan: RunPlan, folder: Path, here: Path) -> RunConfig:
-    """The planned configuration; this process works in the run's own folder, so paths become absolute."""
+    """The planned configuration with absolute paths, because this process works in the run's folder."""
     values = {"show_progress": False} | plan.values
     values |= {"checkpoint_dir": CHECKPOINTS, "data_path": str(here / plan.config["data_path"])}
     if plan.pretrain:
@@ -105,12 +91,12 @@ def _load(config: RunConfig) -> tuple[Any, ...]:
     data = create_dataset(config)
     logging.getLogger().info(data)
     check_topk(config, data)
-    return recbole_data.data_preparation(config, data)
+    return prepare_loaders(config, data)
 
 
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
-    """One log a run: every message of this process goes to a file, after those of an earlier attempt."""
+    """Append every message of this process to the run's log file."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     handler = logging.FileHandler(path, encoding="utf-8")

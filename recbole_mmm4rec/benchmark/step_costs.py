@@ -4,20 +4,18 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from itertools import islice
-from logging import getLogger
 from pathlib import Path
 from typing import Any
 
 import torch
-from recbole import data as recbole_data
 from recbole.utils import ModelType, init_seed
 
-from recbole_mmm4rec.benchmark.clock import Clock, peak_memory
+from recbole_mmm4rec.benchmark.clock import Clock, device_name, peak_memory
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import write_json
 from recbole_mmm4rec.host.config import RunConfig
-from recbole_mmm4rec.host.dataset_choice import create_dataset
-from recbole_mmm4rec.host.run_logging import start_logger
+from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
+from recbole_mmm4rec.host.run_logging import run_logging
 from recbole_mmm4rec.quick_start.training_run import build_model, build_trainer
 
 WARM_UP = 2
@@ -31,9 +29,9 @@ class StepCosts:
         parts: median wall and CPU milliseconds of ``load``, ``forward``, ``backward``, ``optimiser`` (all per
             step) and ``evaluate`` (the whole validation set).
         samples_per_second: training samples by wall time.
-        samples_per_cpu_second: the same by CPU time of all threads.
-        padding_share: pads among the positions of full-length histories.
-        peak_bytes: most memory held, of the GPU or of the process.
+        samples_per_cpu_second: the same per second of CPU time of all threads.
+        padding_share: share of padding among the positions of full-length histories.
+        peak_bytes: peak memory of the GPU or of the process.
     """
 
     model: str
@@ -49,15 +47,15 @@ class StepCosts:
     peak_bytes: int
 
     def table(self) -> str:
-        """Lines for a person."""
+        """The costs as lines of text."""
         rows = [f"{n:<10}{p['wall_ms']:>12.2f}{p['cpu_ms']:>12.2f}" for n, p in self.parts.items()]
         facts = [
             f"{self.model} on {self.dataset}, {self.device}, {self.threads} threads: median of {self.steps} "
             f"steps of {self.batch} samples",
             f"{'part':<10}{'wall ms':>12}{'CPU ms':>12}",
             *rows,
-            f"{self.samples_per_second:,.0f} samples/s, {self.samples_per_cpu_second:,.0f} a CPU second",
-            f"{self.padding_share:.0%} of the positions are pads, peak {self.peak_bytes / 2**20:,.0f} MiB",
+            f"{self.samples_per_second:,.0f} samples/s, {self.samples_per_cpu_second:,.0f} per CPU second",
+            f"{self.padding_share:.0%} of the positions are padding, peak {self.peak_bytes / 2**20:,.0f} MiB",
         ]
         return "\n".join(facts)
 
@@ -74,19 +72,19 @@ def run(
     """Measure and write ``output``; arguments as :func:`recbole_mmm4rec.quick_start.run`.
 
     Args:
-        steps: measured training steps, after two that warm up.
-        output: JSON file, replaced in one go.
+        steps: measured training steps, after two for warm-up.
+        output: JSON file, replaced atomically.
     """
     config = RunConfig(model, dataset, config_file_list, config_dict, origin)
     if config["MODEL_TYPE"] != ModelType.SEQUENTIAL:
-        raise UserError(f"--bench measures sequential models; {config['model']} is none")
+        raise UserError(f"--bench measures sequential models; {config['model']} is not one")
     init_seed(config["seed"], config["reproducibility"])
-    start_logger(config)
-    data = create_dataset(config)
-    train_data, valid_data, _ = recbole_data.data_preparation(config, data)
-    trainer = build_trainer(config, build_model(config, train_data._dataset))
-    costs = measure(trainer, train_data, valid_data, steps)
-    getLogger().info("\n" + costs.table())
+    with run_logging(config) as logger:
+        data = create_dataset(config)
+        train_data, valid_data, _ = prepare_loaders(config, data)
+        trainer = build_trainer(config, build_model(config, train_data._dataset))
+        costs = measure(trainer, train_data, valid_data, steps)
+        logger.info("\n" + costs.table())
     write_json(Path(output), asdict(costs))
     return costs
 
@@ -109,7 +107,7 @@ def measure(trainer: Any, train_data: Any, valid_data: Any, steps: int) -> StepC
 
 
 def _loaded(train_data: Any, clock: Clock) -> Iterator[Any]:
-    """Batches without end, the time to make each one measured."""
+    """An endless stream of batches; the time to make each is measured."""
     while True:
         iterator = iter(train_data)
         for _ in range(len(train_data)):
@@ -119,7 +117,7 @@ def _loaded(train_data: Any, clock: Clock) -> Iterator[Any]:
 
 
 def _step(trainer: Any, batch: Any, clock: Clock) -> None:
-    """One training step, as the trainer takes it."""
+    """One training step, as the trainer does it."""
     precision = getattr(trainer, "_autocast", nullcontext)  # trainers of RecBole have none
     with clock.part("forward"), precision():
         loss = trainer.model.calculate_loss(batch.to(trainer.device))
@@ -137,7 +135,7 @@ def _summary(trainer: Any, clock: Clock, lengths: torch.Tensor, steps: int) -> S
     return StepCosts(
         model=config["model"],
         dataset=config["dataset"],
-        device=_device_name(trainer.device),
+        device=device_name(trainer.device),
         threads=torch.get_num_threads(),
         steps=steps,
         batch=batch,
@@ -147,7 +145,3 @@ def _summary(trainer: Any, clock: Clock, lengths: torch.Tensor, steps: int) -> S
         padding_share=1 - lengths.float().mean().item() / config["MAX_ITEM_LIST_LENGTH"],
         peak_bytes=peak_memory(trainer.device),
     )
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"

@@ -1,4 +1,4 @@
-"""Items and histories of any size, made up: for measurements of cost, where no number of a result matters."""
+"""Synthetic items and histories of any size, to measure costs that do not depend on the values."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -40,7 +40,7 @@ def _half_precision(present: Tensor, width: int) -> Tensor:
 
 
 def synthetic_batch(model: Any, batch: int, items: int, length: int, prefixes: bool = False) -> Any:
-    """Histories with a purchase every day or so, on the model's device.
+    """Histories with a purchase about every day, on the model's device.
 
     Args:
         model: made by :func:`synthetic_model`.

@@ -1,4 +1,4 @@
-"""What is known of every test row beside its rank: for tests per user and results by group."""
+"""Facts about every test row next to its rank, for tests by user and results by group."""
 
 import os
 from pathlib import Path
@@ -14,18 +14,21 @@ from recbole_mmm4rec.data.modalities import feature_files
 from recbole_mmm4rec.data.windows import Windows
 
 
-def user_rows(config: Any, train_data: Any, test_data: Any, ranks: np.ndarray) -> dict[str, np.ndarray]:
-    """Columns of equal length n, a row for every test row, in the order of the data.
+def user_rows(
+    config: Any, train_data: Any, test_data: Any, ranks: np.ndarray, ties: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Columns of equal length n, one entry per test row, in the order of the data.
 
     Args:
         config: the run's configuration.
         train_data: RecBole's training loader.
         test_data: RecBole's test loader, of a sequential model.
-        ranks: (n,) ranks of the targets from 0, :attr:`MultiModalTrainer.last_ranks`.
+        ranks: (n,) items that score higher than the target, :attr:`MultiModalTrainer.last_ranks`.
+        ties: (n,) other items with its score, :attr:`MultiModalTrainer.last_ties`.
 
     Returns:
-        ``user`` int64 hash of the token, ``item`` (the target) int64 number, ``rank`` int32,
-        ``history_length`` int32 (interactions before the target, however many of them the model reads),
+        ``user`` int64 hash of the token, ``item`` (the target) int64 number, ``rank`` and ``tied`` int32,
+        ``history_length`` int32 (interactions before the target, whether or not the model reads them),
         ``item_count`` int32 (training interactions of the target), and ``has_<modality>`` bool for every
         feature file of the dataset.
     """
@@ -35,6 +38,7 @@ def user_rows(config: Any, train_data: Any, test_data: Any, ranks: np.ndarray) -
     columns = {
         "user": token_hashes(dataset.field2id_token[dataset.uid_field])[rows[dataset.uid_field].numpy()],
         "rank": ranks.astype(np.int32),
+        "tied": ties.astype(np.int32),
         "history_length": history_lengths(rows, dataset.item_list_length_field),
         "item": items.astype(np.int64),
         "item_count": training_counts(train_data._dataset)[items].astype(np.int32),
@@ -43,12 +47,12 @@ def user_rows(config: Any, train_data: Any, test_data: Any, ranks: np.ndarray) -
 
 
 def token_hashes(tokens: np.ndarray) -> np.ndarray:
-    """(n,) int64, the same for a token in every run: RecBole's numbers change with what a run filters."""
+    """(n,) int64, equal for equal tokens in every run; RecBole's numbers depend on what a run filters."""
     return pd.util.hash_array(np.asarray(tokens, dtype=object)).view(np.int64)
 
 
 def history_lengths(rows: Any, length_field: str) -> np.ndarray:
-    """(n,) int32 interactions of the user before each row; of RecBole's own copies the length they kept."""
+    """(n,) int32 interactions of the user before each row; for RecBole's windows, the length they keep."""
     if not isinstance(rows, Windows):
         return rows[length_field].numpy().astype(np.int32)
     users = rows.flat.users[:-1].numpy()
@@ -58,7 +62,7 @@ def history_lengths(rows: Any, length_field: str) -> np.ndarray:
 
 
 def training_counts(dataset: Any) -> np.ndarray:
-    """(N + 1,) training interactions of each item: the targets, and each user's first, which is none."""
+    """(N + 1,) training interactions of each item: targets, and the first item of each user."""
     rows = dataset.inter_feat
     targets = rows[dataset.iid_field]
     openings = rows[torch.nonzero(rows[dataset.item_list_length_field] == 1).squeeze(1)]
@@ -68,7 +72,7 @@ def training_counts(dataset: Any) -> np.ndarray:
 
 
 def modality_columns(config: Any, dataset: Any, items: np.ndarray) -> dict[str, np.ndarray]:
-    """``has_<modality>`` (n,) bool: whether the row's target has a vector, whatever the model reads."""
+    """``has_<modality>`` (n,) bool: whether the row's target has a vector, read by the model or not."""
     separators = config["field_separator"], config["seq_separator"]
     tokens = pd.Index(dataset.field2id_token[dataset.iid_field])
     columns = {}
@@ -79,7 +83,7 @@ def modality_columns(config: Any, dataset: Any, items: np.ndarray) -> dict[str, 
 
 
 def write_rows(path: Path, columns: dict[str, np.ndarray]) -> None:
-    """An ``.npz`` that appears whole or not at all."""
+    """Write an ``.npz`` under a temporary name and rename it."""
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
     try:
         np.savez_compressed(temporary, **columns)

@@ -1,127 +1,125 @@
-"""The command line: flags to one call of the quick start, nothing else."""
+"""``recbole-mmm4rec``: one command per task. ``run_recbole.py`` offers the same by RecBole's flags."""
 
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
-from recbole_mmm4rec.cli.flags import TRUE, parse, refuse_beside
+import click
+
+from recbole_mmm4rec.cli import run_recbole
 from recbole_mmm4rec.cli.help import help_text, version_text
-from recbole_mmm4rec.errors import UserError
 
-BAD_INPUT = 2
-INTERRUPTED = 130
-
-DEFAULT_MODEL = "MMM4Rec"
-DEFAULT_STEPS = 10
-GROWTH, PRETRAINING, MILLION = "growth", "pretraining", "million"
+FLAGS = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+"""A command takes any ``--key=value``; the configuration checks them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command.
+    """Run one command and return its exit code.
 
     Args:
         arguments: the command line after the program's name; ``sys.argv`` when None.
-
-    Returns:
-        Exit code: 0 done, 1 a run of a benchmark failed, 2 bad input (one line on standard error), 130
-        interrupted.
     """
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _run(parse(sys.argv[1:] if arguments is None else arguments))
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return BAD_INPUT
-    except ModuleNotFoundError as error:  # some of RecBole's models need packages that it does not install
-        sys.stderr.write(f"error: this run needs the package '{error.name}', which is not installed\n")
-        return BAD_INPUT
-    except OSError as error:
-        sys.stderr.write(f"error: {error.filename or 'files'}: {error.strerror or error}\n")
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        return INTERRUPTED
+        return commands.main(given, prog_name="recbole-mmm4rec", standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
 
 
-def _run(flags: dict[str, str]) -> int:
-    if "version" in flags:
-        sys.stdout.write(version_text())
-    elif "help" in flags:
-        sys.stdout.write(help_text(flags.get("model")))
-    elif "benchmark" in flags:
-        return _commands("benchmark").benchmark_command(flags)
-    elif "report" in flags:
-        return _report(flags)
-    elif "tune" in flags:
-        return _commands("tuning").tune_command(flags)
-    else:
-        _train(flags)
+def _show_version(context: click.Context, _parameter: click.Parameter, asked: bool) -> None:
+    if asked:
+        click.echo(version_text(), nl=False)
+        context.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Versions of what matters.",
+)
+def commands() -> None:
+    """Multi-modal, transferable sequential recommendation for RecBole.
+
+    Every command takes --debug, which shows the traceback of an error.
+    """
+
+
+def command(name: str, **settings: Any) -> Any:
+    """A command that hands everything after its name on."""
+    return commands.command(name, context_settings=FLAGS, add_help_option=False, **settings)
+
+
+REST = click.argument("rest", nargs=-1, type=click.UNPROCESSED)
+
+
+@command("train")
+@REST
+def train(rest: tuple[str, ...]) -> int:
+    """Train and evaluate a model: --model=M --dataset=D --key=value ... (--help lists the flags)."""
+    return run_recbole.main(rest)
+
+
+@command("prepare")
+@REST
+def prepare(rest: tuple[str, ...]) -> int:
+    """Make a dataset from raw files; also merge, split, import and inspect datasets."""
+    from recbole_mmm4rec.prepare.cli import main as prepare_main
+
+    return prepare_main(rest)
+
+
+@command("benchmark")
+@REST
+def benchmark(rest: tuple[str, ...]) -> int:
+    """Many runs and their report: a YAML file, a ready benchmark, or models: A,B --dataset=d,e."""
+    return _named("benchmark", rest)
+
+
+@command("report")
+@REST
+def report(rest: tuple[str, ...]) -> int:
+    """Write the report of a benchmark's folder anew."""
+    return _named("report", rest)
+
+
+@command("tune")
+@REST
+def tune(rest: tuple[str, ...]) -> int:
+    """Search hyper-parameters: a .hyper file or a model's name."""
+    return _named("tune", rest)
+
+
+@command("bench")
+@REST
+def bench(rest: tuple[str, ...]) -> int:
+    """Measure training steps: a number of steps, growth or pretraining; then --key=value."""
+    named = rest if rest and not rest[0].startswith("--") else (str(run_recbole.DEFAULT_STEPS), *rest)
+    return _named("bench", named)
+
+
+@command("models")
+def models() -> int:
+    """List the models that --model takes."""
+    from recbole_mmm4rec.host.catalogue import our_models, recbole_models, registered_models
+
+    click.echo(f"ours: {', '.join(our_models())}")
+    click.echo(f"of other packages: {', '.join(registered_models()) or 'none'}")
+    click.echo(f"RecBole's: {', '.join(recbole_models())}")
     return 0
 
 
-def _report(flags: dict[str, str]) -> int:
-    others = [key for key in flags if key != "report"]
-    if others or flags["report"] == TRUE:
-        given = f"; --{others[0]} does not go with it" if others else ""
-        raise UserError(f"--report expects the folder of a benchmark{given}")
-    return _commands("benchmark").report_command(flags["report"])
-
-
-def _commands(package: str) -> Any:
-    """The commands of a package that only they need."""
-    return import_module(f"recbole_mmm4rec.{package}.command")
-
-
-def _train(flags: dict[str, str]) -> None:
-    # imported late: --help and --version need neither torch nor RecBole's trainers
-    from recbole_mmm4rec.benchmark import growth, million_items, paper_size, step_costs
-    from recbole_mmm4rec.quick_start.processes import run_in_processes
-    from recbole_mmm4rec.training.allocator import keep_memory
-
-    keep_memory()
-    bench, nproc = flags.pop("bench", None), _whole_number("nproc", flags.pop("nproc", "1"))
-    if bench is not None and nproc != 1:
-        raise UserError("--nproc and --bench do not go together: a step of one process is measured")
-    if bench in (GROWTH, PRETRAINING, MILLION):
-        refuse_beside(f"bench={bench}", flags, dict.fromkeys(flags, "it sets all sizes"))
-    call = _call(flags)
-    if bench is None:
-        run_in_processes(nproc, call)
-    elif bench == GROWTH:
-        sys.stdout.write(growth.table(growth.run()))
-    elif bench == PRETRAINING:
-        sys.stdout.write(paper_size.run())
-    elif bench == MILLION:
-        sys.stdout.write(million_items.run())
-    else:
-        steps = DEFAULT_STEPS if bench == TRUE else _whole_number("bench", bench)
-        step_costs.run(**call, steps=steps)
-
-
-def _call(flags: dict[str, str]) -> dict[str, Any]:
-    """Arguments of a run. Without a dataset and a file it is the small one that shows the whole way."""
-    from recbole_mmm4rec.cli.flags import typed_values
-    from recbole_mmm4rec.host.property_files import properties_path, read_config_files
-
-    model, dataset = flags.pop("model", None), flags.pop("dataset", None)
-    files = flags.pop("config_files", "").split()
-    if not files and dataset is None and (model or DEFAULT_MODEL) == DEFAULT_MODEL:
-        files = [str(properties_path() / "stage" / "quick.yaml")]
-    named = read_config_files(files)
-    return {
-        "model": model,
-        "dataset": dataset,
-        "config_file_list": files,
-        "config_dict": typed_values(flags, model or named.get("model") or DEFAULT_MODEL, dataset),
-        "origin": "command line",
-    }
-
-
-def _whole_number(flag: str, value: str) -> int:
-    if not value.isdigit():
-        raise UserError(f"--{flag} expects a whole number, got '{value}'")
-    return int(value)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _named(task: str, rest: tuple[str, ...]) -> int:
+    """``task NAME --key=value`` as ``--task=NAME --key=value``."""
+    if not rest or rest[0] in ("--help", "-h"):
+        click.echo(help_text())
+        return 0
+    if rest[0].startswith("--"):
+        raise click.UsageError(
+            f"'{task}' expects what to work on before its flags, e.g. {task} NAME {rest[0]}"
+        )
+    return run_recbole.main([f"--{task}={rest[0]}", *rest[1:]])

@@ -1,11 +1,19 @@
 """What ``--help`` and ``--version`` say."""
 
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
 import recbole_mmm4rec
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.host.catalogue import near, our_models, recbole_models
+from recbole_mmm4rec.host.catalogue import (
+    known_models,
+    model_keys,
+    near,
+    our_models,
+    recbole_models,
+    registered_models,
+)
 from recbole_mmm4rec.host.property_files import (
     Key,
     properties_path,
@@ -26,13 +34,13 @@ usage: python run_recbole.py [--model=M] [--dataset=D] [--config_files="a.yaml b
   --bench[=STEPS]     measure training steps instead of training; writes bench.json
   --bench=growth      measure how a step grows with every size; writes growth.json and growth.svg
   --bench=pretraining or million   the same on 447,000 made-up items; of every objective on 1,000,000
-  --benchmark=B       many runs and their report: a YAML file, one of {ready}, or models: A,B --dataset=d,e
-                      [--seeds=1,2] [--workers=K] [--launcher=ray] [--output=DIR]; --report=DIR writes it anew
+  --benchmark=B       many runs and a report (--report=DIR: only that) of a YAML file, {ready} or models A,B
+                      [--seeds=1,2] [--workers=K] [--launcher=ray] [--output=DIR] [--keep_results=True]
   --tune=F            search: a .hyper file or a model's name, with --model, --dataset, [--tool=hyperopt|ray]
                       [--algo=exhaustive|random|bayes|asha] [--max_evals=N] [--cpus_per_trial=1]
   --nproc=N           processes that share the work of one run (default 1)
   --help --model=M    every key of a model, with type and meaning
-  --version           versions of what matters
+  --version, --debug  versions of what matters; with the traceback of an error
 
 examples:
   python run_recbole.py
@@ -59,17 +67,15 @@ def help_text(model: str | None = None) -> str:
     """
     if model is None:
         return USAGE.format(
-            ours=", ".join(our_models()) or "none of ours", ready=", ".join(ready_benchmarks())
+            ours=", ".join([*our_models(), *registered_models()]), ready=", ".join(ready_benchmarks())
         )
-    known = [*our_models(), *recbole_models()]
-    if model not in known:
-        raise UserError(f"unknown model '{model}'{near(model, known)}")
-    sections = [(f"keys of {model}", _model_files(model)), ("keys of every run", _overall_files())]
-    return "\n".join(f"{title}\n{_listing(files)}" for title, files in sections)
-
-
-def _model_files(model: str) -> list[Path]:
-    return [root / "model" / f"{model}.yaml" for root in (recbole_properties_path(), properties_path())]
+    if model not in known_models():
+        raise UserError(f"unknown model '{model}'{near(model, known_models())}")
+    own = read_keys(recbole_properties_path() / "model" / f"{model}.yaml")
+    if model not in recbole_models():
+        own = read_keys(properties_path() / "shared.yaml") | model_keys(model)
+    shared = {name: key for path in _overall_files() for name, key in read_keys(path).items()}
+    return f"keys of {model}\n{_listing(own)}\nkeys of every run\n{_listing(shared)}"
 
 
 def _overall_files() -> list[Path]:
@@ -77,11 +83,8 @@ def _overall_files() -> list[Path]:
     return [recbole / "overall.yaml", recbole / "dataset" / "sample.yaml", ours / "overall.yaml"]
 
 
-def _listing(files: list[Path]) -> str:
-    """One line a key; the last file that documents it wins."""
-    keys: dict[str, Key] = {}
-    for path in files:
-        keys.update(read_keys(path))
+def _listing(keys: Mapping[str, Key]) -> str:
+    """One line per key."""
     return "".join(f"  {f'{key.name}={key.default}':<{WIDTH}} {_meaning(key)}\n" for key in keys.values())
 
 

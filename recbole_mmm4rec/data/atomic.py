@@ -17,14 +17,15 @@ from recbole.data.dataset import SequentialDataset
 from recbole.utils.enum_type import FeatureSource, FeatureType
 
 from recbole_mmm4rec.data import validation
+from recbole_mmm4rec.data.checked_files import CheckedFiles
 from recbole_mmm4rec.data.core_filter import Side, codes_of, keep_core
-from recbole_mmm4rec.data.offenders import Offenders
 from recbole_mmm4rec.data.reading import read_columns
+from recbole_mmm4rec.data.real_counts import RealCounts
 from recbole_mmm4rec.data.remap import is_coded, number_tokens
 from recbole_mmm4rec.errors import UserError
 
 
-class AtomicDataset(SequentialDataset):
+class AtomicDataset(RealCounts, CheckedFiles, SequentialDataset):
     """A sequential dataset read from atomic files, with clear errors and without loops over rows."""
 
     inter_feat: Any
@@ -53,9 +54,6 @@ class AtomicDataset(SequentialDataset):
             if (load is not None and field not in load) or field in (unload or ()):
                 raise UserError(f"{path}: column {field} is needed and left out by load_col or unload_col")
 
-    def _types_of(self, path: Path) -> dict[str, FeatureType]:
-        return validation.read_header(path, self.config["field_separator"], self.config["encoding"])
-
     def _get_load_and_unload_col(self, source: Any) -> tuple[set[str] | None, set[str] | None]:
         """Add the time field to what is loaded of the interactions, unless ``unload_col`` names it."""
         load, unload = super()._get_load_and_unload_col(source)
@@ -68,10 +66,12 @@ class AtomicDataset(SequentialDataset):
             return super()._load_feat(filepath, source)
         path = Path(filepath)
         frame = self._load_fast(path)
-        frame = self._load_by_recbole(path, source) if frame is None else frame
+        if frame is None:
+            frame = self._load_by_recbole(path, source)
+        else:
+            self._check_frame(path, frame)
         if frame is None or frame.empty:
             raise UserError(f"{path}: no interaction after the header")
-        self._check_times(path, frame)
         return frame
 
     def _load_by_recbole(self, path: Path, source: Any) -> pd.DataFrame | None:
@@ -79,6 +79,8 @@ class AtomicDataset(SequentialDataset):
         validation.check_widths(path, len(types), separator)
         try:
             return super()._load_feat(str(path), source)
+        except UserError:
+            raise
         except ValueError as problem:
             raise validation.explain_unreadable(path, types, separator, problem) from problem
 
@@ -100,34 +102,6 @@ class AtomicDataset(SequentialDataset):
             if kind == FeatureType.FLOAT:
                 self.field2bucketnum[field] = 2
         return frame
-
-    def _check_times(self, path: Path, frame: pd.DataFrame) -> None:
-        if self.time_field not in frame:
-            return
-        place = list(self._types_of(path)).index(self.time_field)
-
-        def locate(wrong: Any) -> Offenders:
-            return validation.offending_lines(path, place, self.config["field_separator"], wrong)
-
-        validation.check_times(path, pd.Series(frame[self.time_field]), locate)
-
-    def _filter_nan_user_or_item(self) -> None:
-        """Drop rows without a user or item; RecBole drops other rows when both occur in one file."""
-        for name, fields in (
-            ("inter_feat", (self.uid_field, self.iid_field)),
-            ("user_feat", (self.uid_field,)),
-            ("item_feat", (self.iid_field,)),
-        ):
-            feat = getattr(self, name)
-            wanted = [field for field in fields if feat is not None and field in feat]
-            if not wanted:
-                continue
-            missing = feat[wanted].isna().any(axis=1).to_numpy()
-            if missing.any():
-                lines = Offenders()
-                lines.add(np.flatnonzero(missing) + 2)
-                self.logger.warning(f"In {name}, {wanted} missing in line {lines}: left out.")
-                setattr(self, name, feat[~missing].copy())
 
     def _remove_duplication(self) -> None:
         """As RecBole, with a stable sort: equal times keep the order of the file."""

@@ -128,7 +128,7 @@ def _metadata_of(path: Path, schema: pa.Schema) -> dict[str, Any]:
     text = (schema.metadata or {}).get(MODALITY_METADATA.encode())
     try:
         metadata = json.loads(text) if text is not None else {}
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise UserError(f'{path}: metadata "{MODALITY_METADATA}" is not JSON') from problem
     if not isinstance(metadata, dict):
         raise UserError(f'{path}: metadata "{MODALITY_METADATA}" is not a JSON object')

@@ -1,6 +1,6 @@
 """A modality's vectors as one matrix, aligned with the items of a dataset by token.
 
-:func:`write_features` is the single writer of feature files, :func:`load_features` the reader.
+:func:`write_features` writes a matrix as a feature file, :func:`load_features` is the reader.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which feature files a run reads: those the config names, or all that lie beside the dataset."""
+"""Which feature files a run reads: those the config names, or those of the model that lie beside the data."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 
 from torch import nn
 
-from recbole_mmm4rec.columns import FEATURE_SUFFIX, ID
+from recbole_mmm4rec.columns import FEATURE_SUFFIX
 from recbole_mmm4rec.data.feature_files import has_text_header
 from recbole_mmm4rec.data.offenders import named
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.names import check_modality_name
 
-RESERVED = (ID, "item", "present")
+RESERVED = ("item", "present")
 """Names of other vectors in a model's table of items."""
 
 
@@ -110,8 +111,9 @@ def _as_names(wanted: Any) -> list[str]:
 
 def _refuse_reserved(names: list[str]) -> None:
     for name in names:
-        if name in RESERVED or hasattr(nn.ModuleDict, name) or not name.isidentifier():
-            raise UserError(f"modalities: a feature file cannot be called {name!r}; a word such as audio can")
+        check_modality_name(name)
+        if name in RESERVED or hasattr(nn.ModuleDict, name):
+            raise UserError(f"modalities: {name!r} has a meaning inside a model; rename the feature file")
         if names.count(name) > 1:
             raise UserError(f"modalities: {name!r} is named twice")
 

@@ -2,12 +2,13 @@
 
 RecBole reads with pandas' Python engine, a minute for 14 million lines. Arrow reads the plain files that
 interactions are; whatever it does not read exactly as pandas would is left to RecBole (``None`` is returned).
+One thing differs on purpose: ``NA`` or ``null`` can be the id of a user or item; pandas takes it for missing.
 """
 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ PANDAS_NULLS = (
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A",
     "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
 )  # fmt: skip
-"""What pandas reads as a missing value; a token of this spelling is dropped by RecBole, so it is here."""
+"""What pandas reads as a missing number. Of tokens only an empty one is missing."""
 
 BLOCK_BYTES = 1 << 21
 """Small enough for the dictionary of a block to stay in the processor's cache."""
@@ -46,7 +47,7 @@ def read_columns(
                 column_types=types,
                 include_columns=list(columns),
                 null_values=list(PANDAS_NULLS),
-                strings_can_be_null=True,
+                strings_can_be_null=False,
             ),
         )
     except pa.ArrowException:
@@ -83,4 +84,36 @@ def _categories(column: pa.DictionaryArray) -> pd.Categorical:
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0)
     codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    return pd.Categorical.from_codes(codes, categories=pd.Index(column.dictionary.to_pylist(), dtype=object))
+    tokens = column.dictionary.to_pylist()
+    if "" in tokens:
+        codes = _without_code(codes, tokens.index(""))
+        tokens.remove("")
+    return pd.Categorical.from_codes(codes, categories=pd.Index(tokens, dtype=object))
+
+
+def _without_code(codes: np.ndarray, gone: int) -> np.ndarray:
+    """Return the codes with -1 (missing) for ``gone`` and those above it closing up."""
+    return np.where(codes == gone, -1, codes - (codes > gone))
+
+
+def restore_tokens(
+    frame: pd.DataFrame, path: Path, fields: Sequence[str], separator: str, encoding: str | None
+) -> None:
+    """Put the tokens such as ``NA`` back, in place, that RecBole's reading of ``path`` has as missing values.
+
+    ``frame``: what RecBole read, all rows of the file in order; ``fields``: its columns of type token.
+    """
+    for field in fields:
+        if not frame[field].isna().any():
+            continue
+        again = pd.read_csv(
+            path,
+            delimiter=separator,
+            usecols=[f"{field}:{FeatureType.TOKEN.value}"],
+            dtype=str,
+            encoding=encoding,
+            engine="python",
+            keep_default_na=False,
+            na_values=[""],
+        )
+        frame[field] = again.iloc[:, 0]

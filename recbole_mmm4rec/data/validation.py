@@ -6,6 +6,7 @@ Each complaint is one :class:`UserError` line that names the file, the line or c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from logging import getLogger
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ from recbole.utils.enum_type import FeatureType
 
 from recbole_mmm4rec.data.offenders import Offenders, named
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.times import common_unit, possible
 
 SUFFIX = ".inter"
+PAD_TOKEN = "[PAD]"
 
 
 def existing_datasets(data_path: str | Path) -> list[str]:
@@ -81,9 +84,29 @@ def check_columns(path: Path, types: dict[str, FeatureType], ids: list[str], tim
 
 
 def check_times(path: Path, times: pd.Series, locate: Callable[[Callable[[str], bool]], Offenders]) -> None:
-    """Refuse missing, NaN or infinite times; ``locate`` finds the lines whose text passes a test."""
-    if not np.isfinite(times.to_numpy()).all():
+    """Refuse times that are missing, not finite, or outside of 1970 to 2099, as ``prepare`` does.
+
+    A file that has all of its times in another unit than seconds is told and taken, since its order is right.
+    ``locate`` finds the lines whose text passes a test.
+    """
+    values = times.to_numpy()
+    if not np.isfinite(values).all():
         raise UserError(f"{path}: {times.name} is missing or not finite in {locate(_not_finite)}")
+    if possible(values).all():
+        return
+    unit = common_unit(values)
+    if unit is None:
+        raise UserError(f"{path}: {times.name} is before 1970 or after 2100 in {locate(_not_possible)}")
+    getLogger().warning(f"{path}: {times.name} is in {unit}, and times are taken for seconds: divide them.")
+
+
+def check_pad(path: Path, tokens: pd.Series, locate: Callable[[Callable[[str], bool]], Offenders]) -> None:
+    """Refuse the token that RecBole keeps for empty positions; ``locate`` as in ``check_times``."""
+    if (tokens == PAD_TOKEN).any():
+        raise UserError(
+            f"{path}: {tokens.name} is {PAD_TOKEN}, which RecBole keeps for empty positions, in "
+            f"{locate(lambda text: text == PAD_TOKEN)}; rename it"
+        )
 
 
 def check_widths(path: Path, width: int, separator: str) -> None:
@@ -138,6 +161,10 @@ def _not_a_number(text: str) -> bool:
         return bool(text.strip()) and float(text) is None
     except ValueError:
         return True
+
+
+def _not_possible(text: str) -> bool:
+    return not possible(np.array([float(text)])).all()
 
 
 def _not_finite(text: str) -> bool:

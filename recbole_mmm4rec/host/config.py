@@ -1,10 +1,13 @@
 """Configuration of a run: RecBole's, with our property files layered in and user input checked.
 
 Later layers win: RecBole's own files, our ``overall.yaml``, ``dataset/<name>.yaml``, ``model/<Model>.yaml``,
-``reference/<Model>.yaml`` when ``fidelity`` ends up as ``reference``, then what the user gives: config files,
-dictionary, command line.
+``reference/<Model>.yaml`` when ``fidelity`` ends up as ``reference``, of a run that is resumed all that its
+checkpoint says, then what the user gives: config files, dictionary, command line.
 """
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from recbole.config import Config
 from recbole.utils import ModelType
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.host.catalogue import find_model, is_ours
+from recbole_mmm4rec.host.catalogue import find_model, model_keys
 from recbole_mmm4rec.host.config_checks import (
     check_known,
     check_types,
@@ -21,9 +24,12 @@ from recbole_mmm4rec.host.config_checks import (
     documented_keys,
     known_keys,
 )
-from recbole_mmm4rec.host.datasets import dataset_folder
+from recbole_mmm4rec.host.datasets import check_dataset
 from recbole_mmm4rec.host.property_files import properties_path, read_properties
+from recbole_mmm4rec.host.resumed import settings_to_resume
 from recbole_mmm4rec.host.value_checks import check_values
+from recbole_mmm4rec.model.base import MultiModalRecommender
+from recbole_mmm4rec.names import check_dataset_name
 from recbole_mmm4rec.training.plain import plain_config
 
 DEFAULT_MODEL = "MMM4Rec"
@@ -36,9 +42,12 @@ class RunConfig(Config):
     It differs in that our data settings hold for built-in models too, that input is checked and never
     evaluated as code, that ``sys.argv`` is not read, and that several processes work on a CPU.
 
+    Making one reads files and writes none.
+
     Args:
-        model: model name; from the config files or ``MMM4Rec`` when None.
-        dataset: dataset name; from the config files or ``ml-100k`` when None.
+        model: model name or class; from the config files, the checkpoint of ``resume`` or ``MMM4Rec`` when
+            None.
+        dataset: dataset name; from the config files, the checkpoint of ``resume`` or ``ml-100k`` when None.
         config_file_list: YAML files, the last one wins.
         config_dict: values that win over the files.
         origin: how error messages call ``config_dict``.
@@ -50,7 +59,7 @@ class RunConfig(Config):
 
     def __init__(
         self,
-        model: str | None = None,
+        model: str | type | None = None,
         dataset: str | None = None,
         config_file_list: list[str] | None = None,
         config_dict: dict[str, Any] | None = None,
@@ -59,6 +68,8 @@ class RunConfig(Config):
     ) -> None:
         self.origin, self.checked = origin, checked
         self.sources: dict[str, str] = {}
+        self._missing: set[str] = set()
+        self.resumed: dict[str, Any] = {}
         try:
             super().__init__(model, dataset, config_file_list, config_dict)
         except UserError:
@@ -85,10 +96,42 @@ class RunConfig(Config):
     def _load_cmd_line(self) -> dict[str, Any]:
         return {}
 
-    def _get_model_and_dataset(self, model: str | None, dataset: str | None) -> tuple[str, type, str]:
-        name = model or self.external_config_dict.get("model") or DEFAULT_MODEL
-        dataset = dataset or self.external_config_dict.get("dataset") or DEFAULT_DATASET
-        return name, find_model(name), dataset
+    def _get_model_and_dataset(self, model: str | type | None, dataset: str | None) -> tuple[str, type, str]:
+        given = self.external_config_dict
+        model = model or given.get("model")
+        dataset = given.get("dataset") if dataset is None else dataset
+        name = model.__name__ if isinstance(model, type) else model
+        wanted = {"model": name, "dataset": dataset, "fidelity": given.get("fidelity")}
+        self.resumed = settings_to_resume(given.get("resume"), wanted)
+        name = name or self.resumed.get("model") or DEFAULT_MODEL
+        kind = model if isinstance(model, type) else find_model(name)
+        dataset = self.resumed.get("dataset", DEFAULT_DATASET) if dataset is None else dataset
+        check_dataset_name(dataset)
+        return name, kind, dataset
+
+    def _load_internal_config_dict(self, model: str, model_class: type, dataset: str) -> None:
+        super()._load_internal_config_dict(model, model_class, dataset)
+        add_properties(self)
+        self.internal_config_dict.update(self.resumed)
+
+    def _set_default_parameters(self) -> None:
+        data_path = self.final_config_dict["data_path"]
+        settle(self)
+        super()._set_default_parameters()
+        check_dataset(data_path, self.dataset)
+        # RecBole has a folder of its own for ml-100k (configurator.py, line 317)
+        self.final_config_dict["data_path"] = os.path.join(data_path, self.dataset)
+
+    def __getitem__(self, item: str) -> Any:
+        if item not in self.final_config_dict:
+            self._missing.add(item)
+        return super().__getitem__(item)
+
+    @contextmanager
+    def missing_keys(self) -> Iterator[set[str]]:
+        """Keys that are read within it and that nothing sets; RecBole gives None for them."""
+        self._missing.clear()
+        yield self._missing
 
     def _get_final_config_dict(self) -> dict[str, Any]:
         if self.checked:
@@ -120,37 +163,30 @@ class RunConfig(Config):
 
 def add_properties(config: Config) -> None:
     """Layer our property files over RecBole's in ``config.internal_config_dict``."""
-    root = properties_path()
-    internal = config.internal_config_dict
-    for name in ("overall", f"dataset/{config.dataset}", f"model/{config.model}"):
-        internal.update(read_properties(root / f"{name}.yaml"))
+    internal, files = config.internal_config_dict, ["overall", f"dataset/{config.dataset}"]
+    if issubclass(config.model_class, MultiModalRecommender):
+        files.append("shared")
+    for name in files:
+        internal.update(read_properties(properties_path() / f"{name}.yaml"))
+    internal.update({name: key.default for name, key in model_keys(config.model).items()})
     if {**internal, **config.external_config_dict}.get("fidelity") == "reference":
-        internal.update(read_properties(root / f"reference/{config.model}.yaml"))
+        internal.update(read_properties(properties_path() / f"reference/{config.model}.yaml"))
 
 
 def settle(config: Config) -> None:
     """Give ``patience`` and the negatives of training the meaning RecBole expects, before it checks them."""
     final, given = config.final_config_dict, config.external_config_dict
+    decided = {*getattr(config, "resumed", ()), *given}
     if "stopping_step" in given:
         final["patience"] = given["stopping_step"] + 1  # RecBole stops when the counter exceeds it
     elif final.get("patience") is not None:
         final["stopping_step"] = final["patience"] - 1
     samples_by_loss = not hasattr(config.model_class, "input_type")
-    if samples_by_loss and final.get("loss_type") == "CE" and "train_neg_sample_args" not in given:
+    if samples_by_loss and final.get("loss_type") == "CE" and "train_neg_sample_args" not in decided:
         final["train_neg_sample_args"] = None
-    if config.model_class.type == ModelType.CONTEXT and not {"threshold", "train_neg_sample_args"} & {*given}:
+    if config.model_class.type == ModelType.CONTEXT and not {"threshold", "train_neg_sample_args"} & decided:
         # RecBole wants labels cut from ratings here; like the others, these models learn from what was chosen
         final.update(threshold=None, train_neg_sample_args={"distribution": "uniform", "sample_num": 1})
-
-
-def place_dataset(config: Config, data_path: str) -> None:
-    """Point ``data_path`` at the dataset's folder, which RecBole hard-codes for ml-100k."""
-    config.final_config_dict["data_path"] = dataset_folder(data_path, config.dataset)
-
-
-def managed(config: Config) -> bool:
-    """Whether our property files hold for a configuration: our runs, and our models wherever they run."""
-    return isinstance(config, RunConfig) or is_ours(config.model_class)
 
 
 def restore_config(settings: dict[str, Any]) -> RunConfig:

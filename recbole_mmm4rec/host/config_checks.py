@@ -4,10 +4,12 @@ import difflib
 import inspect
 import re
 import sys
-from pathlib import Path
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.catalogue import model_keys, recbole_models
 from recbole_mmm4rec.host.property_files import Key, properties_path, read_keys, recbole_properties_path
 
 PLACE_KEYS = ("local_rank", "world_size", "offset", "ip", "port")
@@ -32,16 +34,20 @@ def documented_keys(model: str, dataset: str) -> dict[str, Key]:
     """Every key of a property file that concerns a run; later files replace earlier ones."""
     keys: dict[str, Key] = {}
     for root in (recbole_properties_path(), properties_path()):
-        names = ["overall", "dataset/sample", f"dataset/{dataset}", f"model/{model}", f"reference/{model}"]
+        names = ["overall", "dataset/sample", f"dataset/{dataset}"]
+        if model not in recbole_models():
+            names += ["shared", f"reference/{model}"]
+        names.append(f"model/{model}")
         files = [root / f"{name}.yaml" for name in names]
         for path in [*files, *sorted((root / "quick_start_config").glob("*.yaml"))]:
-            _add(keys, path)
+            _add(keys, read_keys(path))
+    _add(keys, model_keys(model))
     return keys
 
 
-def _add(keys: dict[str, Key], path: Path) -> None:
-    """Add a file's keys; one without a comment keeps the type and meaning known from an earlier file."""
-    for name, key in read_keys(path).items():
+def _add(keys: dict[str, Key], more: Mapping[str, Key]) -> None:
+    """Add keys; one without a comment keeps the type and meaning known from an earlier file."""
+    for name, key in more.items():
         if key.types or name not in keys:
             keys[name] = key
 
@@ -51,9 +57,27 @@ def known_keys(model_class: type, documented: dict[str, Key]) -> set[str]:
     from recbole.utils import argument_list
 
     lists = [value for value in vars(argument_list).values() if isinstance(value, list)]
-    source = inspect.getsource(sys.modules[model_class.__module__])
-    read_by_model = re.findall(r"config\[[\"'](\w+)[\"']\]", source)
-    return set(RUN_KEYS).union(documented, read_by_model, *lists)
+    return set(RUN_KEYS).union(documented, _read_by(model_class), *lists)
+
+
+@lru_cache(maxsize=128)
+def _read_by(model_class: type) -> frozenset[str]:
+    """Keys that the source of a model and of its base classes looks up in its configuration."""
+    keys: set[str] = set()
+    for kind in model_class.__mro__:
+        if kind.__module__.partition(".")[0] not in ("builtins", "torch"):
+            keys.update(re.findall(r"config\[[\"'](\w+)[\"']\]", _source(kind)))
+    return frozenset(keys)
+
+
+def _source(kind: type) -> str:
+    """Source of a class's module, or of the class itself where it was defined in a notebook."""
+    for place in (sys.modules.get(kind.__module__), kind):
+        try:
+            return inspect.getsource(place)  # type: ignore[arg-type]
+        except (OSError, TypeError):  # no file, or no source at all
+            continue
+    return ""
 
 
 def check_known(values: dict[str, Any], sources: dict[str, str], known: set[str], model: str) -> None:

@@ -1,34 +1,49 @@
-"""Where a dataset lies, and what to say when it is not there."""
+"""Datasets and loaders of a run: where the files lie, which class reads them, how they are split.
+
+RecBole's ``create_dataset`` and ``data_preparation`` unpickle whatever file of a certain name lies in the
+checkpoint folder, and a pickle can run any code. Here a saved dataset is read only where
+``dataset_save_path`` or ``dataloaders_save_path`` names it and ``allow_pickle`` is set.
+"""
 
 import os
+import pickle
+from logging import getLogger
 from pathlib import Path
+from typing import Any
 
 import yaml
+from recbole import data as recbole_data
+from recbole.data import dataset as recbole_datasets
+from recbole.utils import ModelType
 
+from recbole_mmm4rec.data import MultiModalDataset
 from recbole_mmm4rec.data.validation import existing_datasets
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import near
+from recbole_mmm4rec.host.exact_order import exactly_ordered
 from recbole_mmm4rec.host.property_files import recbole_properties_path
+from recbole_mmm4rec.host.seen_items import follow_rank_seen
 from recbole_mmm4rec.prepare import SHIPPED, ensure_dataset
 
+BY_TYPE = {ModelType.KNOWLEDGE: "KnowledgeBasedDataset"}
 
-def dataset_folder(data_path: str, name: str) -> str:
-    """Folder of a dataset, made on the spot when it is one of ours and absent.
+
+def check_dataset(data_path: str, name: str) -> None:
+    """Refuse a dataset that is not there and cannot be made on the spot; nothing is written.
 
     Args:
-        data_path: folder that holds one folder a dataset.
+        data_path: folder that holds one folder per dataset.
         name: the dataset.
-
-    Returns:
-        ``<data_path>/<name>``.
 
     Raises:
         UserError: no such dataset; the message names those that exist and those that can be made.
     """
-    folder = os.path.join(data_path, name)
-    if not list(Path(folder).glob(f"{name}.*inter")) and not ensure_dataset(name, data_path):
+    if name not in SHIPPED and not _has_interactions(Path(data_path, name), name):
         raise UserError(f"no dataset '{name}' in '{data_path}': {_choices(data_path, name)}")
-    return folder
+
+
+def _has_interactions(folder: Path, name: str) -> bool:
+    return any(folder.glob(f"{name}.*inter"))
 
 
 def _choices(data_path: str, name: str) -> str:
@@ -42,3 +57,100 @@ def _choices(data_path: str, name: str) -> str:
 def _download_hint(name: str) -> str:
     listed = yaml.safe_load((recbole_properties_path() / "dataset" / "url.yaml").read_text())
     return f"; RecBole lists a download: {listed[name]}" if name in listed else ""
+
+
+def make_dataset(config: Any) -> None:
+    """Make the files of a run's dataset where it is one of ours and absent.
+
+    Args:
+        config: the run's configuration; its ``data_path`` is the dataset's folder.
+    """
+    folder, name = Path(config["data_path"]), config["dataset"]
+    if not _has_interactions(folder, name):
+        ensure_dataset(name, folder.parent)
+
+
+def create_dataset(config: Any) -> Any:
+    """The dataset of a run: ours for every sequential model, RecBole's in exact order for the others.
+
+    Raises:
+        UserError: a file that the model needs is missing, or does not say what it must.
+    """
+    make_dataset(config)
+    saved = config["dataset_save_path"]
+    if saved:
+        _check_pickle("dataset_save_path", saved, config)
+        return _created_by_recbole(config)
+    dataset = _built(config)
+    if config["save_dataset"]:
+        dataset.save()
+    return dataset
+
+
+def _built(config: Any) -> Any:
+    kind = dataset_class(config["model"], config["MODEL_TYPE"])
+    try:
+        return kind(config)
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(f"{config['model']} on '{config['dataset']}': {error}") from error
+
+
+def dataset_class(model: str, model_type: ModelType) -> type:
+    """The class that serves a model; some of RecBole's sequential models have their own."""
+    own = vars(recbole_datasets).get(f"{model}Dataset")
+    if own is None and model_type == ModelType.SEQUENTIAL:
+        return MultiModalDataset
+    return exactly_ordered(own or getattr(recbole_datasets, BY_TYPE.get(model_type, "Dataset")))
+
+
+def _created_by_recbole(config: Any) -> Any:
+    """The saved dataset where its settings are those of the run, else a new one."""
+    with open(config["dataset_save_path"], "rb") as stream:
+        try:
+            saved = pickle.load(stream)
+        except Exception as error:  # a damaged pickle fails in many ways
+            raise UserError(
+                f"dataset_save_path: {config['dataset_save_path']} cannot be read: {error}"
+            ) from error
+    compared = [*recbole_data.utils.dataset_arguments, "seed", "repeatable"]
+    if all(config[key] == saved.config[key] for key in compared):
+        getLogger().info(f"Load filtered dataset from: [{config['dataset_save_path']}]")
+        return saved
+    return _built(config)
+
+
+def prepare_loaders(config: Any, dataset: Any) -> tuple[Any, Any, Any]:
+    """RecBole's ``data_preparation``: the training, validation and test loader of a run.
+
+    Raises:
+        UserError: ``dataloaders_save_path`` names a pickle and ``allow_pickle`` is not set.
+    """
+    loaders = _loaders(config, dataset)
+    for loader in loaders[1:]:
+        follow_rank_seen(loader)
+    return loaders
+
+
+def _loaders(config: Any, dataset: Any) -> tuple[Any, Any, Any]:
+    saved = config["dataloaders_save_path"]
+    if saved:
+        _check_pickle("dataloaders_save_path", saved, config)
+        return recbole_data.data_preparation(config, dataset)
+    # a name that no file has: RecBole would look in the checkpoint folder otherwise
+    config["dataloaders_save_path"] = os.path.join(config["checkpoint_dir"], "\0")
+    try:
+        return recbole_data.data_preparation(config, dataset)
+    finally:
+        config["dataloaders_save_path"] = saved
+
+
+def _check_pickle(key: str, path: str, config: Any) -> None:
+    if not Path(path).is_file():
+        raise UserError(f"{key}: {path} does not exist")
+    if not config["allow_pickle"]:
+        raise UserError(
+            f"{key}: {path} is a pickle, and loading one can run any code it holds; "
+            "add --allow_pickle=True if you trust its source"
+        )

@@ -6,10 +6,13 @@ from typing import Any
 from recbole.data import dataset as recbole_datasets
 from recbole.utils import FeatureSource
 
+from recbole_mmm4rec.data.checked_files import CheckedFiles
+from recbole_mmm4rec.data.real_counts import RealCounts
+
 PREFIX = "Exact"
 
 
-class ExactOrder:
+class ExactOrder(RealCounts):
     """Mixin for RecBole's datasets: order by float64 time, ties and absent times by the file's order.
 
     RecBole turns times into float32 before it sorts by them, which mixes up events less than 128 s apart
@@ -47,8 +50,8 @@ class ExactOrder:
 
 @lru_cache(maxsize=32)
 def exactly_ordered(base: type) -> type:
-    """Subclass of one of RecBole's datasets with :class:`ExactOrder`."""
-    return type(f"{PREFIX}{base.__name__}", (ExactOrder, base), {"__module__": __name__})
+    """Subclass of one of RecBole's datasets with :class:`ExactOrder` and :class:`CheckedFiles`."""
+    return type(f"{PREFIX}{base.__name__}", (ExactOrder, CheckedFiles, base), {"__module__": __name__})
 
 
 def __getattr__(name: str) -> type:

@@ -62,7 +62,7 @@ def read_properties(path: Path) -> dict[str, Any]:
         return {}
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), Loader=PropertyLoader)
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not readable as YAML{_where(error)}") from error
     if values is None:
         return {}
@@ -103,6 +103,8 @@ def _key(name: str, default: Any, comment: re.Match[str] | None) -> Key:
 
 
 def _where(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return " (nested too deeply)"
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None)
     return f" (line {mark.line + 1}: {problem})" if mark is not None else ""

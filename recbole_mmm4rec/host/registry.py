@@ -1,7 +1,11 @@
-"""Make RecBole find our models, datasets, trainers and property files by a model's name.
+"""Let RecBole's own functions find our models, datasets, trainers and property files by a model's name.
 
-:func:`register` runs on ``import recbole_mmm4rec``. After it RecBole's own ``run_recbole``, ``HyperTuning``
-and ``load_data_and_model`` accept our models; built-in models behave as before.
+Runs of this package need none of it: they subclass what they change. It serves programs that call
+RecBole's ``run_recbole`` or ``HyperTuning`` with one of our models after ``import recbole_mmm4rec``.
+
+:func:`register` runs on that import and adds one finder to ``sys.meta_path``; RecBole is not imported. When
+RecBole first asks for one of our models, :func:`install` replaces the three names listed in ``README.md``
+beside this file. Built-in models behave as before.
 
 A process started by ``spawn`` (several processes, Ray) begins without the plugin. Functions of this package
 bring it along, because unpickling them imports it; RecBole's own functions need ``import recbole_mmm4rec``
@@ -10,7 +14,6 @@ at the top of the script, outside ``if __name__ == "__main__"``.
 
 import importlib
 import sys
-import warnings
 from collections.abc import Sequence
 from functools import wraps
 from importlib.abc import Loader, MetaPathFinder
@@ -18,8 +21,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from recbole_mmm4rec.host.catalogue import our_models
-from recbole_mmm4rec.host.import_hooks import Hook, after_import
+from recbole_mmm4rec.host.catalogue import find_model, is_ours, our_models, registered_models
 
 HOST_PACKAGE = "recbole.model.sequential_recommender"
 """Where RecBole looks for a module called like the model in lower case."""
@@ -35,99 +37,64 @@ class ModelFinder(MetaPathFinder):
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
         """Spec of ``recbole.model.sequential_recommender.<name>`` for a model of ours, else None."""
-        package, _, name = fullname.rpartition(".")
+        package, _, lower = fullname.rpartition(".")
         if package != HOST_PACKAGE:
             return None
-        modules = {model.lower(): module for model, module in our_models().items()}
-        return ModuleSpec(fullname, AliasLoader(modules[name])) if name in modules else None
+        names = {name.lower(): name for name in [*our_models(), *registered_models()]}
+        return ModuleSpec(fullname, ModelLoader(names[lower])) if lower in names else None
 
 
-class AliasLoader(Loader):
-    """Loads a module as a view of another one: same classes, its own name and spec."""
+class ModelLoader(Loader):
+    """A module that holds one model class."""
 
-    def __init__(self, source: str) -> None:
-        self.source = source
+    def __init__(self, model: str) -> None:
+        self.model = model
 
     def exec_module(self, module: ModuleType) -> None:
-        """Fill the module with the names of its source."""
-        source = vars(importlib.import_module(self.source))
-        vars(module).update({name: value for name, value in source.items() if not name.startswith("__")})
+        """Import the model and make RecBole ready for it."""
+        vars(module)[self.model] = find_model(self.model)
+        install()
 
 
 def register() -> None:
     """Plug our models into RecBole. Calling it again changes nothing."""
-    if any(isinstance(finder, ModelFinder) for finder in sys.meta_path):
+    if not any(isinstance(finder, ModelFinder) for finder in sys.meta_path):
+        sys.meta_path.append(ModelFinder())
+
+
+def install() -> None:
+    """Replace the names through which RecBole chooses properties, dataset and trainer of a model of ours."""
+    config = importlib.import_module("recbole.config.configurator").Config
+    if hasattr(config._load_internal_config_dict, "__wrapped__"):
         return
-    # warnings about the insides of ray 2.6.3 and RecBole 1.2.1, about which a user can do nothing
-    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
-    sys.meta_path.append(ModelFinder())
-    after_import(
-        {
-            "recbole.config.configurator": wrap_config,
-            "recbole.data.dataset": _offering("Dataset", "recbole_mmm4rec.data", "MultiModalDataset"),
-            "recbole.trainer": _offering("Trainer", "recbole_mmm4rec.training.trainer", "MultiModalTrainer"),
-            "recbole.trainer.trainer": lambda module: _compat().patch_trainers(module),
-            "recbole.model.abstract_recommender": lambda module: _compat().patch_recommender(module),
-            "recbole.model.sequential_recommender.sine": lambda _: _compat().undo_anomaly_mode(),
-            "recbole.quick_start.quick_start": replace_loading,
-        }
-    )
+    _add_properties(config)
+    _offer("recbole.data.dataset", "Dataset", "recbole_mmm4rec.data", "MultiModalDataset")
+    _offer("recbole.trainer", "Trainer", "recbole_mmm4rec.training.trainer", "MultiModalTrainer")
 
 
-def _compat() -> Any:
-    return importlib.import_module("recbole_mmm4rec.host.compat")
-
-
-def _offering(suffix: str, source: str, name: str) -> Hook:
-    """Let ``module.<Model><suffix>`` be ``source.name`` for every model of ours, imported on first use."""
-
-    def hook(module: ModuleType) -> None:
-        def attribute(requested: str) -> Any:
-            if requested.endswith(suffix) and requested.removesuffix(suffix) in our_models():
-                return getattr(importlib.import_module(source), name)
-            raise AttributeError(f"module '{module.__name__}' has no attribute '{requested}'")
-
-        vars(module)["__getattr__"] = attribute
-
-    return hook
-
-
-def wrap_config(module: ModuleType) -> None:
-    """Let RecBole's ``Config`` add our layers in runs that are ours."""
-    host = vars(module)["Config"]
-    load, set_defaults = host._load_internal_config_dict, host._set_default_parameters
+def _add_properties(config: Any) -> None:
+    """RecBole reads property files from its own installed folder only (configurator.py, line 231)."""
+    load = config._load_internal_config_dict
 
     @wraps(load)
     def load_with_properties(self: Any, model: str, model_class: type, dataset: str) -> None:
         load(self, model, model_class, dataset)
-        layers = importlib.import_module("recbole_mmm4rec.host.config")
-        if layers.managed(self):
-            layers.add_properties(self)
+        if is_ours(model_class):
+            importlib.import_module("recbole_mmm4rec.host.config").add_properties(self)
 
-    @wraps(set_defaults)
-    def set_settled_defaults(self: Any) -> None:
-        layers = importlib.import_module("recbole_mmm4rec.host.config")
-        data_path = self.final_config_dict["data_path"]
-        if layers.managed(self):
-            layers.settle(self)
-        set_defaults(self)
-        if layers.managed(self):
-            layers.place_dataset(self, data_path)
-
-    host._load_internal_config_dict = load_with_properties
-    host._set_default_parameters = set_settled_defaults
+    config._load_internal_config_dict = load_with_properties
 
 
-def replace_loading(module: ModuleType) -> None:
-    """RecBole's ``load_data_and_model`` unpickles; ours reads plain checkpoints, of ours and of built-ins.
+def _offer(module: str, suffix: str, source: str, name: str) -> None:
+    """Let ``module.<Model><suffix>`` be ``source.name`` for every model of ours.
 
-    The function's code is replaced, not its name, so that a name imported before the plugin works as well.
+    RecBole takes it if it is there (data/utils.py, line 44; utils/utils.py, line 99).
     """
-    vars(module)["load_data_and_model"].__code__ = _load_data_and_model.__code__
 
+    def attribute(requested: str) -> Any:
+        models = {*our_models(), *registered_models()}
+        if requested.endswith(suffix) and requested.removesuffix(suffix) in models:
+            return getattr(importlib.import_module(source), name)
+        raise AttributeError(f"module '{module}' has no attribute '{requested}'")
 
-def _load_data_and_model(model_file: str) -> tuple[Any, ...]:
-    from recbole_mmm4rec.quick_start.loading import load_data_and_model
-
-    return load_data_and_model(model_file)
+    vars(importlib.import_module(module))["__getattr__"] = attribute

@@ -1,27 +1,62 @@
-"""The log of a run: RecBole's, and a fresh file for every run of a process."""
+"""The log of a run: the console and a file of its own, for as long as the run lasts."""
 
+import hashlib
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from colorlog import ColoredFormatter
-from recbole.utils import init_logger
+from recbole.utils import get_local_time
+from recbole.utils.logger import RemoveColorFilter, log_colors_config
+
+FOLDER = "log"
 
 
-def start_logger(config: Any) -> logging.Logger:
-    """RecBole's logger for a run; handlers of an earlier run in this process are closed first.
+@contextmanager
+def run_logging(config: Any) -> Iterator[logging.Logger]:
+    """While this holds, the root logger, to which RecBole logs, also writes where RecBole's runs write.
 
-    RecBole relies on ``logging.basicConfig``, which does nothing while the root logger has handlers, so those
-    of the surrounding program are set aside meanwhile.
+    RecBole's ``init_logger`` leaves its handlers behind for good, adds none where a program has its own, and
+    replaces the standard streams. Here the handlers of a surrounding program stay as they are, and the root
+    logger gets its level back.
+
+    Args:
+        config: the run's configuration; ``state`` is the level.
     """
     root = logging.getLogger()
-    others = []
-    for handler in root.handlers[:]:
-        root.removeHandler(handler)
-        if type(handler) is logging.FileHandler or isinstance(handler.formatter, ColoredFormatter):
-            handler.close()
-        else:
-            others.append(handler)
-    init_logger(config)
-    for handler in others:
+    before, level = root.level, getattr(logging, str(config["state"] or "").upper(), logging.INFO)
+    handlers = [_console(), _file(config)]
+    for handler in handlers:
+        handler.setLevel(level)
         root.addHandler(handler)
-    return root
+    root.setLevel(level)
+    try:
+        yield root
+    finally:
+        root.setLevel(before)
+        for handler in handlers:
+            root.removeHandler(handler)
+            handler.close()
+
+
+def _console() -> logging.Handler:
+    handler = logging.StreamHandler()
+    layout = "%(log_color)s%(asctime)-15s %(levelname)s  %(message)s"
+    handler.setFormatter(ColoredFormatter(layout, "%d %b %H:%M", log_colors=log_colors_config))
+    return handler
+
+
+def _file(config: Any) -> logging.Handler:
+    """``log/<Model>/<Model>-<dataset>-<time>-<settings>.log``, as RecBole calls it."""
+    model, settings = config["model"], "".join(map(str, config.final_config_dict.values()))
+    digest = hashlib.md5(settings.encode(), usedforsecurity=False).hexdigest()[:6]
+    path = Path(FOLDER, model, f"{model}-{config['dataset']}-{get_local_time()}-{digest}.log")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.addFilter(RemoveColorFilter())
+    handler.setFormatter(
+        logging.Formatter("%(asctime)-15s %(levelname)s  %(message)s", "%a %d %b %Y %H:%M:%S")
+    )
+    return handler

@@ -85,9 +85,17 @@ def check_choices(final: dict[str, Any]) -> None:
     split = final["eval_args"]
     if final["MODEL_TYPE"] == ModelType.SEQUENTIAL and split["order"] != "TO":
         raise UserError("eval_args: a sequential model needs the order of time, order: TO")
+    check_seen(final)
     one_out = split["split"].get("LS", LEAVE_ONE_OUT[0])
     if one_out not in LEAVE_ONE_OUT:
         raise UserError(f"eval_args: split: LS: '{one_out}' is none of {', '.join(LEAVE_ONE_OUT)}")
+
+
+def check_seen(final: dict[str, Any]) -> None:
+    """Refuse to leave seen items out where RecBole's samplers are told to know none."""
+    sequential = final["MODEL_TYPE"] == ModelType.SEQUENTIAL
+    if final.get("rank_seen") is False and final.get("repeatable") and not sequential:
+        raise UserError("rank_seen: False leaves seen items out, repeatable: True keeps them; set only one")
 
 
 def evaluated_metrics(final: dict[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from recbole_mmm4rec.data.modalities import pick_modalities
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.model.interface import TrainingHooks
 from recbole_mmm4rec.model.objective import OBJECTIVES, build_objective
 from recbole_mmm4rec.model.shared_table import SharedTable
 from recbole_mmm4rec.nn.buckets import in_buckets
@@ -29,7 +30,7 @@ PRESENT = "present"
 """Entry of a table beside the vectors, where a model needs it: (n, M) bool, which modalities an item has."""
 
 
-class MultiModalRecommender(SequentialRecommender):
+class MultiModalRecommender(TrainingHooks, SequentialRecommender):
     """Base of the package's models; a subclass gives ``item_table``, ``encode`` and ``candidates``.
 
     Class attributes:
@@ -37,22 +38,16 @@ class MultiModalRecommender(SequentialRecommender):
         modalities: feature files that the model uses where the configuration names none.
         most_modalities: how many it takes at once, of any names; None: as many as ``modalities`` has.
         companions: names of files that stand beside those, such as other features of the same texts.
-        item_bound: prefixes of state entries that belong to one dataset's items and never move to another.
-        immovable: those of them that do not move to the same items either (``load_item_tables``).
-        frozen_after_transfer: prefixes of parameters that stay as pre-trained in fine-tuning.
-        ranks_in_pretraining: pre-training learns to score items, so that held-out ones can choose its epoch.
         objectives: values of the key ``objective`` that make sense in fine-tuning.
         pretraining_objectives: the same in pre-training; none where that has losses of its own.
+        item_bound, immovable, frozen_after_transfer, ranks_in_pretraining: what the trainer asks, see
+            :class:`~recbole_mmm4rec.model.interface.TrainedModel`.
     """
 
     trims_history: ClassVar[bool] = True
     modalities: ClassVar[tuple[str, ...]] = ()
     most_modalities: ClassVar[int | None] = None
     companions: ClassVar[tuple[str, ...]] = ()
-    item_bound: tuple[str, ...] = ()
-    immovable: ClassVar[tuple[str, ...]] = ()
-    frozen_after_transfer: tuple[str, ...] = ()  # a configuration may empty it
-    ranks_in_pretraining: ClassVar[bool] = True
     objectives: ClassVar[tuple[str, ...]] = OBJECTIVES
     pretraining_objectives: ClassVar[tuple[str, ...]] = OBJECTIVES
 
@@ -60,6 +55,8 @@ class MultiModalRecommender(SequentialRecommender):
         super().__init__(config, dataset)
         self.TIME_SEQ = f"{config['TIME_FIELD']}{config['LIST_SUFFIX']}"
         self.pretraining = config["stage"] == "pretrain"
+        # rows that items have beside their content; transfer leaves those of pre-training behind
+        self.adds_item_rows = not self.pretraining or bool(config["pretrain_item_tables"])
         self.hidden_size: int = config["hidden_size"]
         self.num_buckets = config["num_buckets"]
         self.softmax_chunk = config["softmax_chunk"]
@@ -68,8 +65,8 @@ class MultiModalRecommender(SequentialRecommender):
         self.objective = build_objective(type(self), config, dataset, self.n_items)
         self.decay_everything = bool(config["decay_everything"])
         self._shared_table: SharedTable | None = None
-        loaded = getattr(dataset, "features", {})
-        self.modality_names = pick_modalities(type(self), config["modalities"], loaded)
+        loaded = getattr(dataset, "features", {})  # where the configuration names some, only those
+        self.modality_names = pick_modalities(type(self), [*loaded] if config["modalities"] else None, loaded)
         self.feature_facts = {
             name: {"dimension": f.matrix.shape[1], "encoder": f.metadata.get("encoder")}
             for name, f in self.dataset_features(dataset).items()

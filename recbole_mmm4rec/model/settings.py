@@ -1,9 +1,10 @@
 """From a configuration's keys to the settings of layers."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.nn.absent import Absent
@@ -11,6 +12,8 @@ from recbole_mmm4rec.nn.item_table import ModalityTable
 from recbole_mmm4rec.nn.mamba import MambaSettings
 from recbole_mmm4rec.nn.time_aware import TimeSettings
 from recbole_mmm4rec.nn.tissd import SKIPS, SSDSettings
+
+ACTIVATIONS = {"silu": F.silu, "hardswish": F.hardswish}
 
 
 def chosen(config: Any, key: str, choices: Collection[str]) -> str:
@@ -44,6 +47,22 @@ def mamba_settings(config: Any) -> MambaSettings:
     return MambaSettings(
         config["hidden_size"], config["d_state"], config["d_conv"], config["expand"], config["keep_step_init"]
     )
+
+
+def conv_activation(config: Any) -> Callable[[Tensor], Tensor]:
+    """What follows the convolutions, key ``conv_activation``.
+
+    With 'by_heads' it is SiLU where the number of heads is a multiple of 8, else Hardswish, because the
+    released codes take another path there (their fused kernel needs a multiple of 8).
+
+    Raises:
+        UserError: another value than 'silu', 'hardswish' or 'by_heads'.
+    """
+    name = chosen(config, "conv_activation", (*ACTIVATIONS, "by_heads"))
+    if name == "by_heads":
+        heads = config["expand"] * config["hidden_size"] // config["head_dim"]
+        name = "hardswish" if heads % 8 else "silu"
+    return ACTIVATIONS[name]
 
 
 def ssd_settings(config: Any, **own: Any) -> SSDSettings:

@@ -77,9 +77,10 @@ class TextItems(SingleTableRecommender):
     item_bound: tuple[str, ...] = ("table.item_bias.",)
 
     def build_table(self, config: Any, features: Mapping[str, FrozenFeatures]) -> ModalityTable:
-        """Adapter of the text features; ``item_bias`` adds a trainable row an item."""
+        """Adapter of the text features; ``item_bias`` adds one trainable row per item."""
         text = {TEXT: self.required_text(config, features)}
-        return ModalityTable(text, config["hidden_size"], bool(config["item_bias"]), masks_missing(config))
+        item_bias = bool(config["item_bias"]) and self.adds_item_rows
+        return ModalityTable(text, config["hidden_size"], item_bias, masks_missing(config))
 
     def vectors(self, items: Tensor | None = None) -> Tensor:
         """(n, D) adapted texts."""

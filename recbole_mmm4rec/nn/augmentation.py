@@ -6,19 +6,20 @@ from torch import Tensor
 from recbole_mmm4rec.nn.time_aware import valid_positions
 
 
-def keep_mask(lengths: Tensor, width: int, drop: float) -> Tensor:
-    """Which positions a view keeps: each with probability 1 - ``drop``, the first one always.
+def keep_mask(lengths: Tensor, width: int, drop: float, keep_first: bool = True) -> Tensor:
+    """Which positions a view keeps: each with probability 1 - ``drop``.
 
     Args:
         lengths: (B,) int64.
         width: W.
         drop: probability.
+        keep_first: the first position is kept always.
 
     Returns:
         (B, W) bool; true at pads.
     """
     keep = torch.rand(len(lengths), width, device=lengths.device) >= drop
-    keep[:, 0] = True
+    keep[:, 0] |= keep_first
     return keep | ~valid_positions(lengths, width)
 
 

@@ -7,13 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from recbole_mmm4rec.columns import PAD
+
 
 class FrozenFeatures(nn.Module):
     """One modality's features of all items, out of reach of initialisers, checkpoints and deep copies.
 
     Args:
         matrix: (N + 1, D_m) float32 or float16; rows of the pad and of items without the modality are zero.
-        present: (N + 1,) bool; None: every item but the pad.
+        present: (N + 1,) bool; None: every item but the pad. The pad is never present, whatever it says.
     """
 
     matrix: Tensor
@@ -23,10 +25,13 @@ class FrozenFeatures(nn.Module):
     def __init__(self, matrix: Tensor, present: Tensor | None = None) -> None:
         super().__init__()
         if present is None:
-            present = torch.arange(len(matrix)) > 0
+            present = torch.ones(len(matrix), dtype=torch.bool)
+        present = present.index_fill(0, torch.tensor(PAD), False)
         self.register_buffer("matrix", matrix, persistent=False)
         self.register_buffer("present", present, persistent=False)
-        self.register_buffer("distinct", present.index_fill(0, torch.tensor(0), True).nonzero()[:, 0], False)
+        self.register_buffer(
+            "distinct", present.index_fill(0, torch.tensor(PAD), True).nonzero()[:, 0], False
+        )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "FrozenFeatures":
         """A second module on the same memory: a copy of a model must not copy gigabytes."""

@@ -22,6 +22,14 @@ def initialise(model: nn.Module, std: float = 0.02) -> None:
             own_rule()
 
 
+def start_as_torch(*parts: nn.Module) -> None:
+    """Torch's own first values for every linear map in these parts: uniform in ±1 / sqrt(inputs)."""
+    for part in parts:
+        for module in part.modules():
+            if isinstance(module, nn.Linear):
+                module.reset_parameters()
+
+
 def parameter_groups(
     model: nn.Module, weight_decay: float, decay_everything: bool = False
 ) -> list[dict[str, Any]]:

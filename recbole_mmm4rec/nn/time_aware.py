@@ -24,7 +24,8 @@ class TimeSettings:
         length: L, baked into the weights.
         heads: H.
         kernel: K of the causal convolutions.
-        dropout: of gaps and of the layers' inputs.
+        dropout: of the layers' inputs.
+        gap_dropout: of the gaps, before their norm; None: as ``dropout``.
         eps: of the layer norms.
         scale_first: scale the gaps and then convolve twice (released code), instead of convolving once and
             then scaling (equation (5)).
@@ -40,6 +41,7 @@ class TimeSettings:
     heads: int
     kernel: int = 4
     dropout: float = 0.0
+    gap_dropout: float | None = None
     eps: float = 1e-12
     scale_first: bool = False
     tanhshrink: bool = False
@@ -91,7 +93,8 @@ class GapNorm(nn.Module):
         super().__init__()
         self.settings, self.per_history = settings, per_history
         self.norm = MaskedLayerNorm(settings.length, eps=settings.eps)
-        self.dropout = Dropout(settings.dropout)
+        own = settings.gap_dropout
+        self.dropout = Dropout(settings.dropout if own is None else own)
 
     def forward(self, gaps: Tensor, valid: Tensor | None) -> Tensor:
         """(B, L) gaps and (B, L) bool (None: no mask) -> (B, H, L)."""

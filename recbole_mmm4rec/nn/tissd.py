@@ -17,6 +17,8 @@ from recbole_mmm4rec.nn.ssd import ssd
 from recbole_mmm4rec.nn.tail import Tail
 
 SKIPS = ("none", "x", "dt_x")
+LEAST_STEP = 1e-3
+"""Step sizes below it, the smallest of Mamba's start, approach 0 instead of falling on."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ class SSDSettings:
         norm_eps: of the gated norm.
         skip: what is added to the scan: nothing (equation (9)), ``D x`` (Mamba-2) or ``D dt x`` (released).
         edge: padding of the convolutions (equation (4): edge; released code: zeros).
-        bias_outside: step bias one a position, added after the softplus (equation (6)), instead of one a
-            head, inside it (released code).
+        bias_outside: step bias one a position, added after the softplus (equation (6)) and
+            :func:`bounded below <bounded_below>`, instead of one a head, inside it (released code).
         length: L; needed by ``bias_outside`` alone.
         unit_steps: raw step sizes start around 1 instead of around 0, so that a time scale that multiplies
             them is heard from the first step on.
@@ -72,6 +74,17 @@ class SSDSettings:
                 f"head_dim {self.head_dim} must divide expand * hidden_size = {self.inner}, and n_groups "
                 f"{self.n_groups} the {self.inner / self.head_dim:g} heads that makes"
             )
+
+
+def bounded_below(steps: Tensor) -> Tensor:
+    """Positive steps: ``d`` from :data:`LEAST_STEP` = m on, below it ``m² / (2 m - d)``.
+
+    Value and slope of both meet at m, and the gradient vanishes nowhere. A negative step would be a growth
+    instead of a decay, which overflows.
+    """
+    least = LEAST_STEP
+    tail = least**2 / (2 * least - steps.clamp_max(least))
+    return torch.where(steps >= least, steps, tail)
 
 
 class TiSSD(nn.Module):
@@ -154,8 +167,8 @@ class TiSSD(nn.Module):
         """Step sizes (B, L, H) in float32, equation (6)."""
         raw = raw.float() if scale is None else raw.float() * scale
         if self.settings.bias_outside:
-            return F.softplus(raw) + self.dt_bias[: raw.shape[1], None]
-        return F.softplus(raw + self.dt_bias.float())
+            return bounded_below(F.softplus(raw) + self.dt_bias[: raw.shape[1], None].float())
+        return F.softplus(raw + self.dt_bias.float()).clamp_min(torch.finfo(torch.float32).tiny)
 
     def _skipped(self, x: Tensor, dt: Tensor, tail: Tail | None) -> Tensor:
         """What an input adds to its own position beside the scan: (B, L or size, H, P) float32."""

@@ -3,6 +3,8 @@
 Source: Kang and McAuley, "Self-attentive sequential recommendation", 2018, as in RecBole: GELU, post-norm.
 """
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +15,8 @@ from recbole_mmm4rec.nn.dropout import Dropout
 from recbole_mmm4rec.nn.feed_forward import FeedForward
 from recbole_mmm4rec.nn.tail import Tail, at_positions
 from recbole_mmm4rec.nn.time_aware import valid_positions
+
+ATTENTION_STARTS = ("normal", "xavier")
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,20 @@ class SelfAttention(nn.Module):
         self.layer_norm = nn.LayerNorm(settings.width, settings.eps)
         self.dropout = Dropout(settings.dropout)
 
-    def forward(self, x: Tensor, mask: Tensor | None, queries: Tensor | None = None) -> Tensor:
+    @torch.no_grad()
+    def start_as_torch(self) -> None:
+        """First values of ``torch.nn.MultiheadAttention``: Xavier's, of one matrix for all three projections.
+
+        Uniform within ``sqrt(6 / (D + 3 D))``, biases zero. The map of the output keeps its values.
+        """
+        bound = math.sqrt(1.5 / self.query.in_features)
+        for layer in (self.query, self.key, self.value):
+            nn.init.uniform_(layer.weight, -bound, bound)
+            nn.init.zeros_(layer.bias)
+
+    def forward(
+        self, x: Tensor, mask: Tensor | None, queries: Tensor | None = None, hidden: Tensor | None = None
+    ) -> Tensor:
         """Attend to ``x``.
 
         Args:
@@ -93,6 +110,8 @@ class SelfAttention(nn.Module):
                 everyone looks at everything.
             queries: (B, Q, D) rows of ``x`` whose outputs are wanted; None: all. Rows of another sequence
                 make it cross-attention.
+            hidden: (B,) bool, sequences of which no key may be looked at: they add only the output map's
+                bias. Their rows of ``mask`` must still allow a key.
 
         Returns:
             (B, Q, D).
@@ -102,9 +121,29 @@ class SelfAttention(nn.Module):
             layer(source).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for layer, source in ((self.query, asked), (self.key, x), (self.value, x))
         )
+        if hidden is not None:
+            v = v.masked_fill(hidden[:, None, None, None], 0.0)
         dropout = self.attention_dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
         return self.layer_norm(asked + self.dropout(self.out(mixed.transpose(1, 2).flatten(2))))
+
+
+def start_attentions_as_torch(modules: Iterable[nn.Module], alike: bool = False) -> None:
+    """:meth:`SelfAttention.start_as_torch` for every attention among ``modules``.
+
+    Args:
+        modules: of a network.
+        alike: all attentions get the draws of the first one, as the layers of ``torch.nn.TransformerEncoder``
+            do, which are copies of one.
+    """
+    first, *others = (module for module in modules if isinstance(module, SelfAttention))
+    first.start_as_torch()
+    for attention in others:
+        if not alike:
+            attention.start_as_torch()
+            continue
+        for name in ("query", "key", "value"):
+            getattr(attention, name).load_state_dict(getattr(first, name).state_dict())
 
 
 class TransformerLayer(nn.Module):

@@ -1,7 +1,7 @@
 """Writing RecBole's atomic files (tab-separated, ``name:type`` in the header)."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,17 @@ def write_atomic(path: Path, columns: Mapping[str, Sequence[Any] | np.ndarray | 
     with path.open("wb") as file:
         file.write(("\t".join(columns) + "\n").encode())
         pa_csv.write_csv(table, file, options)
+
+
+def write_batches(path: Path, header: Sequence[str], batches: Iterable[pa.RecordBatch]) -> None:
+    """Write rows that come in batches of text columns, in the order of ``header``, to ``path``."""
+    options = pa_csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
+    schema = pa.schema([(name, pa.string()) for name in header])
+    with path.open("wb") as file:
+        file.write(("\t".join(header) + "\n").encode())
+        with pa_csv.CSVWriter(file, schema, write_options=options) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
 
 
 def _column(values: Sequence[Any] | np.ndarray | pa.Array) -> pa.Array:

@@ -12,13 +12,13 @@ BLOCK_BYTES = 1 << 25
 
 
 def read_header(path: Path) -> list[str]:
-    """Return the header of an atomic file, such as ``user_id:token``; ``UserError`` if it is none."""
+    """Return the header of an atomic file, such as ``user_id:token``; ``UserError`` if it is not one."""
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     with path.open("rb") as file:
         names = file.readline().decode("utf-8", errors="replace").rstrip("\r\n").split("\t")
     if not all(":" in name for name in names):
-        raise UserError(f"{path}: no atomic file, its header lacks types (name:type)")
+        raise UserError(f"{path}: not an atomic file, its header lacks types (name:type)")
     return names
 
 
@@ -32,7 +32,7 @@ def read_batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
         with path.open("rb") as file:
             file.readline()
             if not file.read(1):
-                return  # a header alone: pyarrow refuses an empty file
+                return  # only a header: pyarrow refuses an empty file
         yield from pa_csv.open_csv(
             path,
             pa_csv.ReadOptions(column_names=header, skip_rows=1, block_size=BLOCK_BYTES),

@@ -10,8 +10,9 @@ from typing import Any
 import yaml
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.names import check_dataset_name
 from recbole_mmm4rec.prepare.commands import COMMANDS
-from recbole_mmm4rec.prepare.settings import KEYS, TEXT_KEYS, known_datasets, read_settings
+from recbole_mmm4rec.prepare.settings import KEYS, TEXT_KEYS, known_datasets, read_settings, source_of
 from recbole_mmm4rec.prepare.shipped import SHIPPED, build_shipped
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -24,7 +25,7 @@ Make a dataset that RecBole can load, with a feature file for each modality.
   python -m recbole_mmm4rec.prepare my-shop --source=raw --layout=table --time_column=bought_at
   python -m recbole_mmm4rec.prepare demo-shop --part=a
 
-Other commands (each with --help): merge, import, import-unisrec, inspect.
+Other commands (each with --help): merge, split, import, import-unisrec, inspect.
 
 An interrupted run goes on when the same command is given again."""
 
@@ -54,6 +55,7 @@ def _run(arguments: Sequence[str]) -> None:
     options, rest = _parser().parse_known_args(arguments)
     overrides = _key_values(rest)
     name = f"{options.name}-{options.part}" if options.part else options.name
+    check_dataset_name(name)
     target = Path(options.output) / name
     if name in SHIPPED:
         if overrides or options.source:
@@ -72,12 +74,12 @@ def _prepare_raw(name: str, options: argparse.Namespace, overrides: dict[str, An
         raise UserError(
             f"no dataset '{name}' is known; known are {known}; for others give --layout or --config"
         )
-    if not options.source:
+    config = Path(options.config) if options.config else None
+    source = options.source or source_of(config)
+    if not source:
         raise UserError(f"{name} is made from raw files: --source names their folder")
-    settings = read_settings(
-        name, Path(options.source), overrides, Path(options.config) if options.config else None
-    )
-    prepare(name, settings, Path(options.source), target, options.overwrite)
+    settings = read_settings(name, Path(source), overrides, config)
+    prepare(name, settings, Path(source), target, options.overwrite)
     LOGGER.info("%s is in %s", name, target)
 
 
@@ -118,5 +120,5 @@ def _value(key: str, text: str) -> Any:
         return None if text in ("~", "null") else text
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"--{key}: '{text}' is no YAML value") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UserError(f"--{key}: '{text[:80]}' is not a YAML value") from error

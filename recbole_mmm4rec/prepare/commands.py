@@ -1,9 +1,12 @@
-"""The commands beside making a dataset: merge, import, import-unisrec, inspect."""
+"""The commands beside making a dataset: merge, split, import, import-unisrec, inspect."""
 
 import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+
+from recbole_mmm4rec.columns import UNKNOWN
+from recbole_mmm4rec.names import check_dataset_name, check_modality_name
 
 LOGGER = logging.getLogger("recbole_mmm4rec")
 
@@ -15,7 +18,11 @@ def merge_command(arguments: Sequence[str]) -> None:
     parser = _parser("merge", "Join datasets into one; tokens carry the name of their dataset.")
     parser.add_argument("--datasets", nargs="+", required=True, help="names of the datasets to join")
     parser.add_argument("--modalities", nargs="*", help="feature files to join (all)")
-    options = parser.parse_args(arguments)
+    options = _parsed(parser, arguments)
+    for name in options.datasets:
+        check_dataset_name(name)
+    for modality in options.modalities or ():
+        check_modality_name(modality)
     root = Path(options.output)
     merge(options.name, options.datasets, root, options.modalities, options.overwrite)
 
@@ -26,13 +33,36 @@ def import_command(arguments: Sequence[str]) -> None:
 
     parser = _parser("import", "Add vectors that exist already (.npy, .npz, .pt) to a dataset.")
     parser.add_argument("--modality", required=True, help="text, image, or another name")
-    parser.add_argument("--file", required=True, help="the vectors, one row an item")
-    parser.add_argument("--items", help="text file with one item token a line, where the file names none")
-    parser.add_argument("--encoder", default="unknown", help="what computed them, for the metadata")
-    options = parser.parse_args(arguments)
+    parser.add_argument("--file", required=True, help="the vectors, one row per item")
+    parser.add_argument(
+        "--items", help="text file with one item token per line, where the file names no items"
+    )
+    parser.add_argument("--encoder", default=UNKNOWN, help="what computed them, for the metadata")
+    options = _parsed(parser, arguments)
+    check_modality_name(options.modality)
     items = Path(options.items) if options.items else None
     file, root = Path(options.file), Path(options.output)
     import_vectors(options.name, options.modality, file, items, root, options.encoder, options.overwrite)
+
+
+def split_command(arguments: Sequence[str]) -> None:
+    """``split NAME --parts A B ... [--by=user|item|COLUMN]``."""
+    from recbole_mmm4rec.prepare.split import split
+
+    parser = _parser(
+        "split", "Divide a dataset into several, for pre-training on one and training on another."
+    )
+    parser.add_argument("--parts", nargs="+", required=True, help="names of the datasets to make")
+    parser.add_argument(
+        "--by",
+        default="user",
+        help="user: no user is in two parts (default); item: no item is; a column of the item file, such as "
+        "category: items of one value stay together",
+    )
+    options = _parsed(parser, arguments)
+    for name in options.parts:
+        check_dataset_name(name)
+    split(options.name, options.parts, Path(options.output), options.by, options.overwrite)
 
 
 def unisrec_command(arguments: Sequence[str]) -> None:
@@ -43,7 +73,7 @@ def unisrec_command(arguments: Sequence[str]) -> None:
         "import-unisrec", "Make a dataset of UniSRec's files (NAME.train.inter, NAME.text, ...)."
     )
     parser.add_argument("--source", required=True, help="folder of the files")
-    options = parser.parse_args(arguments)
+    options = _parsed(parser, arguments)
     target = Path(options.output) / options.name
     import_unisrec(options.name, Path(options.source), target, options.overwrite)
 
@@ -58,10 +88,10 @@ def inspect_command(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("--page", help="HTML file to write")
     parser.add_argument(
-        "--pictures", help="folder of the pictures (the dataset's own images/ if it has them)"
+        "--pictures", help="folder of the pictures (by default those the dataset was made with)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the random items")
-    options = parser.parse_args(arguments)
+    options = _parsed(parser, arguments)
     folder = Path(options.output) / options.name
     report = []
     for line in inspect(options.name, folder):
@@ -74,6 +104,7 @@ def inspect_command(arguments: Sequence[str]) -> None:
 
 COMMANDS = {
     "merge": merge_command,
+    "split": split_command,
     "import": import_command,
     "import-unisrec": unisrec_command,
     "inspect": inspect_command,
@@ -89,3 +120,9 @@ def _parser(command: str, description: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace what exists")
     return parser
+
+
+def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
+    options = parser.parse_args(arguments)
+    check_dataset_name(options.name)
+    return options

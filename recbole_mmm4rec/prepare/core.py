@@ -8,7 +8,7 @@ from recbole_mmm4rec.prepare.interactions import Interactions
 def without_duplicates(data: Interactions) -> Interactions:
     """Drop exact repeats of user, item, rating and time; the first stays, and file order with it.
 
-    Buying an item again at another time is no duplicate. Where a source has neither times nor ratings,
+    Buying an item again at another time is not a duplicate. Where a source has neither times nor ratings,
     nothing tells a repeat purchase from a duplicate, and every row stays.
     """
     if not data.time.any() and np.isnan(data.rating).all():

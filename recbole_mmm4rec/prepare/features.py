@@ -1,13 +1,19 @@
 """The feature files of a dataset: copied where the publisher has them, computed where not."""
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from recbole_mmm4rec.columns import IMAGE, TEXT
+from recbole_mmm4rec.names import check_modality_name
 from recbole_mmm4rec.prepare.encoders import check_encoder, encode_images, encode_texts
 from recbole_mmm4rec.prepare.feature_files import today, write_feature_file
 from recbole_mmm4rec.prepare.ready_features import copy_features
 from recbole_mmm4rec.prepare.settings import Settings
+from recbole_mmm4rec.prepare.tally import Tally
 
 LOGGER = logging.getLogger(__name__)
 _ENCODER_KEYS = {TEXT: "text_encoder", IMAGE: "image_encoder"}
@@ -18,6 +24,8 @@ class FeatureMaker:
 
     def __init__(self, name: str, settings: Settings, source: Path) -> None:
         """Check everything that can be checked before work begins; raises ``UserError``."""
+        for modality in settings.features:
+            check_modality_name(modality)
         self._name, self._settings = name, settings
         self.ready = _present({modality: source / file for modality, file in settings.features.items()})
         for modality, key in _ENCODER_KEYS.items():
@@ -26,11 +34,18 @@ class FeatureMaker:
                 check_encoder(key, encoder)
 
     def write(
-        self, tokens: list[str], texts: dict[str, str], pictures: dict[str, Path], folder: Path, cache: Path
+        self,
+        tokens: list[str],
+        texts: dict[str, str],
+        pictures: dict[str, Path],
+        folder: Path,
+        cache: Path,
+        tally: Tally,
     ) -> dict[str, int]:
         """Write the feature files into ``folder``; return how many items each covers.
 
-        ``texts`` and ``pictures``: by token, only where there is one. An item that lacks one gets no row.
+        ``texts`` and ``pictures``: by token, only where there is one. An item that lacks one gets no row, nor
+        does one whose text has no word that its encoder could read; ``tally`` counts those.
         """
         rows = {}
         for modality, path in self.ready.items():
@@ -38,19 +53,36 @@ class FeatureMaker:
         for modality, inputs in ((TEXT, texts), (IMAGE, pictures)):
             if modality in self.ready or getattr(self._settings, _ENCODER_KEYS[modality]) is None:
                 continue
-            if not inputs:
-                LOGGER.warning("No item has %s: no feature file for it", modality)
+            vectors, metadata = self._encode(modality, inputs, cache / modality)
+            present = vectors.any(axis=1)
+            encoded = _encoded(inputs, present, modality, tally)
+            if not encoded:
+                LOGGER.warning("No item has %s that can be encoded: no feature file for it", modality)
                 continue
-            vectors, metadata = (
-                encode_texts(texts, self._settings, cache / modality)
-                if modality == TEXT
-                else encode_images(pictures, self._settings, cache / modality)
-            )
-            write_feature_file(
-                folder, self._name, modality, list(inputs), vectors, metadata | {"date": today()}
-            )
-            rows[modality] = len(inputs)
+            described = metadata | {"date": today()}
+            write_feature_file(folder, self._name, modality, encoded, vectors[present], described)
+            rows[modality] = len(encoded)
         return rows
+
+    def _encode(
+        self, modality: str, inputs: dict[str, Any], cache: Path
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Return one row for each input, zeros where the encoder found nothing to read, and the metadata."""
+        if not inputs:
+            return np.zeros((0, 0), np.float32), {}
+        encode = encode_texts if modality == TEXT else encode_images
+        return encode(inputs, self._settings, cache)
+
+
+def _encoded(tokens: Iterable[str], present: np.ndarray, modality: str, tally: Tally) -> list[str]:
+    """Return the tokens that have a vector; count the others."""
+    encoded = []
+    for token, there in zip(tokens, present, strict=True):
+        if there:
+            encoded.append(token)
+        else:
+            tally.add(f"items whose {modality} has nothing to encode: no {modality} vector", f"item {token}")
+    return encoded
 
 
 def _present(files: dict[str, Path]) -> dict[str, Path]:

@@ -11,6 +11,7 @@ from recbole_mmm4rec.columns import FEATURE_SUFFIX
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.atomic_reading import read_batches
 from recbole_mmm4rec.prepare.feature_files import today, write_feature_file
+from recbole_mmm4rec.prepare.room import enough_room
 from recbole_mmm4rec.prepare.staging import refuse_existing
 from recbole_mmm4rec.prepare.vectors import read_vectors
 
@@ -43,7 +44,8 @@ def import_vectors(
     if not len(keep):
         raise UserError(f"{path}: the rows of all items of {name} are zeros")
     metadata = {"encoder": encoder, "source": path.name, "date": today()}
-    write_feature_file(folder, name, modality, [tokens[row] for row in keep], matrix[keep], metadata)
+    with enough_room(folder / f"{name}.{modality}{FEATURE_SUFFIX}"):
+        write_feature_file(folder, name, modality, [tokens[row] for row in keep], matrix[keep], metadata)
     LOGGER.info(
         "%s: %s of %s items; rows of other items: %s, rows of zeros: %s",
         modality, f"{len(keep):,}", f"{len(known):,}", int((~mine).sum()), int((mine & ~nonzero).sum()),

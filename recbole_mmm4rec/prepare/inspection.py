@@ -7,12 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recbole_mmm4rec.columns import FEATURE_SUFFIX
 from recbole_mmm4rec.data.feature_files import open_features
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.atomic_reading import read_all, read_header
+from recbole_mmm4rec.prepare.feature_files import feature_paths
 
 USER, ITEM, TIME = "user_id:token", "item_id:token", "timestamp:float"
+INTERACTIONS = ("interaction", "interactions")
 
 
 def inspect(name: str, folder: Path) -> Iterator[str]:
@@ -29,10 +30,11 @@ def inspect(name: str, folder: Path) -> Iterator[str]:
     item, items = _codes(table.column(ITEM))
     lengths = np.bincount(user)
     yield f"users: {len(users):,}, items: {len(items):,}, interactions: {len(user):,}"
-    yield f"history: mean {lengths.mean():.2f}, median {np.median(lengths):.0f}, longest {lengths.max():,}"
+    yield f"history: mean {lengths.mean():.2f}, median {np.median(lengths):g}, longest {lengths.max():,}"
     yield from _modalities(name, folder, items)
     pairs = user.astype(np.int64) * len(items) + item
-    yield f"repeats: {len(pairs) - len(np.unique(pairs)):,} interactions with an item the user had before"
+    repeats = len(pairs) - len(np.unique(pairs))
+    yield f"repeats: {_counted(repeats, *INTERACTIONS)} with an item the user had before"
     if TIME in columns:
         yield from _times(_numbers(path, table.column(TIME)), user, pairs)
     else:
@@ -40,11 +42,10 @@ def inspect(name: str, folder: Path) -> Iterator[str]:
 
 
 def _modalities(name: str, folder: Path, items: pa.Array) -> Iterator[str]:
-    for path in sorted(folder.glob(f"{name}.*{FEATURE_SUFFIX}")):
+    for modality, path in feature_paths(folder, name).items():
         file = open_features(path)
         covered = pc.sum(pc.is_in(items, value_set=pa.array(file.tokens, pa.string()))).as_py()
         encoder = file.metadata.get("encoder", "unknown encoder")
-        modality = path.name[len(name) + 1 : -len(FEATURE_SUFFIX)]
         dimension = file.metadata.get("dimension", file.metadata.get("dim", "?"))
         share = 100 * covered / len(items)
         yield f"{modality}: {covered:,} of {len(items):,} items ({share:.2f} %), {dimension}-d, {encoder}"
@@ -55,14 +56,16 @@ def _numbers(path: Path, column: pa.ChunkedArray) -> np.ndarray:
     try:
         times = pc.cast(pc.if_else(pc.equal(column, ""), None, column), pa.float64())
     except pa.ArrowInvalid as error:
-        raise UserError(f"{path}: {TIME} holds what is no number ({' '.join(str(error).split())})") from error
+        raise UserError(
+            f"{path}: {TIME} holds what is not a number ({' '.join(str(error).split())})"
+        ) from error
     return times.to_numpy()
 
 
 def _times(times: np.ndarray, user: np.ndarray, pairs: np.ndarray) -> Iterator[str]:
     known = np.isfinite(times)
     if not known.all():
-        yield f"times: missing in {len(known) - known.sum():,} interactions"
+        yield f"times: missing in {_counted(len(known) - known.sum(), *INTERACTIONS)}"
     if known.any():
         yield from _known_times(times[known], user[known], pairs[known])
 
@@ -79,14 +82,20 @@ def _known_times(times: np.ndarray, user: np.ndarray, pairs: np.ndarray) -> Iter
         yield f"gaps: {zero:.1f} % zero, median {_duration(middle)}, 95 % below {_duration(high)}"
     order = np.lexsort((times, pairs))
     exact = (np.diff(pairs[order]) == 0) & (np.diff(times[order]) == 0)
-    yield f"duplicates: {int(exact.sum()):,} interactions repeat user, item and time"
+    told = _counted(int(exact.sum()), "interaction repeats", "interactions repeat")
+    yield f"duplicates: {told} user, item and time"
 
 
 def _duration(seconds: float) -> str:
-    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} seconds"
+    sizes = (("day", 86_400), ("hour", 3_600), ("minute", 60))
+    unit, size = next((pair for pair in sizes if seconds >= pair[1]), ("second", 1))
+    number = f"{seconds / size:.1f}".removesuffix(".0")
+    return f"{number} {unit}" if number == "1" else f"{number} {unit}s"
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    """Return "1 interaction repeats" or "2 interactions repeat"."""
+    return f"{count:,} {one if count == 1 else several}"
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:

@@ -1,23 +1,40 @@
 """A page of random items with picture and text, to see whether they belong together."""
 
 import base64
-import html
 import io
 import os
 import random
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.atomic_reading import read_all, read_header
 from recbole_mmm4rec.prepare.pictures.names import find_pictures
 from recbole_mmm4rec.prepare.pictures.reading import UnusablePicture, read_picture
+from recbole_mmm4rec.prepare.record import known_pictures
+from recbole_mmm4rec.prepare.room import enough_room
 
-SIDE = 200
-_STYLE = (
-    "body{font:14px sans-serif;margin:2em}main{display:flex;flex-wrap:wrap;gap:1em}"
-    "article{width:220px}img,.none{width:200px;height:200px;object-fit:contain;background:#eee;display:block}"
-    ".none{line-height:200px;text-align:center;color:#888}code{color:#555}"
-)
+SIDE = 400
+"""Longest side of a thumbnail in pixels: twice its width on the page, for screens with fine pixels."""
+_NO_PICTURE = "no picture"
+
+
+@dataclass(frozen=True)
+class Card:
+    """One item. ``texts``: (field, text); ``picture``: JPEG in base64, empty where ``absent`` says why."""
+
+    token: str
+    texts: list[tuple[str, str]]
+    picture: str
+    absent: str
+
+    @property
+    def label(self) -> str:
+        """What a reader calls the item: its first text."""
+        return self.texts[0][1] if self.texts else self.token
 
 
 def write_page(
@@ -31,42 +48,58 @@ def write_page(
 ) -> None:
     """Write the page ``path``: the lines of ``report``, then ``count`` items drawn with ``seed``.
 
-    ``pictures``: the folder of pictures, ``<dataset>/images`` when None. The page carries its thumbnails.
+    ``pictures``: the folder of pictures; when None, those that the dataset has or that its record names. The
+    page carries its thumbnails.
     """
     items = _items(folder / f"{name}.item")
     chosen = random.Random(seed).sample(sorted(items), min(count, len(items)))
-    shown = pictures or folder / "images"
     if pictures is not None and not pictures.is_dir():
         raise UserError(f"{pictures}: no such folder of pictures")
-    files = find_pictures(shown, chosen) if shown.is_dir() else {}
-    cards = "\n".join(_card(token, items[token], files.get(token)) for token in chosen)
-    head = f'<meta charset="utf-8"><title>{html.escape(name)}</title><style>{_STYLE}</style>'
-    figures = "".join(f"<li>{html.escape(line)}</li>" for line in report)
-    page = f"<!doctype html>{head}<h1>{html.escape(name)}</h1><ul>{figures}</ul><main>{cards}</main>\n"
+    files = _files([pictures] if pictures is not None else known_pictures(name, folder), chosen)
+    cards = [_card(token, items[token], files[token]) for token in chosen]
+    heading = f"{len(chosen):,} of {len(items):,} items, drawn at random"
+    environment = Environment(
+        loader=PackageLoader("recbole_mmm4rec.prepare", ""), autoescape=True, undefined=StrictUndefined
+    )
+    page = environment.get_template("inspection.html.j2")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(page, encoding="utf-8")
-    os.replace(temporary, path)
-
-
-def _items(path: Path) -> dict[str, list[str]]:
-    table = read_all(path, read_header(path))
-    token, *texts = (column.to_pylist() for column in table.columns)
-    return {row[0]: [str(text) for text in row[1:] if text] for row in zip(token, *texts, strict=True)}
-
-
-def _card(token: str, texts: list[str], picture: Path | None) -> str:
-    lines = "<br>".join(html.escape(text) for text in texts)
-    return f"<article>{_thumbnail(picture)}<code>{html.escape(token)}</code><p>{lines}</p></article>"
-
-
-def _thumbnail(path: Path | None) -> str:
-    if path is None:
-        return '<div class="none">no picture</div>'
     try:
-        picture = read_picture(path)
-    except UnusablePicture as problem:
-        return f'<div class="none">{html.escape(str(problem))}</div>'
+        text = page.render(name=name, report=report, heading=heading, cards=cards)
+        with enough_room(path):
+            temporary.write_text(text + "\n", encoding="utf-8")
+            os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _items(path: Path) -> dict[str, list[tuple[str, str]]]:
+    """Token -> its fields that are not empty, (name without type, text)."""
+    header = read_header(path)
+    names = [field.split(":")[0] for field in header[1:]]
+    token, *texts = (column.to_pylist() for column in read_all(path, header).columns)
+    rows = zip(token, *texts, strict=True)
+    return {row[0]: [pair for pair in zip(names, row[1:], strict=True) if pair[1]] for row in rows}
+
+
+def _files(folders: Sequence[Path], tokens: Sequence[str]) -> dict[str, list[Path]]:
+    """Token -> its pictures in all folders, the one to try first in front."""
+    found = [find_pictures(folder, tokens).files for folder in folders]
+    return {token: [path for files in found for path in files.get(token, [])] for token in tokens}
+
+
+def _card(token: str, texts: list[tuple[str, str]], paths: list[Path]) -> Card:
+    absent = _NO_PICTURE
+    for path in paths:
+        try:
+            return Card(token, texts, _thumbnail(path), "")
+        except UnusablePicture as problem:
+            absent = str(problem) if absent == _NO_PICTURE else absent
+    return Card(token, texts, "", absent)
+
+
+def _thumbnail(path: Path) -> str:
+    picture = read_picture(path)
     picture.thumbnail((SIDE, SIDE))
     data = io.BytesIO()
     picture.save(data, "JPEG", quality=85)
-    return f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}">'
+    return base64.b64encode(data.getvalue()).decode()

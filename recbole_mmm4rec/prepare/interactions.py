@@ -1,19 +1,19 @@
 """All interactions of a dataset in memory, compactly: whole numbers for users and items, 24 bytes a row."""
 
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.ids import NULL_WORDS
+from recbole_mmm4rec.prepare.raw_files import RawFile
 from recbole_mmm4rec.prepare.sources.base import INTERACTIONS, Source
-from recbole_mmm4rec.prepare.tally import Tally
+from recbole_mmm4rec.prepare.tally import RowCount
+from recbole_mmm4rec.prepare.time_advice import unit_advice
 
-LATEST = 4_102_444_800_000
-"""2100-01-01 in milliseconds: a later time is a wrong unit or a broken record, as is a negative one."""
-_UNFIT = r"[\x00-\x1f\x7f]"
+COLUMNS = ["user", "item", "rating", "time"]
+_SCHEMA = pa.schema([INTERACTIONS.field(name) for name in COLUMNS])
 
 
 @dataclass(frozen=True)
@@ -39,55 +39,82 @@ class Interactions:
         return Interactions(user, item, rating, time, self.users, self.items)
 
 
-def collect(source: Source, known: pa.Array, tally: Tally, where: str) -> Interactions:
-    """Keep the interactions whose item is in ``known`` (strings), drop the malformed ones, number the tokens.
+def collect(source: Source, known: pa.Array | None, rows: RowCount, where: str) -> Interactions:
+    """Keep the well-formed interactions whose item is in ``known`` (strings; None for all); number tokens.
 
-    The metadata filter comes while reading, so that what it drops never takes memory. Raises ``UserError``
-    where nothing remains.
+    The metadata filter comes while reading, so that what it drops never takes memory. The result may be
+    empty.
     """
     kept: list[pa.RecordBatch] = []
-    for batch in source.interactions(tally):
-        well_formed = _well_formed(batch, source, tally, where)
-        has_metadata = pc.is_in(well_formed.column("item"), value_set=known)
-        _count("interactions dropped: item without metadata", well_formed, has_metadata, tally, where)
-        kept.append(well_formed.filter(has_metadata))
-    table = pa.Table.from_batches(kept, INTERACTIONS)
-    if not table.num_rows:
-        reasons = "; ".join(f"{reason} ({count:,})" for reason, count in tally.counts.items())
-        raise UserError(
-            f"{where}: no interaction is left{': ' + reasons if reasons else ', the file is empty'}"
-        )
-    return _numbered(table)
+    strangers: list[pa.Array] = []
+    for file, batch in source.interactions(rows):
+        _tell_faults(file, batch, source.time_unit, rows)
+        good = batch.filter(pc.is_null(batch.column("fault")))
+        _tell_null_words(file, good, rows)
+        _tell_ratings(file, good, rows)
+        if known is not None:
+            has_metadata = pc.is_in(good.column("item"), value_set=known)
+            strangers.append(pc.unique(good.column("item").filter(pc.invert(has_metadata))))
+            first = pc.index(has_metadata, False).as_py()
+            if first >= 0:
+                count = len(good) - has_metadata.true_count
+                rows.skip("interactions dropped: item without metadata", _place(file, good, first), count)
+            good = good.filter(has_metadata)
+        kept.append(good.select(COLUMNS))
+    if known is not None and strangers:
+        _tell_near_misses(pa.chunked_array(strangers, pa.string()).unique(), known, rows, where)
+    return _numbered(pa.Table.from_batches(kept, _SCHEMA))
 
 
-def _well_formed(batch: pa.RecordBatch, source: Source, tally: Tally, where: str) -> pa.RecordBatch:
-    checks = {}
+def _tell_faults(file: RawFile, batch: pa.RecordBatch, unit: str, rows: RowCount) -> None:
+    """Count the rows that cannot be used, each by its first fault, with the place of the first."""
+    for entry in pc.value_counts(batch.column("fault").drop_null()).to_pylist():
+        first = pc.index(batch.column("fault"), entry["values"]).as_py()
+        time = batch.column("time_text")[first].as_py()
+        place = _place(file, batch, first) + ("" if time is None else unit_advice(time, unit))
+        rows.skip(f"interactions skipped: {entry['values']}", place, entry["counts"])
+
+
+def _place(file: RawFile, batch: pa.RecordBatch, row: int) -> str:
+    user, item, line, time = (
+        batch.column(name)[row].as_py() for name in ("user", "item", "line", "time_text")
+    )
+    told = f"{file.place(line)}, user {user!r}, item {item!r}"
+    return told if time is None else f"{told}, time {time[:80]!r}"
+
+
+def _tell_null_words(file: RawFile, batch: pa.RecordBatch, rows: RowCount) -> None:
+    """Tell of ids that may be meant as missing; they are ids here and in a run."""
     for name in ("user", "item"):
-        column = batch.column(name)
-        quoted = pc.fill_null(pc.match_substring(column, '"'), False)
-        checks[f"no {name}, or one that is no text"] = _is_token(column)
-        checks[f"{name} with a double quote"] = pc.invert(quoted)
-    if source.has_time:
-        time = batch.column("time")
-        in_range = pc.and_(pc.greater_equal(time, 0), pc.less(time, LATEST))
-        checks[f"time is no {source.time_kind}"] = pc.is_valid(time)
-        checks["time before 1970 or after 2100"] = pc.fill_null(in_range, True)
-    for reason, good in checks.items():
-        _count(f"interactions skipped: {reason}", batch, good, tally, where)
-    return batch.filter(reduce(pc.and_, checks.values()))
+        spelled = pc.is_in(batch.column(name), value_set=pa.array(NULL_WORDS))
+        first = pc.index(spelled, True).as_py()
+        if first >= 0:
+            reason = f"{name}s called NA, nan, null or the like: taken as ids"
+            rows.note(reason, _place(file, batch, first), spelled.true_count)
 
 
-def _count(reason: str, batch: pa.RecordBatch, good: pa.Array, tally: Tally, where: str) -> None:
-    """Tally the rows that are not ``good``, with user and item of the first."""
-    first = pc.index(good, False).as_py()
+def _tell_ratings(file: RawFile, batch: pa.RecordBatch, rows: RowCount) -> None:
+    """Tell of ratings that are not numbers; an empty one is simply absent."""
+    odd = pc.fill_null(pc.not_equal(batch.column("rating_text"), ""), False)
+    first = pc.index(odd, True).as_py()
     if first >= 0:
-        user, item = (batch.column(name)[first].as_py() for name in ("user", "item"))
-        tally.add(reason, f"{where}, user {user!r}, item {item!r}", len(good) - good.true_count)
+        told = f"{_place(file, batch, first)}, rating {batch.column('rating_text')[first].as_py()[:80]!r}"
+        rows.note("ratings that are not numbers: left empty", told, odd.true_count)
 
 
-def _is_token(column: pa.Array) -> pa.Array:
-    good = pc.and_(pc.greater(pc.utf8_length(column), 0), pc.invert(pc.match_substring_regex(column, _UNFIT)))
-    return pc.fill_null(good, False)
+def _tell_near_misses(strangers: pa.Array, known: pa.Array, rows: RowCount, where: str) -> None:
+    """Tell of items without metadata that differ from one with metadata only by leading zeros or case."""
+    nearest = pc.index_in(_folded(strangers), value_set=_folded(known))
+    found = pc.is_valid(nearest)
+    first = pc.index(found, True).as_py()
+    if first >= 0:
+        reason = "items without metadata that differ from one with it only by leading zeros or capitals"
+        pair = f"{strangers[first].as_py()!r} in the interactions, {known[nearest[first].as_py()].as_py()!r}"
+        rows.note(reason, f"{where}: {pair} in the items", found.true_count)
+
+
+def _folded(tokens: pa.Array) -> pa.Array:
+    return pc.utf8_lower(pc.utf8_ltrim(tokens, characters="0"))
 
 
 def _numbered(table: pa.Table) -> Interactions:

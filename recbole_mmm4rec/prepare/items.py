@@ -8,20 +8,27 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.ids import PAD
 from recbole_mmm4rec.prepare.sources import ItemRecord
 from recbole_mmm4rec.prepare.sources.columns import encodable
-from recbole_mmm4rec.prepare.tally import Tally
+from recbole_mmm4rec.prepare.tally import RowCount
 
 ROWS = 1 << 15
+SEVERAL = "items with several metadata entries: the last is taken"
 TOKEN, PICTURE = "#token", "#picture"
 
 
-def spill_items(records: Iterable[ItemRecord], path: Path, where: str) -> pa.Array:
-    """Write the records to the Parquet file ``path``; return the tokens, each once."""
+def spill_items(records: Iterable[ItemRecord], path: Path, rows: RowCount, where: str) -> pa.Array:
+    """Write the records to the Parquet file ``path``; return the tokens, each once.
+
+    Of several records of one item the last counts; the others are counted as skipped. Raises ``UserError``
+    where there is none, and for the token that RecBole keeps for itself.
+    """
     writer, tokens = None, []
     try:
-        for rows in _chunks(records):
-            batch = _batch(rows)
+        for chunk in _chunks(records):
+            batch = _batch(chunk)
+            _refuse_pad(batch, chunk)
             tokens.append(batch.column(TOKEN))
             writer = writer or pq.ParquetWriter(path, batch.schema)
             writer.write_batch(batch)
@@ -29,19 +36,24 @@ def spill_items(records: Iterable[ItemRecord], path: Path, where: str) -> pa.Arr
         if writer is not None:
             writer.close()
     if writer is None:
-        raise UserError(f"{where}: no metadata in it")
-    return pa.chunked_array(tokens).unique()
+        reasons = rows.reasons()
+        raise UserError(f"{where}: no metadata in it{': ' + reasons if reasons else ''}")
+    every = pa.chunked_array(tokens)
+    unique = every.unique()
+    if len(unique) < len(every):
+        counts = pc.value_counts(every)
+        twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))[0].as_py()
+        rows.skip(SEVERAL, f"{where}, item {twice}", len(every) - len(unique))
+    return unique
 
 
-def kept_items(path: Path, kept: pa.Array, tally: Tally, where: str) -> dict[str, ItemRecord]:
+def kept_items(path: Path, kept: pa.Array) -> dict[str, ItemRecord]:
     """Read back the records of the tokens ``kept``; of several of one item the last counts."""
     found: dict[str, ItemRecord] = {}
     for batch in pq.ParquetFile(path).iter_batches(ROWS):
         rows = batch.filter(pc.is_in(batch.column(TOKEN), value_set=kept)).to_pylist()
         for row in rows:
             token, picture = row.pop(TOKEN), row.pop(PICTURE)
-            if token in found:
-                tally.add("items with several metadata entries: the last is taken", f"{where}, item {token}")
             found[token] = ItemRecord(token, row, picture)
     return found
 
@@ -63,3 +75,11 @@ def _batch(rows: list[ItemRecord]) -> pa.RecordBatch:
     return pa.record_batch(
         {name: pa.array(map(encodable, column), pa.string()) for name, column in columns.items()}
     )
+
+
+def _refuse_pad(batch: pa.RecordBatch, chunk: list[ItemRecord]) -> None:
+    row = pc.index(batch.column(TOKEN), PAD).as_py()
+    if row >= 0:
+        raise UserError(
+            f"{chunk[row].place}: the item is {PAD}, which RecBole keeps for empty positions; rename it"
+        )

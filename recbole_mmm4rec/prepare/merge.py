@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
 
 from recbole_mmm4rec.columns import FEATURE_SUFFIX
 from recbole_mmm4rec.data.feature_files import FeatureFile, open_features
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.atomic import write_batches
 from recbole_mmm4rec.prepare.atomic_reading import read_batches, read_header
-from recbole_mmm4rec.prepare.feature_files import write_feature_file
+from recbole_mmm4rec.prepare.comparable import check_comparable
+from recbole_mmm4rec.prepare.feature_files import feature_paths
+from recbole_mmm4rec.prepare.feature_rows import Rows, write_rows
 from recbole_mmm4rec.prepare.staging import staged_folder
 
 LOGGER = logging.getLogger(__name__)
@@ -32,19 +34,21 @@ def merge(
 
     A token becomes ``<domain>/<token>``: the same user in two domains counts as two, as in the paper's
     pre-training set. Columns that a domain lacks are left out. ``modalities``: those to take, all when None.
-    Raises ``UserError``, also where the vectors
-    of two domains are not comparable.
+    Raises ``UserError``, also where the vectors of two domains are not comparable.
     """
     if len(domains) < 2 or len(set(domains)) != len(domains):
         raise UserError("merge: at least two different datasets are needed")
+    if name in domains:
+        raise UserError(f"merge: '{name}' cannot be both the result and one of the datasets joined")
     modalities = _modalities(domains, root) if modalities is None else modalities
     for modality in modalities:
-        _check_comparable(modality, _files(modality, domains, root))
+        check_comparable(modality, _files(modality, domains, root))
     with staged_folder(root / name, overwrite) as folder:
         for suffix in ("inter", "item"):
             _merge_atomic(folder / f"{name}.{suffix}", suffix, domains, root)
         for modality in modalities:
-            _merge_features(folder, name, modality, _files(modality, domains, root))
+            path = folder / f"{name}.{modality}{FEATURE_SUFFIX}"
+            _merge_features(path, _files(modality, domains, root))
     LOGGER.info("%s: %s", name, " + ".join(domains))
 
 
@@ -58,14 +62,10 @@ def _merge_atomic(path: Path, suffix: str, domains: Sequence[str], root: Path) -
     dropped = sorted({name for header in headers for name in header} - set(columns))
     if dropped:
         LOGGER.warning("%s: not in every dataset and left out: %s", path.name, ", ".join(dropped))
-    options = pa_csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
-    schema = pa.schema([(name, pa.string()) for name in columns])
-    with path.open("wb") as file:
-        file.write(("\t".join(columns) + "\n").encode())
-        with pa_csv.CSVWriter(file, schema, write_options=options) as writer:
-            for domain in domains:
-                for batch in read_batches(_path(domain, suffix, root), columns):
-                    writer.write_batch(_prefixed(batch, domain))
+    rows = (
+        (domain, batch) for domain in domains for batch in read_batches(_path(domain, suffix, root), columns)
+    )
+    write_batches(path, columns, (_prefixed(batch, domain) for domain, batch in rows))
 
 
 def _prefixed(batch: pa.RecordBatch, domain: str) -> pa.RecordBatch:
@@ -77,41 +77,17 @@ def _prefixed(batch: pa.RecordBatch, domain: str) -> pa.RecordBatch:
 
 
 def _modalities(domains: Sequence[str], root: Path) -> list[str]:
-    found = set()
-    for domain in domains:
-        for path in (root / domain).glob(f"{domain}.*{FEATURE_SUFFIX}"):
-            found.add(path.name[len(domain) + 1 : -len(FEATURE_SUFFIX)])
-    return sorted(found)
+    return sorted({modality for domain in domains for modality in feature_paths(root / domain, domain)})
 
 
 def _files(modality: str, domains: Sequence[str], root: Path) -> dict[str, FeatureFile]:
-    paths = {domain: _path(domain, f"{modality}{FEATURE_SUFFIX}", root) for domain in domains}
-    return {domain: open_features(path) for domain, path in paths.items() if path.is_file()}
+    paths = {domain: feature_paths(root / domain, domain).get(modality) for domain in domains}
+    return {domain: open_features(path) for domain, path in paths.items() if path is not None}
 
 
-def _check_comparable(modality: str, files: dict[str, FeatureFile]) -> None:
-    for key in ("dimension", "encoder", "weights"):
-        values = {domain: file.metadata.get(key, file.metadata.get("dim")) for domain, file in files.items()}
-        if len({str(value) for value in values.values()}) > 1:
-            told = ", ".join(f"{domain}: {value}" for domain, value in values.items())
-            raise UserError(
-                f"merge: {modality} vectors are not comparable, their {key} differs ({told}); "
-                "--modalities names those to take"
-            )
-    if not files:
-        raise UserError(f"merge: no dataset has {modality} vectors")
-    fitted = [domain for domain, file in files.items() if "TF-IDF" in str(file.metadata.get("encoder"))]
-    if len(fitted) > 1:
-        raise UserError(
-            f"merge: {modality} vectors of {', '.join(fitted)} were fitted to each dataset alone (TF-IDF): "
-            "encode them with minilm, hashed or open_clip first"
-        )
-
-
-def _merge_features(folder: Path, name: str, modality: str, files: dict[str, FeatureFile]) -> None:
-    tokens, parts = [], []
+def _merge_features(path: Path, files: dict[str, FeatureFile]) -> None:
+    parts = []
     for domain, file in files.items():
-        tokens += [f"{domain}{SEPARATOR}{token}" for token in file.tokens]
-        parts += [values.reshape(len(lengths), -1) for lengths, values in file.blocks()]
-    metadata = dict(next(iter(files.values())).metadata) | {"merged": list(files)}
-    write_feature_file(folder, name, modality, tokens, np.concatenate(parts), metadata)
+        tokens = np.array([f"{domain}{SEPARATOR}{token}" for token in file.tokens], dtype=object)
+        parts.append(Rows(file, tokens, np.ones(len(tokens), dtype=bool)))
+    write_rows(path, parts, dict(next(iter(files.values())).metadata) | {"merged": list(files)})

@@ -4,10 +4,12 @@ import json
 import logging
 from pathlib import Path
 
+from recbole_mmm4rec.columns import IMAGES
 from recbole_mmm4rec.prepare.features import FeatureMaker
 from recbole_mmm4rec.prepare.pictures import gather_pictures, write_missing
 from recbole_mmm4rec.prepare.pictures.download import DownloadOptions
 from recbole_mmm4rec.prepare.raw_dataset import RawDataset, read_dataset
+from recbole_mmm4rec.prepare.record import picture_folders, record_path
 from recbole_mmm4rec.prepare.settings import Settings
 from recbole_mmm4rec.prepare.sources import open_source
 from recbole_mmm4rec.prepare.statistics import Statistics
@@ -16,7 +18,6 @@ from recbole_mmm4rec.prepare.workspace import Workspace, workspace
 from recbole_mmm4rec.prepare.write_dataset import write_interactions, write_items
 
 LOGGER = logging.getLogger(__name__)
-IMAGES = "images"
 
 
 def prepare(name: str, settings: Settings, folder: Path, target: Path, overwrite: bool = False) -> Statistics:
@@ -34,12 +35,15 @@ def prepare(name: str, settings: Settings, folder: Path, target: Path, overwrite
         write_items(work.dataset / f"{name}.item", raw.tokens, raw.items)
         pictures = _pictures(name, raw, settings, folder, work, options)
         texts = {token: text for token, text in raw.texts.items() if text}
-        covered = maker.write(raw.tokens, texts, pictures, work.dataset, work.cache)
+        covered = maker.write(raw.tokens, texts, pictures, work.dataset, work.cache, tally)
         with_picture = len(pictures) or covered.get("image", 0)
         statistics = _statistics(raw, with_picture)
-        _write_record(work.dataset / f"{name}.prepare.json", settings, statistics, covered, tally)
+        folders = picture_folders(folder / settings.pictures, target=target) if settings.pictures else {}
+        _write_record(record_path(work.dataset, name), settings, statistics, covered, tally, folders)
         _keep_fetched(pictures, work)
     tally.log()
+    for rows in tally.tables.values():
+        LOGGER.info(rows.line())
     LOGGER.info(statistics.row(name))
     return statistics
 
@@ -78,12 +82,19 @@ def _statistics(raw: RawDataset, pictures: int) -> Statistics:
 
 
 def _write_record(
-    path: Path, settings: Settings, statistics: Statistics, covered: dict[str, int], tally: Tally
+    path: Path,
+    settings: Settings,
+    statistics: Statistics,
+    covered: dict[str, int],
+    tally: Tally,
+    folders: dict[str, list[str]],
 ) -> None:
     record = {
+        **folders,
         "settings": settings.as_dict(),
         "statistics": statistics.as_dict(),
         "vectors": covered,
+        "rows": {table: rows.as_dict() for table, rows in tally.tables.items()},
         "skipped": tally.as_dict(),
     }
     path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

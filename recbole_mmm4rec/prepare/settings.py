@@ -9,10 +9,15 @@ from typing import Any
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.property_files import properties_path, read_properties
+from recbole_mmm4rec.prepare.raw_files import is_there
 
 VARIANTS = "variants"
 LISTS = ("interactions", "items", "item_fields")
 """Keys that take a list of texts."""
+OPTIONAL = ("items", "text")
+"""Keys with a default that may be left empty (null) all the same."""
+SOURCE = "source"
+"""Key of a property file alone: the folder of the raw files, where the command line does not say it."""
 POSITIVE = ("min_interactions", "batch_size")
 
 
@@ -22,17 +27,19 @@ class Settings:
 
     layout: str = "table"
     interactions: str | list[str] = "interactions.csv"
-    items: str | list[str] = "items.csv"
+    items: str | list[str] | None = "items.csv"
     user_column: str = "user_id"
     item_column: str = "item_id"
     rating_column: str | None = None
     time_column: str | None = None
     time_unit: str = "s"
+    date_order: str | None = None
     delimiter: str = ","
+    encoding: str = "utf-8"
     item_fields: list[str] = field(default_factory=lambda: ["title"])
     picture_column: str | None = None
     min_interactions: int = 5
-    text: str = "title-category-brand"
+    text: str | None = "title-category-brand"
     pictures: str | None = None
     download: bool = False
     text_encoder: str | None = None
@@ -68,6 +75,7 @@ def read_settings(
     if config_file is not None and not config_file.is_file():
         raise UserError(f"{config_file}: no such file")
     values = _variant(read_properties(own), source)
+    values.pop(SOURCE, None)
     _refuse_unknown(values, str(own))
     _refuse_unknown(overrides, "command line")
     merged = read_properties(_folder() / "overall.yaml") | values | dict(overrides)
@@ -75,6 +83,14 @@ def read_settings(
     if "features" in overrides or config_file is not None:
         _refuse_absent(settings.features, source)
     return settings
+
+
+def source_of(config_file: Path | None) -> str | None:
+    """Return the folder of raw files that a property file names; ``UserError`` if it is not a text."""
+    value = None if config_file is None else read_properties(config_file).get(SOURCE)
+    if value is not None and not isinstance(value, str):
+        raise UserError(f"{config_file}: {SOURCE}: {value!r} is not the name of a folder")
+    return value
 
 
 def _folder() -> Path:
@@ -87,8 +103,7 @@ def _variant(values: dict[str, Any], source: Path) -> dict[str, Any]:
         raise UserError(f"{VARIANTS}: a list of mappings is expected, not {variants!r}")
     for variant in variants:
         names = _checked("interactions", variant.get("interactions", []))
-        listed = [names] if isinstance(names, str) else names
-        if any((source / name).is_file() or (source / f"{name}.gz").is_file() for name in listed):
+        if is_there(source, names):
             return values | variant
     return values | (variants[0] if variants else {})
 
@@ -120,7 +135,7 @@ def _fits(key: str, value: Any) -> bool:
         return key in LISTS and all(isinstance(name, str) for name in value)
     if key == "features":
         return isinstance(value, dict) and all(isinstance(name, str) for name in chain(*value.items()))
-    if default is None:
+    if default is None or (value is None and key in OPTIONAL):
         return value is None or isinstance(value, str)
     return type(value) is type(default)
 

@@ -19,7 +19,7 @@ class Statistics:
 
     @property
     def mean_length(self) -> float:
-        """Interactions a user."""
+        """Interactions per user."""
         return self.interactions / max(self.users, 1)
 
     def row(self, name: str) -> str:

@@ -8,6 +8,7 @@ import torch
 
 from recbole_mmm4rec.data.offenders import named
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.ids import id_text
 
 ID_KEYS = ("ids", "item_ids", "item_id", "items", "tokens")
 MATRIX_KEYS = ("embeddings", "embedding", "features", "vectors", "matrix", "x")
@@ -17,7 +18,7 @@ Loaded = tuple[list[str] | None, np.ndarray]
 def read_vectors(path: Path, items: Path | None = None) -> tuple[list[str], np.ndarray]:
     """Return (tokens, (n, D) float32) of a vector file.
 
-    ``items``: a text file with one token a line, row by row; needed where the file has none of its own.
+    ``items``: a text file with one token per line, row by row; needed where the file has none of its own.
     Raises ``UserError`` for a file that cannot be read without running code from it, or whose numbers
     disagree.
     """
@@ -25,12 +26,12 @@ def read_vectors(path: Path, items: Path | None = None) -> tuple[list[str], np.n
         raise UserError(f"{path}: no such file")
     readers = {".npy": _numpy, ".npz": _numpy, ".pt": _torch, ".pth": _torch}
     if path.suffix not in readers:
-        raise UserError(f"{path}: {path.suffix or 'no ending'} is none of {', '.join(readers)}")
+        raise UserError(f"{path}: {path.suffix or 'no ending'} is not one of {', '.join(readers)}")
     tokens, matrix = readers[path.suffix](path)
     if items is not None:
         tokens = read_tokens(items)
     if tokens is None:
-        raise UserError(f"{path}: it names no items; --items gives a file with one token a line")
+        raise UserError(f"{path}: it names no items; --items gives a file with one token per line")
     if matrix.ndim != 2 or len(matrix) != len(tokens):
         raise UserError(f"{path}: {len(tokens)} items, but vectors of shape {matrix.shape}")
     return tokens, np.ascontiguousarray(matrix, dtype=np.float32)
@@ -40,7 +41,7 @@ def read_tokens(path: Path) -> list[str]:
     """Return the lines of a text file; of lines with tabs the first column."""
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    return [row[0] for row in read_rows(path)]
+    return [_id(row[0]) for row in read_rows(path)]
 
 
 def read_rows(path: Path) -> list[list[str]]:
@@ -92,13 +93,19 @@ def _pick(path: Path, entries: dict[Any, Any]) -> Loaded:
     tokens = next((key for key in ID_KEYS if key in entries), None)
     if matrix is not None:
         listed = [] if tokens is None else _array(f"{path}: {tokens}", entries[tokens]).ravel().tolist()
-        return [*map(str, listed)] or None, _array(f"{path}: {matrix}", entries[matrix], np.float32)
+        return [*map(_id, listed)] or None, _array(f"{path}: {matrix}", entries[matrix], np.float32)
     vectors = [_array(f"{path}: {key}", value, np.float32) for key, value in entries.items()]
     if vectors and all(vector.ndim == 1 and vector.shape == vectors[0].shape for vector in vectors):
-        return [str(token) for token in entries], np.stack(vectors)
+        return [_id(token) for token in entries], np.stack(vectors)
     if len(vectors) == 1 and vectors[0].ndim == 2:
         return None, vectors[0]
     raise UserError(f"{path}: no entry is called {', '.join(MATRIX_KEYS)}; it has {named(entries)}")
+
+
+def _id(value: Any) -> str:
+    """Return an item's id by the rule of ``ids``; what is not an id stays text and matches no item."""
+    token, _ = id_text(value)
+    return str(value) if token is None else token
 
 
 def _array(where: str, value: Any, dtype: type | None = None) -> np.ndarray:

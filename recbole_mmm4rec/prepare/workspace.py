@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.prepare.staging import refuse_existing, replace_folder
+from recbole_mmm4rec.prepare.room import enough_room
+from recbole_mmm4rec.prepare.staging import put_back, refuse_folder, replace_folder
 
 
 @dataclass(frozen=True)
@@ -28,23 +29,26 @@ def workspace(target: Path, overwrite: bool = False) -> Iterator[Workspace]:
     pictures and vectors. The dataset begins empty, for a run with other settings makes other files. Raises
     ``UserError`` where ``target`` exists and may not be replaced, or where another run works on it.
     """
-    refuse_existing(target, overwrite)
+    refuse_folder(target, overwrite)
     folder = target.parent / f".{target.name}.partial"
     work = Workspace(folder / "dataset", folder / "cache")
-    work.cache.mkdir(parents=True, exist_ok=True)
-    with _locked(folder / "lock", target):
+    with enough_room(target), _locked(folder, target):
+        put_back(target)
+        refuse_folder(target, overwrite)
+        work.cache.mkdir(exist_ok=True)
         if work.dataset.exists():
             shutil.rmtree(work.dataset)
         work.dataset.mkdir()
         yield work
-        refuse_existing(target, overwrite)
+        refuse_folder(target, overwrite)
         replace_folder(work.dataset, target)
         shutil.rmtree(folder)
 
 
 @contextmanager
-def _locked(path: Path, target: Path) -> Iterator[None]:
-    lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+def _locked(folder: Path, target: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

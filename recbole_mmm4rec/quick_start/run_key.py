@@ -9,6 +9,7 @@ from typing import Any
 
 import recbole_mmm4rec
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.quick_start.code_fingerprint import code_fingerprint
 from recbole_mmm4rec.training.plain import DERIVED_KEYS, plain_config
 
 PLACES = frozenset(
@@ -24,7 +25,7 @@ _BLOCK = 1 << 20
 
 
 def run_key(config: Any, pretrain_key: str | None = None) -> str:
-    """16 hexadecimal digits of a run: its settings, the content of its data, and the versions.
+    """16 hexadecimal digits of a run: its task, the package's code, and the versions.
 
     The device is left out: it changes the last digits at most, and a benchmark may move to another machine.
 
@@ -32,13 +33,25 @@ def run_key(config: Any, pretrain_key: str | None = None) -> str:
         config: the run's final configuration, a :class:`~recbole_mmm4rec.host.config.RunConfig`.
         pretrain_key: key of the run whose weights it starts from.
     """
-    facts = {
+    return short_hash(_task(config, pretrain_key) | {"versions": package_versions()})
+
+
+def task_key(config: Any, pretrain_task: str | None = None) -> str:
+    """The same of what is to be computed, whatever code computes it: settings and the content of the data.
+
+    Args:
+        config: as for :func:`run_key`.
+        pretrain_task: task key of the run whose weights it starts from.
+    """
+    return short_hash(_task(config, pretrain_task))
+
+
+def _task(config: Any, pretrain_key: str | None) -> dict[str, Any]:
+    return {
         "settings": settings_of(config),
         "data": dataset_hash(Path(config["data_path"]), config["dataset"]),
         "weights": file_hash(Path(config["pretrained"])) if config["pretrained"] else pretrain_key,
-        "versions": package_versions(),
     }
-    return short_hash(facts)
 
 
 def settings_of(config: Any) -> dict[str, Any]:
@@ -48,10 +61,10 @@ def settings_of(config: Any) -> dict[str, Any]:
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of what computes the numbers."""
+    """Versions of what computes the numbers, and a hash of this package's code."""
     versions = {name: metadata.version(name) for name in ("recbole", "torch")}
     others = {name: version.split("+")[0] for name, version in versions.items()}  # without +cpu, +cu128
-    return {"package": recbole_mmm4rec.__version__, **others}
+    return {"package": recbole_mmm4rec.__version__, "code": code_fingerprint(), **others}
 
 
 def short_hash(facts: Any) -> str:

@@ -15,7 +15,7 @@ from recbole.trainer import Trainer
 from recbole.utils import ModelType, get_flops, get_trainer, init_seed, set_color
 
 from recbole_mmm4rec.errors import ResumeError, UserError
-from recbole_mmm4rec.host.catalogue import find_model, is_ours
+from recbole_mmm4rec.host.trainers import plain_trainer
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.trainer import MultiModalTrainer
 from recbole_mmm4rec.training.transfer import load_pretrained
@@ -54,17 +54,7 @@ def build_model(config: Any, dataset: Any) -> Any:
         UserError: values that the model refuses, or a checkpoint that does not fit.
     """
     init_seed(config["seed"], config["reproducibility"])
-    kind = find_model(config["model"])
-    try:
-        model = kind(config, dataset).to(config["device"])
-    except UserError:
-        raise
-    except ValueError as error:  # how models refuse sizes that do not go together
-        raise UserError(f"{config['model']}: {error}") from error
-    except KeyError as error:  # how RecBole's models ask for a column
-        if error.args[0] in getattr(dataset, "field2type", {}) or is_ours(kind):
-            raise
-        raise UserError(f"{config['model']} needs the column {error}: name it in load_col") from error
+    model = _constructed(config, dataset).to(config["device"])
     if config["pretrained"]:
         load_pretrained(model, config["pretrained"], dataset, bool(config["load_item_tables"]))
     if config["flops"]:
@@ -76,25 +66,49 @@ def build_model(config: Any, dataset: Any) -> Any:
     return model
 
 
+def _constructed(config: Any, dataset: Any) -> Any:
+    """The model; what its constructor misses or refuses is one line."""
+    name = config["model"]
+    with config.missing_keys() as missing:
+        try:
+            return config.model_class(config, dataset)
+        except UserError:
+            raise
+        except Exception as error:
+            if isinstance(error, KeyError) and error.args[0] not in getattr(dataset, "field2type", {}):
+                message = f"{name} needs the column {error}: name it in load_col"  # how RecBole's ask for one
+            elif missing:
+                message = f"{name} reads {', '.join(sorted(missing))}, which no property file or flag sets"
+            elif isinstance(error, ValueError):  # how models refuse sizes that do not go together
+                message = f"{name}: {error}"
+            else:
+                raise
+            raise UserError(message) from error
+
+
 def build_trainer(config: Any, model: Any) -> Any:
     """The model's trainer, continued from ``resume`` if that names a checkpoint.
 
     :class:`MultiModalTrainer` also for sequential models of RecBole that its plain trainer would train: the
-    same numbers, with a record of the run, exact resume and ranks.
+    same numbers, with a record of the run, exact resume and ranks. With every trainer equal scores are in no
+    order.
 
     Args:
         config: the run's configuration.
         model: the model, on its device.
     """
-    kind = get_trainer(config["MODEL_TYPE"], config["model"])
-    if kind is Trainer and _is_plain(config, model):
-        kind = MultiModalTrainer
-    trainer = kind(config, model)
+    trainer = trainer_class(config, model)(config, model)
     if config["resume"]:
         _resume(trainer, config["resume"])
     # the name holds the time, which processes may see differently
     trainer.saved_model_file = distributed.broadcast_object(trainer.saved_model_file)
     return trainer
+
+
+def trainer_class(config: Any, model: Any) -> type:
+    """The class of a model's trainer."""
+    kind = get_trainer(config["MODEL_TYPE"], config["model"])
+    return MultiModalTrainer if kind is Trainer and _is_plain(config, model) else plain_trainer(kind)
 
 
 def _resume(trainer: Any, path: str) -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 from time import time
 from typing import Any
 
-from recbole import data as recbole_data
 from recbole.utils import init_seed, set_color
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import RunConfig
-from recbole_mmm4rec.host.dataset_choice import create_dataset
-from recbole_mmm4rec.host.run_logging import start_logger
+from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
+from recbole_mmm4rec.host.run_logging import run_logging
+from recbole_mmm4rec.host.seen_items import ranking_rule
 from recbole_mmm4rec.quick_start.training_run import best_epoch, select
 
 
@@ -24,6 +24,9 @@ def run(
     origin: str = "config_dict",
 ) -> dict[str, Any]:
     """Train and evaluate a model, ours or RecBole's, by the same data, splits and metrics.
+
+    The run's log goes to the console and to a file under ``log/``; loggers, handlers, warning filters and the
+    working folder of the program that calls this are afterwards what they were before.
 
     Args:
         model: model name (default ``MMM4Rec``).
@@ -40,23 +43,28 @@ def run(
     Raises:
         UserError: bad input, in one line.
     """
-    started = time()
     config = RunConfig(model, dataset, config_file_list, config_dict, origin)
     Path(config["checkpoint_dir"]).mkdir(parents=True, exist_ok=True)  # fails now, not after an epoch
     init_seed(config["seed"], config["reproducibility"])
-    logger = start_logger(config)
-    logger.info(config)
+    with run_logging(config) as logger:
+        logger.info(config)
+        result = _train_and_test(config, saved)
+        _report(result, config)
+    return result
 
+
+def _train_and_test(config: Any, saved: bool) -> dict[str, Any]:
+    started = time()
     data = create_dataset(config)
-    logger.info(data)
+    getLogger().info(data)
     check_topk(config, data)
-    train_data, valid_data, test_data = recbole_data.data_preparation(config, data)
+    train_data, valid_data, test_data = prepare_loaders(config, data)
 
     chosen = select(config, train_data, valid_data, saved)
     trainer = chosen.trainer
     test = trainer.evaluate(test_data, load_best_model=saved, show_progress=config["show_progress"])
 
-    result = {
+    return {
         "best_valid_score": chosen.score,
         "valid_score_bigger": config["valid_metric_bigger"],
         "best_valid_result": chosen.valid,
@@ -66,8 +74,6 @@ def run(
         "seconds": round(time() - started, 3),
         "checkpoint": trainer.saved_model_file if saved else None,
     }
-    _report(result)
-    return result
 
 
 def check_topk(config: Any, data: Any) -> None:
@@ -77,11 +83,12 @@ def check_topk(config: Any, data: Any) -> None:
         raise UserError(f"topk: {max(config['topk'])} exceeds the {items} items of '{config['dataset']}'")
 
 
-def _report(result: dict[str, Any]) -> None:
-    """RecBole's closing lines, and where the checkpoint lies."""
+def _report(result: dict[str, Any], config: RunConfig) -> None:
+    """RecBole's closing lines, what the ranking holds, and where the checkpoint lies."""
     logger = getLogger()
     logger.info(set_color("best valid ", "yellow") + f": {result['best_valid_result']}")
     logger.info(set_color("test result", "yellow") + f": {result['test_result']}")
+    logger.info(set_color("ranking", "yellow") + f": {ranking_rule(config.final_config_dict)}")
     facts = f"{result['epochs']} epochs, best epoch {result['best_epoch']} (from 0), {result['seconds']} s"
     logger.info(set_color("run", "yellow") + f": {facts}")
     logger.info(set_color("checkpoint", "yellow") + f": {result['checkpoint'] or 'not saved'}")

@@ -25,7 +25,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.errors import ResumeError, UserError
+from recbole_mmm4rec.model.interface import hooks_of
 
 FORMAT = "recbole_mmm4rec/1"
 
@@ -64,11 +65,11 @@ def describe(config: Any, model: Any, tokens: list[str]) -> dict[str, Any]:
 
     Args:
         config: RecBole's ``Config``, or a plain mapping.
-        model: the model; ``transfer_signature`` is read when it has one.
+        model: the model, whose ``transfer_signature`` is stored.
         tokens: item tokens in row order.
     """
     values = getattr(config, "final_config_dict", config)
-    signature = model.transfer_signature() if hasattr(model, "transfer_signature") else {}
+    signature = hooks_of(model).transfer_signature()
     return {
         "format": FORMAT,
         "config": json.dumps(dict(values), default=str, sort_keys=True),
@@ -103,6 +104,26 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         return Checkpoint(str(path), RELEASED, raw["model"])
     found = f"format {raw['format']!r}" if isinstance(raw, dict) and "format" in raw else "other content"
     raise UserError(f"{path}: not a checkpoint of this package ({FORMAT!r} expected, {found} found)")
+
+
+def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Final settings of the run that wrote a checkpoint, with our trainer or one of RecBole's.
+
+    The tensors are mapped, not read.
+
+    Raises:
+        ResumeError: no such file, or not a checkpoint of a run.
+    """
+    if not Path(path).is_file():
+        raise ResumeError(f"resume: {path} does not exist")
+    try:
+        raw = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        settings = raw["config"]
+        return dict(json.loads(settings) if isinstance(settings, str) else settings)
+    except Exception as error:  # the reader of a file that is not a checkpoint fails in many ways
+        raise ResumeError(
+            f"resume: {path} is not a checkpoint of a run; weights without settings are given as 'pretrained'"
+        ) from error
 
 
 def _load_plain(path: Path) -> Any:

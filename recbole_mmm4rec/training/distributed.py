@@ -41,11 +41,17 @@ def barrier() -> None:
 
 
 def broadcast_model(model: nn.Module) -> None:
-    """Give every process the weights and buffers of process 0."""
+    """Give every process the weights and buffers that process 0 would save.
+
+    Buffers that no checkpoint holds (frozen features, which can be gigabytes, and constants) follow from the
+    dataset and the configuration: every process has made its own.
+    """
     if world_size() == 1:
         return
+    saved = model.state_dict()
+    tensors = [*model.named_parameters(), *model.named_buffers()]
     with torch.no_grad():
-        for tensor in [*model.parameters(), *model.buffers()]:
+        for tensor in (tensor for name, tensor in tensors if name in saved):
             dist.broadcast(tensor.data, src=0)
 
 
@@ -103,7 +109,7 @@ def _average_flat(parameters: list[nn.Parameter]) -> None:
 
 
 def gather_rows(rows: Tensor, loader: Any) -> Tensor:
-    """Rows of all processes in the order of the data set, each once.
+    """Rows of all processes, each once; in the order of the data set where a sample has one row.
 
     Args:
         rows: (n, ...) what this process found for its rows of ``loader``.
@@ -117,7 +123,20 @@ def gather_rows(rows: Tensor, loader: Any) -> Tensor:
     sampler = getattr(loader, "sampler", None)
     if world_size() == 1 or not isinstance(sampler, DistributedSampler):
         return rows
-    shares = gather_objects(rows)
-    if any(len(share) != len(sampler) for share in shares):  # not one row a sample: order has no meaning
-        return torch.cat(shares)
-    return torch.stack(shares, dim=1).flatten(0, 1)[: loader.sample_size]
+    shares = gather_objects(_own_rows(rows, loader, sampler))
+    gathered = torch.cat(shares)
+    if len(gathered) == loader.sample_size:
+        for number, share in enumerate(shares):
+            gathered[number :: world_size()] = share
+    return gathered
+
+
+def _own_rows(rows: Tensor, loader: Any, sampler: DistributedSampler) -> Tensor:
+    """Without those of the samples at the end that another process has too."""
+    dealt = list(sampler)
+    samples = len(range(rank(), loader.sample_size, world_size()))
+    if len(rows) == len(dealt):
+        return rows[:samples]
+    # sampled candidates with metrics of values: a sample is a user, its rows are positives and negatives
+    sizes = loader.uid2items_num[loader.uid_list[dealt[:samples]]] * loader.times
+    return rows[: int(sizes.sum())]

@@ -1,54 +1,30 @@
 """Full ranking by counting: RecBole's metric values without its dense matrices and its top-k.
 
-With one positive item a row, all of RecBole's ``rec.topk`` metrics follow from the target's rank, and the
-rank is the number of items that score higher. Equal scores rank by item number. RecBole's own metric classes
-turn the ranks into values, so the values are RecBole's to the last digit wherever its order is defined (its
-``torch.topk`` breaks ties arbitrarily).
+With one positive item a row, all of RecBole's ``rec.topk`` metrics follow from the number of items that score
+higher than the target and the number that score the same. RecBole's own metric classes turn places into
+values, and ties become expectations, both in :mod:`~recbole_mmm4rec.training.collecting`.
 """
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from recbole.data.dataloader import FullSortEvalDataLoader
-from recbole.evaluator import Evaluator
-from recbole.evaluator.collector import Collector, DataStruct
 from recbole.evaluator.register import metric_information
 from recbole.model.abstract_recommender import AbstractRecommender
 from torch import Tensor
 
-from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.training import distributed
+from recbole_mmm4rec.model.interface import hooks_of
+from recbole_mmm4rec.training.collecting import refuse_nan
 
 _WORD = 8  # bytes of an int64
 _GROUP = 255  # a byte counts to 255
-_ROWS = {"rec.topk", "rec.meanrank", "rec.score", "rec.items", "data.label"}
 
 DEFAULT_CHUNK = 256
 """Rows scored at a time when the configuration has no ``eval_chunk_size``."""
 
-
-class GatheringCollector(Collector):
-    """RecBole's collector; on several processes it hands the evaluator the rows of all of them.
-
-    RecBole's own stops at metrics that need plain numbers (``ItemCoverage``, ``GiniIndex``): it asks integers
-    for their CPU copy.
-    """
-
-    def __init__(self, config: Any) -> None:
-        super().__init__(config)
-        self.loader: Any = None
-
-    def get_data_struct(self) -> DataStruct:
-        """Rows collected since the last call, of every process, each row once, and the facts of the data."""
-        struct, collected = DataStruct(), self.data_struct._data_dict
-        for name, value in collected.items():
-            struct.set(name, distributed.gather_rows(value, self.loader) if name in _ROWS else value)
-        for name in _ROWS & collected.keys():
-            del self.data_struct[name]
-        return struct
+Pairs = tuple[Tensor, Tensor]
+"""Rows of a batch and items in them, both (pairs,) int64, rows ascending."""
 
 
 def counting_suffices(metrics: Iterable[str], loader: Any, model: Any) -> bool:
@@ -60,12 +36,11 @@ def counting_suffices(metrics: Iterable[str], loader: Any, model: Any) -> bool:
 
 
 class RankCounter:
-    """Ranks of targets among all items, from score rows that it may keep a buffer for.
+    """Places of targets among all items, from score rows that it may keep a buffer for.
 
     Args:
         n_items: number of score columns N (without the padding column).
-        depth: the largest k of the metrics. A rank below it is exact, ties by item number; from it
-            on, where no metric looks, ties count for the target.
+        depth: the largest k of the metrics; from it on, where no metric looks, ties are not counted.
     """
 
     def __init__(self, n_items: int, depth: int) -> None:
@@ -74,27 +49,41 @@ class RankCounter:
         self._mask: Tensor | None = None
         self._scores: Tensor | None = None
 
-    def of_vectors(self, users: Tensor, items: Tensor, targets: Tensor) -> Tensor:
-        """Ranks from user vectors (B, D), the transposed item matrix (D, N) and target columns (B,)."""
-        if self._scores is None or len(self._scores) < len(users):
-            self._scores = users.new_empty(len(users), self.n_items)
-        return self.of_scores(torch.mm(users, items, out=self._scores[: len(users)]), targets)
+    def of_vectors(self, users: Tensor, items: Tensor, targets: Tensor, out: Pairs | None = None) -> Tensor:
+        """Places from user vectors (B, D), the transposed item matrix (D, N) and target columns (B,).
 
-    def of_scores(self, scores: Tensor, targets: Tensor) -> Tensor:
-        """Ranks (B,) int64 from 0, from scores (B, N) and target columns (B,).
+        The product of a single row takes another way through BLAS, which rounds the last columns differently:
+        items with one vector would get two scores. It is computed as one of two rows.
+        """
+        rows = users if len(users) > 1 else users.expand(2, -1)
+        if self._scores is None or len(self._scores) < len(rows):
+            self._scores = rows.new_empty(len(rows), self.n_items)
+        scores = torch.mm(rows, items, out=self._scores[: len(rows)])
+        return self.of_scores(scores[: len(users)], targets, out)
+
+    def of_scores(self, scores: Tensor, targets: Tensor, out: Pairs | None = None) -> Tensor:
+        """Places (B, 2) int64: items that score higher than the target, and others that score the same.
+
+        A score of minus infinity says that an item is not a candidate; a target with it comes last.
+
+        Args:
+            scores: (B, N), overwritten where ``out`` says so.
+            targets: (B,) column of each row's target.
+            out: rows and columns that are not candidates, the targets not among them.
 
         Raises:
-            UserError: a target's score is not a number, so that it has no rank.
+            UserError: a target's score is not a number, so that it has no place.
         """
+        if out is not None:
+            scores[out] = -torch.inf
         threshold = scores.gather(1, targets.unsqueeze(1))
-        if torch.isnan(threshold).any():
-            raise UserError("evaluation: the model's scores are not numbers (NaN); training has diverged")
-        ranks = self._count_above(scores, threshold)
-        self._break_ties(ranks, scores, threshold, targets)
-        return ranks
+        refuse_nan(threshold)
+        above = self._count_above(scores, threshold)
+        above[(threshold == -torch.inf).squeeze(1)] = self.n_items
+        return torch.stack([above, self._count_ties(above, scores, threshold)], dim=1)
 
     def _count_above(self, scores: Tensor, threshold: Tensor) -> Tensor:
-        """Number of True in ``scores > threshold`` a row, eight comparisons an addition.
+        """Number of True in ``scores > threshold`` per row, eight comparisons per addition.
 
         A bool is a byte 0 or 1; eight of them added as one int64 cannot carry within 255 additions.
         """
@@ -109,17 +98,17 @@ class RankCounter:
             self._mask = torch.zeros(len(scores), width, dtype=torch.bool, device=scores.device)
         return self._mask[: len(scores)]
 
-    def _break_ties(self, ranks: Tensor, scores: Tensor, threshold: Tensor, targets: Tensor) -> None:
-        """Add the equal scores of smaller item numbers, for the rows whose metrics can depend on it."""
-        rows = torch.nonzero(ranks < self.depth).squeeze(1)
+    def _count_ties(self, above: Tensor, scores: Tensor, threshold: Tensor) -> Tensor:
+        """Other items with the target's score (B,), in the rows whose metrics can depend on it."""
+        tied = torch.zeros_like(above)
+        rows = torch.nonzero(above < min(self.depth, self.n_items)).squeeze(1)
         if len(rows):
-            columns = torch.arange(self.n_items, device=scores.device)
-            equal = scores[rows] == threshold[rows]
-            ranks[rows] += (equal & (columns < targets[rows].unsqueeze(1))).sum(dim=1)
+            tied[rows] = (scores[rows] == threshold[rows]).sum(dim=1) - 1
+        return tied
 
 
 class FullRanking:
-    """Ranks of the targets of evaluation batches; the item matrix is built once.
+    """Places of the targets of evaluation batches; the item matrix is built once.
 
     Args:
         model: has ``full_sort_predict``, and where scores are a product of both ``user_vectors`` and
@@ -127,6 +116,9 @@ class FullRanking:
         n_items: rows of the item table, padding included.
         depth: the largest k of the metrics.
         chunk: rows scored at a time; memory is chunk x items, whatever the number of users.
+
+    Raises:
+        UserError: the item matrix holds something that is not a number, or is infinite.
     """
 
     def __init__(self, model: Any, n_items: int, depth: int, chunk: int | None) -> None:
@@ -134,64 +126,47 @@ class FullRanking:
         self.n_items = n_items
         self.chunk = int(chunk or DEFAULT_CHUNK)
         self.counter = RankCounter(n_items - 1, depth)
-        matrix = model.item_matrix() if hasattr(model, "item_matrix") else None
-        self.items: Tensor | None = None if matrix is None else matrix[1:].float().T
+        matrix = hooks_of(model).item_matrix()
+        self.items: Tensor | None = None if matrix is None else _finite(matrix[1:].float()).T
 
-    def ranks(self, interaction: Any, targets: Tensor) -> Tensor:
-        """Ranks (B,) int64 of ``targets`` (B,), item numbers from 1, among items 1..N."""
-        columns = targets - 1
-        if self.items is not None:
-            users = self.model.user_vectors(interaction).float()
-            parts = zip(users.split(self.chunk), columns.split(self.chunk), strict=True)
-            return torch.cat([self.counter.of_vectors(u, self.items, t) for u, t in parts])
-        starts = range(0, len(columns), self.chunk)
-        return torch.cat([self._score(interaction, columns, slice(s, s + self.chunk)) for s in starts])
+    def places(self, interaction: Any, targets: Tensor, seen: Pairs | None = None) -> Tensor:
+        """Places (B, 2) int64 of the targets among items 1..N, see :meth:`RankCounter.of_scores`.
 
-    def _score(self, interaction: Any, columns: Tensor, rows: slice) -> Tensor:
-        scores = self.model.full_sort_predict(interaction[rows]).view(-1, self.n_items)
-        return self.counter.of_scores(scores[:, 1:], columns[rows])
+        Args:
+            interaction: the batch.
+            targets: (B,) item numbers from 1.
+            seen: rows and item numbers that are left out of the ranking.
 
+        Raises:
+            UserError: the model's scores are not numbers.
+        """
+        users = None if self.items is None else _finite(self.model.user_vectors(interaction).float())
+        places = []
+        for start in range(0, len(targets), self.chunk):
+            rows = slice(start, start + self.chunk)
+            columns, out = targets[rows] - 1, _of_rows(seen, start, self.chunk)
+            if users is not None and self.items is not None:
+                places.append(self.counter.of_vectors(users[rows], self.items, columns, out))
+            else:
+                places.append(self.counter.of_scores(self._scores(interaction[rows]), columns, out))
+        return torch.cat(places)
 
-class RankEvaluator:
-    """Values of RecBole's own metric classes, from ranks.
-
-    They see only the rows with a hit: the others are zeros in every metric, which change no sum, and counting
-    them in the mean again makes the values the same to the last bit.
-    """
-
-    def __init__(self, config: Any) -> None:
-        self.depth = max(config["topk"])
-        self.rows = 0
-        self._evaluator = Evaluator(config)
-        for metric in self._evaluator.metric_class.values():
-            metric.topk_result = partial(self._averaged, metric)
-
-    def __call__(self, ranks: Tensor) -> dict[str, float]:
-        """Metric values of ranks (n,) int64, counted from 0."""
-        self.rows = len(ranks)
-        hits = ranks[ranks < self.depth]
-        return self._evaluator.evaluate(metric_input(hits if len(hits) else ranks[:1], self.depth))
-
-    def _averaged(self, metric: Any, name: str, values: np.ndarray) -> dict[str, float]:
-        return type(metric).topk_result(metric, name, _ZerosLeftOut(values, self.rows))
+    def _scores(self, interaction: Any) -> Tensor:
+        scores = self.model.full_sort_predict(interaction).view(-1, self.n_items)[:, 1:]
+        refuse_nan(scores)
+        return scores
 
 
-class _ZerosLeftOut:
-    """(n, K) values of ``rows`` rows, of which some zero rows are not stored; all that is asked is a mean."""
-
-    def __init__(self, values: np.ndarray, rows: int) -> None:
-        self.values, self.rows = values, rows
-
-    def mean(self, axis: int) -> np.ndarray:
-        return self.values.sum(axis=axis) / self.rows
+def _finite(vectors: Tensor) -> Tensor:
+    """The vectors themselves, whose products then are numbers; without a look at every score."""
+    refuse_nan(vectors - vectors)  # infinity less itself is not a number
+    return vectors
 
 
-def metric_input(ranks: Tensor, depth: int) -> DataStruct:
-    """What RecBole's metrics read: hits in the first ``depth`` places, then the number of positives."""
-    hits = torch.zeros(len(ranks), depth + 1, dtype=torch.int64)
-    rows = torch.nonzero(ranks < depth).squeeze(1)
-    hits[rows, ranks[rows]] = 1
-    hits[:, depth] = 1
-    struct = DataStruct()
-    struct.set("rec.topk", hits)
-    return struct
+def _of_rows(pairs: Pairs | None, start: int, count: int) -> Pairs | None:
+    """The pairs of some rows, rows counted from ``start`` and items from 0."""
+    if pairs is None:
+        return None
+    rows, items = pairs
+    first, end = torch.searchsorted(rows, torch.tensor([start, start + count], device=rows.device)).tolist()
+    return rows[first:end] - start, items[first:end] - 1

@@ -12,7 +12,9 @@ from typing import Any
 from recbole.trainer import Trainer
 from recbole.utils import set_color
 
+from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.errors import ResumeError, UserError
+from recbole_mmm4rec.host.trainers import OwnFiles
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint import (
     Checkpoint,
@@ -32,7 +34,7 @@ _FREE_KEYS = {"resume", "epochs", "checkpoint_dir", "show_progress", "state", "g
 }
 
 
-class ResumableTrainer(Trainer, distributed.UnwrappedTrainer):
+class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
     """RecBole's trainer with checkpoints of plain tensors and an exact resume.
 
     Attributes:
@@ -41,12 +43,7 @@ class ResumableTrainer(Trainer, distributed.UnwrappedTrainer):
     """
 
     def __init__(self, config: Any, model: Any) -> None:
-        # RecBole looks, then makes: of two processes that start together the second would fail
-        os.makedirs(config["checkpoint_dir"], exist_ok=True)
         super().__init__(config, model)
-        # RecBole's name holds the second it was made in: two runs can share it, processes of one can differ
-        stem, suffix = os.path.splitext(self.saved_model_file)
-        self.saved_model_file: str = distributed.broadcast_object(f"{stem}-{os.getpid()}{suffix}")
         self.record = RunRecord()
         self._validates = self._saves = False
         self._loader: Any = None
@@ -64,9 +61,9 @@ class ResumableTrainer(Trainer, distributed.UnwrappedTrainer):
         tokens = item_tokens(getattr(train_data, "dataset", None))
         self._description = describe(self.config, self.model, tokens)
         if self._resumed is not None and self._resumed.item_tokens != tokens:
-            count = len(self._resumed.item_tokens)
+            theirs, ours = (len(side[PAD + 1 :]) for side in (self._resumed.item_tokens, tokens))
             raise ResumeError(
-                f"{self._resumed.path}: a run on other items ({count}, this dataset has {len(tokens)})"
+                f"{self._resumed.path}: a run on other items ({theirs}, this dataset has {ours})"
             )
 
     def _is_finished(self) -> bool:

@@ -1,6 +1,6 @@
 """RecBole's trainer with what it lacks: NAdam, accumulation, bf16, exact resume and fast full ranking."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from time import time
@@ -15,14 +15,11 @@ from torch.utils.data.distributed import DistributedSampler
 from tqdm import tqdm
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.model.interface import TrainedModel, hooks_of
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint import read_checkpoint
-from recbole_mmm4rec.training.evaluation import (
-    FullRanking,
-    GatheringCollector,
-    RankEvaluator,
-    counting_suffices,
-)
+from recbole_mmm4rec.training.evaluation import FullRanking, counting_suffices
+from recbole_mmm4rec.training.gathering import RankedEvaluation
 from recbole_mmm4rec.training.loss_sum import LossSum
 from recbole_mmm4rec.training.resume import ResumableTrainer
 
@@ -30,14 +27,16 @@ LEARNERS = ("adam", "adamw", "adagrad", "nadam", "rmsprop", "sgd", "sparse_adam"
 PRECISIONS = ("float32", "bf16")
 
 
-class MultiModalTrainer(ResumableTrainer):
+class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
     """Trains and evaluates any sequential model.
 
     Attributes:
         record: :class:`~recbole_mmm4rec.training.run_record.RunRecord`, numbers of the run so far.
-        last_ranks: (n,) int64 array, the target's rank from 0 of every row of the last full-ranking
-            evaluation, in the order of the data; ``None`` where RecBole's own path was taken. Exact below the
-            largest k of ``topk``; from there on ties are not broken.
+        last_ranks: (n,) int64 array, the number of items that scored higher than the target in every row of
+            the last full-ranking evaluation, in the order of the data; ``None`` where RecBole's own path was
+            taken.
+        last_ties: (n,) int64 array, the number of other items with the target's score; from the largest k of
+            ``topk`` on, where no metric looks, they are not counted.
     """
 
     def __init__(self, config: Any, model: Any) -> None:
@@ -48,8 +47,13 @@ class MultiModalTrainer(ResumableTrainer):
         self.precision = config["precision"] or "float32"
         if self.precision not in PRECISIONS:
             raise UserError(f"precision: {self.precision!r} is not one of {', '.join(PRECISIONS)}")
-        self.eval_collector = GatheringCollector(config)
         self.last_ranks: np.ndarray | None = None
+        self.last_ties: np.ndarray | None = None
+
+    @property
+    def hooks(self) -> TrainedModel:
+        """What the model brings to its training; the defaults for RecBole's models."""
+        return hooks_of(self.model)
 
     @property
     def optimizer_steps(self) -> int:
@@ -75,7 +79,7 @@ class MultiModalTrainer(ResumableTrainer):
         Raises:
             UserError: a loss that is not a number (names epoch and batch), or a resumed run on other items.
         """
-        if self.config["stage"] == "pretrain" and not getattr(self.model, "ranks_in_pretraining", True):
+        if self.config["stage"] == "pretrain" and not self.hooks.ranks_in_pretraining:
             valid_data = None
         self._begin_run(train_data, bool(valid_data) and self.eval_step > 0, saved)
         if self._is_finished():
@@ -93,7 +97,7 @@ class MultiModalTrainer(ResumableTrainer):
         learner = str(kwargs.pop("learner", self.learner)).lower()
         rate = kwargs.pop("learning_rate", self.learning_rate)
         decay = float(kwargs.pop("weight_decay", self.weight_decay) or 0.0)
-        params = kwargs.pop("params", None) or self._parameter_groups(decay)
+        params = kwargs.pop("params", None) or self.hooks.parameter_groups(decay)
         if learner not in LEARNERS:
             raise UserError(f"learner: {learner!r} is not one of {', '.join(LEARNERS)}")
         if learner == "nadam":
@@ -101,11 +105,6 @@ class MultiModalTrainer(ResumableTrainer):
         return super()._build_optimizer(
             params=params, learner=learner, learning_rate=rate, weight_decay=decay
         )
-
-    def _parameter_groups(self, weight_decay: float) -> Iterable[Any]:
-        if hasattr(self.model, "parameter_groups"):
-            return self.model.parameter_groups(weight_decay)
-        return self.model.parameters()
 
     def _train_epoch(
         self,
@@ -120,7 +119,7 @@ class MultiModalTrainer(ResumableTrainer):
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.enable_scaler)
         batches = self._batches(train_data, epoch_idx, show_progress)
         while group := list(islice(batches, self.accumulation_steps)):
-            with self._shared_item_table() if len(group) > 1 else nullcontext():
+            with self.hooks.shared_item_table() if len(group) > 1 else nullcontext():
                 for interaction in group:
                     with self._autocast():
                         loss = (loss_func or self.model.calculate_loss)(interaction.to(self.device))
@@ -136,8 +135,7 @@ class MultiModalTrainer(ResumableTrainer):
             train_data.sampler.set_epoch(epoch_idx)
         self.optimizer.zero_grad()
         self.model.train()
-        if hasattr(self.model, "before_epoch"):
-            self.model.before_epoch(epoch_idx)
+        self.hooks.before_epoch(epoch_idx)
 
     def _batches(self, train_data: Any, epoch_idx: int, show_progress: bool) -> Iterator[Any]:
         if not show_progress:
@@ -184,7 +182,7 @@ class MultiModalTrainer(ResumableTrainer):
         model_file: str | None = None,
         show_progress: bool = False,
     ) -> dict[str, float] | None:
-        """RecBole's result for ``eval_data``; by counting where that gives the same values.
+        """RecBole's result for ``eval_data``, ties in no order; by counting where that gives the same values.
 
         Args:
             eval_data: a RecBole evaluation loader.
@@ -196,20 +194,16 @@ class MultiModalTrainer(ResumableTrainer):
             return None
         if load_best_model:
             self._load_best(model_file or self.saved_model_file)
-        self.last_ranks, self.eval_collector.loader = None, eval_data
+        self.last_ranks, self.last_ties, self.eval_collector.loader = None, None, eval_data
         show_progress = show_progress and distributed.rank() == 0
-        with self._shared_item_table():
+        with self.hooks.shared_item_table():
             if not counting_suffices(self.config["metrics"], eval_data, self.model):
                 return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
-            ranks = self._rank_all(eval_data, show_progress)
-        self.last_ranks = ranks.numpy()
-        result = RankEvaluator(self.config)(ranks)
+            above, tied = self._rank_all(eval_data, show_progress).unbind(1)
+        self.last_ranks, self.last_ties = above.numpy(), tied.numpy()
+        result = self.evaluator.of_ranks(above, tied)
         self.wandblogger.log_eval_metrics(result, head="eval")
         return result
-
-    def _shared_item_table(self) -> AbstractContextManager[Any]:
-        """The model's own context in which it makes its item table once, when it has one."""
-        return getattr(self.model, "shared_item_table", nullcontext)()
 
     def _rank_all(self, eval_data: Any, show_progress: bool) -> Tensor:
         self.model.eval()
@@ -217,14 +211,11 @@ class MultiModalTrainer(ResumableTrainer):
         ranking = FullRanking(self.model, n_items, depth, self.config["eval_chunk_size"])
         label = set_color("Evaluate   ", "pink")
         batches = tqdm(eval_data, total=len(eval_data), ncols=100, desc=label, disable=not show_progress)
-        ranks = [
-            ranking.ranks(batch.to(self.device), targets.to(self.device)) for batch, _, _, targets in batches
-        ]
-        return distributed.gather_rows(torch.cat(ranks), eval_data)
-
-    def _map_reduce(self, result: dict[str, float], num_sample: int) -> dict[str, float]:  # noqa: ARG002
-        """The collector has gathered the rows of all processes: the result is already the whole one."""
-        return result
+        places = []
+        for batch, seen, _, targets in batches:
+            left_out = None if seen is None else (seen[0].to(self.device), seen[1].to(self.device))
+            places.append(ranking.places(batch.to(self.device), targets.to(self.device), left_out))
+        return distributed.gather_rows(torch.cat(places), eval_data)
 
     def _load_best(self, path: str) -> None:
         self._load_weights(read_checkpoint(path))

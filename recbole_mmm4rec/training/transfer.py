@@ -14,8 +14,9 @@ import torch
 from recbole.utils import set_color
 from torch import Tensor
 
-from recbole_mmm4rec.columns import PAD
+from recbole_mmm4rec.columns import PAD, UNKNOWN
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.model.interface import hooks_of
 from recbole_mmm4rec.training.checkpoint import RELEASED, Checkpoint, item_tokens, read_checkpoint
 
 _NUMBERED = re.compile(r"^(.*?)\.(\d+)\.")
@@ -66,15 +67,16 @@ def load_pretrained(model: Any, path: str, dataset: Any, load_item_tables: bool 
     """
     checkpoint = read_checkpoint(path)
     state, own = _state_for(model, checkpoint), model.state_dict()
-    bound = tuple(getattr(model, "item_bound", ()))
+    hooks = hooks_of(model)
+    bound = tuple(hooks.item_bound)
     moving = {name: value for name, value in state.items() if not name.startswith(bound)}
-    immovable = tuple(getattr(model, "immovable", ()))
+    immovable = tuple(hooks.immovable)
     tables = {
         name: value
         for name, value in state.items()
         if name in own and name.startswith(bound) and not name.startswith(immovable)
     }
-    _check_signature(path, checkpoint.signature, _signature(model))
+    _check_signature(path, checkpoint.signature, hooks.transfer_signature())
     _check_shapes(path, moving, own)
     report = TransferReport()
     _move(moving, own, report)
@@ -87,20 +89,13 @@ def load_pretrained(model: Any, path: str, dataset: Any, load_item_tables: bool 
     return report
 
 
-def _signature(model: Any) -> dict[str, Any]:
-    return model.transfer_signature() if hasattr(model, "transfer_signature") else {}
-
-
 def _state_for(model: Any, checkpoint: Checkpoint) -> dict[str, Tensor]:
     """The checkpoint's entries under the model's names."""
     if checkpoint.kind != RELEASED:
         return checkpoint.state_dict
-    if not hasattr(type(model), "convert_released"):
-        name = type(model).__name__
-        raise UserError(f"{checkpoint.path}: a checkpoint of the released MMM4Rec code, not for {name}")
     try:
-        return type(model).convert_released(checkpoint.state_dict)
-    except (ValueError, KeyError) as error:
+        return hooks_of(model).convert_released(checkpoint.state_dict)
+    except (UserError, ValueError, KeyError) as error:
         raise UserError(f"{checkpoint.path}: {error}") from None
 
 
@@ -110,8 +105,21 @@ def _check_signature(path: str, there: Mapping[str, Any], here: Mapping[str, Any
         _check_fact(path, key, there[key], here[key])
     features, own = there.get("features", {}), here.get("features", {})
     for name in sorted(features.keys() & own.keys()):
-        for fact in sorted(features[name].keys() & own[name].keys()):
+        _check_encoder(path, name, features[name].get("encoder"), own[name].get("encoder"))
+        for fact in sorted(features[name].keys() & own[name].keys() - {"encoder"}):
             _check_fact(path, f"{fact} of the {name} features", features[name][fact], own[name][fact])
+
+
+def _check_encoder(path: str, modality: str, there: Any, here: Any) -> None:
+    """Like :func:`_check_fact`, but an encoder that is not known may be any: that is told, not refused."""
+    if there in (None, UNKNOWN) or here in (None, UNKNOWN):
+        unknown = "in the checkpoint" if there in (None, UNKNOWN) else "here"
+        getLogger().warning(
+            f"{path}: the encoder of the {modality} features {unknown} is unknown; whether they can be "
+            "compared with the other side's cannot be checked"
+        )
+    else:
+        _check_fact(path, f"encoder of the {modality} features", there, here)
 
 
 def _check_fact(path: str, fact: str, there: Any, here: Any) -> None:
@@ -171,7 +179,8 @@ def _source_tokens(checkpoint: Checkpoint, tables: Mapping[str, Tensor], tokens:
         return checkpoint.item_tokens
     ranked = [*tokens[:1], *sorted(tokens[1:])]
     for name, table in tables.items():
-        _check_fact(checkpoint.path, f"number of rows of {name}", len(table), len(ranked))
+        if table.ndim > 1:  # weights that all items share have no row for each of them
+            _check_fact(checkpoint.path, f"number of rows of {name}", len(table), len(ranked))
     return ranked
 
 
@@ -180,7 +189,7 @@ def _finish(
 ) -> None:
     report.left = {name: value.numel() for name, value in state.items() if name not in report.moved}
     report.fresh = {name: value.numel() for name, value in own.items() if name not in report.moved}
-    frozen = tuple(getattr(model, "frozen_after_transfer", ()))
+    frozen = tuple(hooks_of(model).frozen_after_transfer)
     for name, parameter in model.named_parameters():
         if frozen and name.startswith(frozen) and name in report.moved:  # what is fresh has to learn
             parameter.requires_grad_(False)

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from recbole_mmm4rec.cli.flags import TRUE, refuse_beside, typed_values
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import locked
+from recbole_mmm4rec.host.flags import TRUE, refuse_beside, typed_values
 from recbole_mmm4rec.host.property_files import read_config_files
 from recbole_mmm4rec.tuning.search import Search, Trials
 from recbole_mmm4rec.tuning.space import Space, find_space

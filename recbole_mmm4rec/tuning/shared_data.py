@@ -3,12 +3,11 @@
 import copy
 from typing import Any
 
-from recbole import data as recbole_data
 from recbole.utils import init_seed
 from recbole.utils.argument_list import dataset_arguments
 
 from recbole_mmm4rec.data.cache import COMPARED_KEYS
-from recbole_mmm4rec.host.dataset_choice import create_dataset
+from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
 from recbole_mmm4rec.quick_start.run_key import short_hash
 from recbole_mmm4rec.quick_start.whole_run import check_topk
 from recbole_mmm4rec.training.plain import json_able
@@ -37,7 +36,7 @@ class SharedData:
         # each trial has its own view of the parts, as models and samplers note things in them
         own.build = lambda: [_view(part, config) for part in parts]
         own.config = config
-        train_data, valid_data, _ = recbole_data.data_preparation(config, own)
+        train_data, valid_data, _ = prepare_loaders(config, own)
         return train_data, valid_data
 
     def _parts(self, config: Any) -> tuple[Any, list[Any]]:

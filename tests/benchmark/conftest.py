@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from recbole_mmm4rec.benchmark.expansion import Expansion
-from recbole_mmm4rec.benchmark.plan import RunPlan
+from recbole_mmm4rec.benchmark.run_plan import RunPlan
 from recbole_mmm4rec.benchmark.spec import Benchmark, read_benchmark
 from tests.conftest import SMALL
 

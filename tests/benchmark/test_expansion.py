@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recbole_mmm4rec.benchmark.expansion import Expansion
-from recbole_mmm4rec.benchmark.plan import RunPlan, with_pretraining
+from recbole_mmm4rec.benchmark.run_plan import RunPlan, with_pretraining
 from recbole_mmm4rec.benchmark.spec import Benchmark, find_benchmark, ready_benchmarks
 from recbole_mmm4rec.data.features import write_features
 from recbole_mmm4rec.errors import UserError

@@ -15,8 +15,9 @@ import torch
 import yaml
 
 from recbole_mmm4rec.benchmark import command
-from recbole_mmm4rec.benchmark.single_run import do_run, run_folder
-from recbole_mmm4rec.cli.app import main
+from recbole_mmm4rec.benchmark.results import run_folder
+from recbole_mmm4rec.benchmark.single_run import do_run
+from recbole_mmm4rec.cli.run_recbole import main
 from recbole_mmm4rec.files import read_json_lines
 from tests.benchmark.conftest import COMMON, SASREC, MakePlans
 from tests.benchmark.test_single_run import outcome
@@ -156,7 +157,7 @@ def test_a_failed_run_is_told_by_the_exit_code(
             "config file 'x.yaml' does not exist",
         ),
         (["--benchmark=Pop", "--dataset=tiny", "--launcher=slurm"], "--launcher: 'slurm'"),
-        (["--benchmark=Popp", "--dataset=tiny"], "--benchmark: 'Popp' is no file"),
+        (["--benchmark=Popp", "--dataset=tiny"], "--benchmark: 'Popp' is not a file"),
         (["--report=nowhere"], "--report: nowhere/runs.jsonl does not exist"),
         (["--report"], "--report expects the folder of a benchmark"),
         (["--report=x", "--epochs=1"], "--report expects the folder of a benchmark; --epochs does not go"),

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from recbole_mmm4rec.benchmark.launchers import HereLauncher, ProcessLauncher, gpu_share, make_launcher
-from recbole_mmm4rec.benchmark.plan import RunPlan
 from recbole_mmm4rec.benchmark.record import blank_record, failed_record
-from recbole_mmm4rec.benchmark.results import Results
+from recbole_mmm4rec.benchmark.results import Results, finished_run, run_folder
+from recbole_mmm4rec.benchmark.run_plan import RunPlan
 from recbole_mmm4rec.benchmark.schedule import Schedule
-from recbole_mmm4rec.benchmark.single_run import finished_run, run_folder
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import locked, read_json_lines, write_json
 

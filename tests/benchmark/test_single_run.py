@@ -9,8 +9,9 @@ import pytest
 from recbole import data as recbole_data
 
 from recbole_mmm4rec.benchmark import single_run
-from recbole_mmm4rec.benchmark.plan import RunPlan
-from recbole_mmm4rec.benchmark.single_run import do_run, finished_run, run_folder
+from recbole_mmm4rec.benchmark.results import finished_run, run_folder
+from recbole_mmm4rec.benchmark.run_plan import RunPlan
+from recbole_mmm4rec.benchmark.single_run import do_run
 from recbole_mmm4rec.benchmark.user_rows import token_hashes
 from recbole_mmm4rec.quick_start import run
 from tests.benchmark.conftest import OURS, SASREC, MakePlans
@@ -19,6 +20,7 @@ from tests.conftest import ITEMS
 FIELDS = [
     *(
         "key",
+        "task",
         "model",
         "dataset",
         "setting",
@@ -88,6 +90,7 @@ def test_rows_of_users_give_the_test_metrics(make_plans: MakePlans, in_tmp: Path
     assert {name: column.dtype.name for name, column in rows.items()} == {
         "user": "int64",
         "rank": "int32",
+        "tied": "int32",
         "history_length": "int32",
         "item": "int64",
         "item_count": "int32",

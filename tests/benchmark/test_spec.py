@@ -57,8 +57,8 @@ def test_ready_files_can_be_read(name: str) -> None:
         ({"sedes": [1]}, "unknown key 'sedes'; known are title"),
         ({"settings": [], "models": []}, "names no models and no settings"),
         ({"settings": [{"name": "a"}]}, "setting 'a' names no model"),
-        ({"settings": ["SASRec"]}, "settings: expected a dict in each place"),
-        ({"seeds": ["one"]}, "seeds: expected a int in each place, found 'one'"),
+        ({"settings": ["SASRec"]}, "settings: entry 1: expected keys and values, found 'SASRec'"),
+        ({"seeds": ["one"]}, "seeds: entry 1: expected a whole number, found 'one'"),
         ({"common": [1]}, r"common: expected keys and values, found \[1\]"),
         ({"common": {"seed": 1}}, "'seed' in common: the benchmark decides it itself"),
         ({"settings": [{"model": "A", "resume": "x"}]}, "'resume' in setting 'A'"),
@@ -70,7 +70,7 @@ def test_ready_files_can_be_read(name: str) -> None:
         ({"settings": [{"model": "A", "pretrain": {"epochs": 1}}]}, "pretrain of 'A' names no dataset"),
         ({"settings": [{"model": "A", "pretrained": "p", "pretrain": {"dataset": "x"}}]}, "has both"),
         ({"report": {"tables": []}}, "report: unknown key 'tables'"),
-        ({"report": {"metrics": ["recall@10", 3]}}, "report: metrics: expected a str in each place, found 3"),
+        ({"report": {"metrics": ["recall@10", 3]}}, "report: metrics: entry 2: expected a text, found 3"),
         ({"report": {"ours": ["Pop"]}}, r"report: ours: expected a text, found \['Pop'\]"),
         ({"report": {"sections": ["sumary"]}}, "no section 'sumary'; there are summary"),
         ({"report": {"ours": "Popp"}}, "no setting is called 'Popp'; did you mean Pop"),
@@ -83,6 +83,36 @@ def test_a_wrong_file_is_one_line(
     with pytest.raises(UserError, match=f"some.yaml: .*{message}") as caught:
         make_benchmark(**({"settings": [{"model": "Pop"}]} | keys))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("nested", ["common: " + "[" * 10_000, "settings: " + "{a: " * 10_000])
+def test_a_file_that_is_nested_too_deeply_is_one_line(nested: str, in_tmp: Path) -> None:
+    (in_tmp / "deep.yaml").write_text(nested)
+    with pytest.raises(UserError, match=r"^deep.yaml: not readable as YAML \(nested too deeply\)$"):
+        read_benchmark(Path("deep.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"model": ["Pop"]}, r"settings: entry 1: model: expected a text, found \['Pop'\]"),
+        ({"model": "Pop", "name": {}}, "settings: entry 1: name: expected a text, found {}"),
+        (
+            {"model": "Pop", "pretrain": "x"},
+            "entry 1: pretrain: expected keys and values, found 'x'",
+        ),
+        (
+            {"model": "Pop", "pretrain": {"dataset": [1]}},
+            "pretrain: dataset: entry 1: expected a text",
+        ),
+        ({"model": "Pop", 3: 4}, "settings: entry 1: expected a text as key, found 3"),
+    ],
+)
+def test_a_wrong_setting_is_named_by_its_place(
+    setting: dict[Any, Any], message: str, make_benchmark: Callable[..., Benchmark]
+) -> None:
+    with pytest.raises(UserError, match=message):
+        make_benchmark(setting)
 
 
 def test_two_settings_share_a_name_on_different_datasets(make_benchmark: Callable[..., Benchmark]) -> None:

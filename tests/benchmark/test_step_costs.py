@@ -38,7 +38,7 @@ def test_a_model_of_recbole_is_measured_too(model: str) -> None:
 
 @pytest.mark.usefixtures("tiny")
 def test_a_model_of_single_interactions_is_refused() -> None:
-    with pytest.raises(UserError, match="--bench measures sequential models; BPR is none"):
+    with pytest.raises(UserError, match="--bench measures sequential models; BPR is not one"):
         step_costs.run("BPR", "tiny", config_dict=BRIEF, steps=2)
 
 

@@ -20,7 +20,7 @@ from pyarrow import csv
 from recbole import data as recbole_data
 
 from recbole_mmm4rec.host.config import RunConfig
-from recbole_mmm4rec.host.dataset_choice import create_dataset
+from recbole_mmm4rec.host.datasets import create_dataset
 
 MEAN_HISTORY = 8
 

@@ -181,9 +181,9 @@ def test_modalities_of_any_name(tmp_path: Path) -> None:
     assert choose(["audio"], TextOnly, tmp_path) == ["audio"]
 
 
-@pytest.mark.parametrize("name", ["id", "present", "item", "keys", "two words", "a-b"])
+@pytest.mark.parametrize("name", ["id", "present", "item", "keys", ".hidden"])
 def test_names_that_a_model_needs_itself(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UserError, match=f"modalities: a feature file cannot be called '{name}'"):
+    with pytest.raises(UserError, match=f"'{name}' (cannot be the name of a modality|has a meaning)"):
         choose([name], Trimming, tmp_path)
 
 

@@ -21,7 +21,18 @@ HEADER = "user_id:token\titem_id:token\ttime:float\n"
 
 def by_pandas(path: Path) -> pd.DataFrame:
     types = {name: np.float64 if kind == FeatureType.FLOAT else str for name, kind in COLUMNS.items()}
-    return pd.read_csv(path, delimiter="\t", usecols=list(COLUMNS), dtype=types, engine="python")
+    missing = {
+        name: list(PANDAS_NULLS) if kind == FeatureType.FLOAT else [""] for name, kind in COLUMNS.items()
+    }
+    return pd.read_csv(
+        path,
+        delimiter="\t",
+        usecols=list(COLUMNS),
+        dtype=types,
+        engine="python",
+        keep_default_na=False,
+        na_values=missing,
+    )
 
 
 def assert_same(ours: pd.DataFrame, theirs: pd.DataFrame) -> None:

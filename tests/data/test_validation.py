@@ -89,6 +89,11 @@ def test_no_interaction_file(make_config: MakeConfig, tmp_path: Path) -> None:
         (HEADER + "u\ta\tnan\nu\tb\t1\n", 'line 2 ("nan")'),
         (HEADER + "u\ta\t-inf\nu\tb\tInfinity\n", 'line 2 ("-inf"), line 3 ("Infinity")'),
         (HEADER + "u\ta\nu\tb\t1\n", "not finite in line 2"),
+        (HEADER + "u\ta\t1600000000\nu\tb\t-5\n", 'is before 1970 or after 2100 in line 3 ("-5")'),
+        (HEADER + "u\ta\t1e300\nu\tb\t1600000000\n", 'is before 1970 or after 2100 in line 2 ("1e300")'),
+        (HEADER + "u\ta\t1600000000\nu\tb\t1600000000000\n", 'line 3 ("1600000000000")'),
+        (HEADER + "u\t[PAD]\t1\nu\tb\t2\n", "item_id is [PAD], which RecBole keeps for empty positions"),
+        (HEADER + "u\ta\t1\n[PAD]\tb\t2\n", 'in line 3 ("[PAD]"); rename it'),
         (HEADER + "u\ta\t1\t9\nu\tb\t1\n", "more than the 3 columns of line 1: line 2 has 4"),
         (HEADER + "u\ta\t1\t\n" * 4, "line 2 has 4, line 3 has 4, line 4 has 4 (4 in all)"),
     ],
@@ -124,6 +129,14 @@ def test_ids_left_out_by_the_config(make_config: MakeConfig, write_inter: Writer
 def test_another_column_that_is_no_number(make_config: MakeConfig, write_inter: Writer) -> None:
     write_inter([("u", "a", "good", 1)], header="user_id:token\titem_id:token\trating:float\ttimestamp:float")
     assert 'rating is not a number in line 2 ("good")' in complaint(make_config())
+
+
+def test_times_in_milliseconds_throughout_are_told(
+    make_config: MakeConfig, write_inter: Writer, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_inter([("u", "c", 1_600_000_000_000), ("u", "a", 1_600_000_001_000), ("u", "b", 1_600_000_002_000)])
+    assert MultiModalDataset(make_config()).inter_num == 3
+    assert "timestamp is in ms, and times are taken for seconds" in caplog.text
 
 
 def test_unsorted_times_are_fine(make_config: MakeConfig, write_inter: Writer) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recbole.config import Config
 
 import recbole_mmm4rec
 from recbole_mmm4rec.errors import UserError
@@ -116,13 +115,10 @@ def test_context_models_sample_negatives_unless_labels_are_wanted() -> None:
     assert labelled["train_neg_sample_args"]["distribution"] == "none"
 
 
-def test_ml_100k_lies_where_it_was_made(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
-    make = "recbole_mmm4rec.host.datasets.ensure_dataset"
-    monkeypatch.setattr(make, lambda *args: made.append(args) or True)
-    assert RunConfig("BPR", "ml-100k")["data_path"] == "atomic_data/ml-100k"
-    assert Config("MMM4Rec", "ml-100k", config_dict={"data_path": "other"})["data_path"] == "other/ml-100k"
-    assert made == [("ml-100k", "atomic_data"), ("ml-100k", "other")]
+def test_a_configuration_writes_nothing(in_tmp: Path) -> None:
+    config = RunConfig("BPR", "ml-100k")
+    assert config["data_path"] == "atomic_data/ml-100k"
+    assert not list(in_tmp.iterdir())
 
 
 @pytest.mark.usefixtures("tiny")

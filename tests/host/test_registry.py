@@ -12,14 +12,14 @@ import recbole.trainer
 import torch
 import yaml
 from recbole.config import Config
-from recbole.quick_start import load_data_and_model, objective_function, run_recbole
+from recbole.quick_start import objective_function, run_recbole
 from recbole.trainer import HyperTuning
 from recbole.utils import get_model, get_trainer
 
-from recbole_mmm4rec import register
+from recbole_mmm4rec import load_data_and_model, register
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.host.catalogue import find_model, our_models, recbole_models
-from recbole_mmm4rec.host.import_hooks import HookFinder
+from recbole_mmm4rec.host.catalogue import find_model, is_ours, our_models, recbole_models
+from recbole_mmm4rec.host.mended_models import MENDED
 from recbole_mmm4rec.host.registry import HOST_PACKAGE, ModelFinder
 from tests.conftest import SMALL
 
@@ -36,9 +36,19 @@ def test_names_of_ours_are_not_names_of_recbole() -> None:
 
 
 def test_recbole_models_are_unchanged() -> None:
-    for name in ("SASRec", "BPR", "KGAT", "DeepFM", "Random"):
+    for name in ("SASRec", "BPR", "KGAT", "DeepFM"):
         assert name in recbole_models()
         assert find_model(name).__module__.startswith("recbole.")
+
+
+def test_a_mended_model_has_its_name_and_is_still_recboles() -> None:
+    for name, mended in MENDED.items():
+        assert name in recbole_models()
+        assert find_model(name) is mended
+        assert mended.__name__ == name
+        assert issubclass(mended, get_model(name))
+        assert not is_ours(mended)
+        assert get_model(name).__module__.startswith("recbole.")
 
 
 @pytest.mark.parametrize(
@@ -65,11 +75,13 @@ def test_dataset_and_trainer_are_found_for_our_models_alone() -> None:
 
 
 def test_registering_again_changes_nothing() -> None:
+    get_model("MMM4Rec")
     load, finders = Config._load_internal_config_dict, list(sys.meta_path)
     register()
+    get_model("MMM4Rec")
     assert Config._load_internal_config_dict is load
     assert sys.meta_path == finders
-    assert sum(isinstance(finder, ModelFinder | HookFinder) for finder in finders) == 2
+    assert sum(isinstance(finder, ModelFinder) for finder in finders) == 1
 
 
 def test_importing_the_package_imports_neither_torch_nor_recbole() -> None:
@@ -81,14 +93,42 @@ def test_importing_the_package_imports_neither_torch_nor_recbole() -> None:
 def test_it_plugs_in_before_and_after_recbole(first: str) -> None:
     code = (
         f"import {first}, recbole_mmm4rec\n"
-        "from recbole.quick_start import load_data_and_model as load\n"
         "from recbole.utils import get_model\n"
         "from recbole.config import Config\n"
+        "assert not hasattr(Config._load_internal_config_dict, '__wrapped__')\n"
         "get_model('MMM4Rec')\n"
-        "assert load.__code__.co_filename.endswith('registry.py')\n"
         "assert hasattr(Config._load_internal_config_dict, '__wrapped__')\n"
     )
     subprocess.run([sys.executable, "-W", "error::ImportWarning", "-c", code], check=True)
+
+
+UNTOUCHED = """
+import inspect, types
+import recbole.quick_start.quick_start, recbole.trainer.trainer, recbole.data.utils, recbole.config
+import recbole.model.abstract_recommender as recommenders
+import recbole_mmm4rec
+
+def parts():
+    for module in (recbole.quick_start.quick_start, recbole.trainer.trainer, recbole.data.utils, recommenders,
+                   recbole.config.configurator):
+        for name, value in vars(module).items():
+            yield (module.__name__, name), value
+            if inspect.isclass(value) and value.__module__ == module.__name__:
+                for method, function in vars(value).items():
+                    if isinstance(function, types.FunctionType):
+                        yield (module.__name__, name, method), function.__code__
+
+before = dict(parts())
+recbole_mmm4rec.run("BPR", "demo-shop", config_dict={"epochs": 1, "show_progress": False})
+recbole_mmm4rec.run("SASRec", "demo-shop", config_dict={"epochs": 1, "show_progress": False})
+after = dict(parts())
+changed = [key for key in before if before[key] is not after.get(key)]
+assert not changed, changed
+"""
+
+
+def test_runs_of_ours_replace_nothing_in_recbole(in_tmp: Path) -> None:
+    subprocess.run([sys.executable, "-c", UNTOUCHED], check=True, cwd=in_tmp)
 
 
 @pytest.mark.usefixtures("tiny")
@@ -126,8 +166,10 @@ def test_hyper_tuning_accepts_ours(in_tmp: Path) -> None:
 
 def test_importing_sine_does_not_slow_the_process_down() -> None:
     program = (
-        "import torch, recbole_mmm4rec\n"
-        "import recbole.model.sequential_recommender.sine\n"
+        "import sys, torch\n"
+        "from recbole_mmm4rec.host.catalogue import find_model\n"
+        "find_model('GRU4Rec')\n"
+        "assert 'recbole.model.sequential_recommender.sine' in sys.modules\n"
         "assert not torch.is_anomaly_enabled()"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -15,11 +15,11 @@ from recbole_mmm4rec.nn.tissd import TiSSD
 
 
 def convolve(conv: CausalConv, x: Tensor) -> Tensor:
-    """(B, L, C) -> (B, L, C) by ``torch.nn.functional.conv1d`` and SiLU."""
+    """(B, L, C) -> (B, L, C) by ``torch.nn.functional.conv1d`` and the activation."""
     before = conv.weight.shape[-1] - 1
     first = x[:, :1] if conv.edge else torch.zeros_like(x[:, :1])
     padded = torch.cat([first.expand(-1, before, -1), x], dim=1).transpose(1, 2)
-    return F.silu(F.conv1d(padded, conv.weight, conv.bias, groups=x.shape[-1])).transpose(1, 2)
+    return conv.activation(F.conv1d(padded, conv.weight, conv.bias, groups=x.shape[-1])).transpose(1, 2)
 
 
 def scan(x: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Entries of the released baselines' states under our names, for the golden files."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -117,14 +117,13 @@ def _split_projections(ours: dict[str, Tensor]) -> dict[str, Tensor]:
     return ours
 
 
-def tim4rec(state: Mapping[str, Tensor], inner: int, maps: int) -> dict[str, Tensor]:
+def tim4rec(state: Mapping[str, Tensor], inner: int, maps: int, layers: int) -> dict[str, Tensor]:
     """The released block projects z, x, B, C and steps at once and convolves x, B, C at once.
 
     The last layer's gate feeds a stream that nothing reads; ours has none.
     """
-    ours = rename(state, TIM4REC)
-    last = max(int(name.split(".")[2]) for name in ours if name.startswith("encoder.layers."))
-    ours = {name: value for name, value in ours.items() if not name.startswith(f"time.gates.{last}.")}
+    unread = f"time.gates.{layers - 1}."
+    ours = {name: value for name, value in rename(state, TIM4REC).items() if not name.startswith(unread)}
     for name in [name for name in ours if ".block.conv1d." in name]:
         value, to = ours.pop(name), name.replace("conv1d", "conv")
         ours[to], ours[to.replace("conv.", "query_conv.")] = value.split([inner + maps, maps])
@@ -147,6 +146,7 @@ def bsarec(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 UNISREC = [
     (r"^moe_adaptor\.experts\.(\d+)\.lin\.", r"table.adaptor.maps.\1."),
+    (r"^moe_adaptor\.experts\.(\d+)\.bias$", r"table.adaptor.shift[\1]"),
     (r"^moe_adaptor\.w_gate", "table.adaptor.gate"),
     (r"^moe_adaptor\.w_noise", "table.adaptor.gate_noise"),
     (r"^item_embedding\.", "table.ids.embedding."),
@@ -189,6 +189,8 @@ HM4SR = [
     (r"^placeholder_", "encoder.placeholders."),
     (r"^start_moe\.gate_", "encoder.interaction.gates."),
     (r"^start_moe\.weight", "encoder.interaction.weight"),
+    (r"^start_moe\.expert\.(\d+)\.(weight|bias)$", r"encoder.interaction.experts.\2[\1]"),
+    (r"^time_moe\.expert\.(\d+)$", r"encoder.temporal.experts[\1]"),
     (r"^time_moe\.gate\.", "encoder.temporal.gate."),
     (r"^time_moe\.time_embedding\.", "encoder.moments.gap."),
     (r"^time_moe\.absolute_w\.", "encoder.moments.moment."),
@@ -201,11 +203,20 @@ HM4SR = [
 
 def unisrec(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The released experts hold their shifts one by one."""
-    ours = rename(state, UNISREC)
-    shifts = {name: ours.pop(name) for name in sorted(ours) if name.startswith("moe_adaptor.experts.")}
-    if shifts:
-        ours["table.adaptor.shift"] = torch.stack(list(shifts.values()))
-    return ours
+    return _joined(rename(state, UNISREC), torch.stack)
+
+
+def _joined(pieces: Mapping[str, Tensor], join: Callable[[list[Tensor]], Tensor]) -> dict[str, Tensor]:
+    """``name[0]``, ``name[1]``, ... of one parameter become ``name``."""
+    ours: dict[str, Tensor] = {}
+    numbered: dict[str, dict[int, Tensor]] = {}
+    for name, value in pieces.items():
+        whole, _, number = name.partition("[")
+        if number:
+            numbered.setdefault(whole, {})[int(number.removesuffix("]"))] = value
+        else:
+            ours[name] = value
+    return ours | {name: join([parts[k] for k in sorted(parts)]) for name, parts in numbered.items()}
 
 
 def s3rec(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -219,13 +230,4 @@ def s3rec(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def hm4sr(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The released experts stand one by one; one of its maps is never used."""
-    ours = rename({n: v for n, v in state.items() if "absolute_m" not in n}, HM4SR)
-    stacks = {
-        "encoder.interaction.experts.weight": r"start_moe\.expert\.\d+\.weight",
-        "encoder.interaction.experts.bias": r"start_moe\.expert\.\d+\.bias",
-        "encoder.temporal.experts": r"time_moe\.expert\.\d+",
-    }
-    for name, pattern in stacks.items():
-        parts = [ours.pop(part) for part in sorted(ours) if re.fullmatch(pattern, part)]
-        ours[name] = torch.cat(parts)
-    return ours
+    return _joined(rename({n: v for n, v in state.items() if "absolute_m" not in n}, HM4SR), torch.cat)

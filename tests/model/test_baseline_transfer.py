@@ -41,7 +41,7 @@ FROZEN = {"UniSRec": "encoder.stack.", "VQRec": "encoder.stack.", "MISSRec": "en
 def build(name: str, items: int, stage: str, width: int = 12, **changes: Any) -> Any:
     torch.manual_seed(items)
     model_class = getattr(importlib.import_module(our_models()[name]), name)
-    values = {"MAX_ITEM_LIST_LENGTH": 6} | SMALL[name] | changes
+    values = {"MAX_ITEM_LIST_LENGTH": 6} | SMALL.get(name, {"hidden_size": 16}) | changes
     config = builders.settings(name, stage=stage, **values)
     features = {"text": builders.feature(torch.randn(items, width))}
     if IMAGE in (config["modalities"] or model_class.modalities):
@@ -83,6 +83,32 @@ def test_pre_trained_weights_move_to_another_dataset(name: str, tmp_path: Path) 
     assert without <= {"table.mask.weight"}
 
 
+BESIDE_CONTENT: dict[str, tuple[dict[str, Any], str]] = {
+    "MMM4Rec": ({"head_dim": 16, "d_state": 8, "n_groups": 2}, "table.item_bias."),
+    "SASRecT": ({"item_bias": True}, "table.item_bias."),
+    "ZESRec": ({"item_bias": True, "pretrain_item_tables": False}, "table.item_bias."),
+    "UniSRec": ({"transductive": True, "n_exps": 2}, "table.ids."),
+    "MISSRec": ({"transductive": True, "seed": 0}, "ids."),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE_CONTENT)
+def test_rows_beside_the_content_are_only_pre_trained_on_request(name: str, tmp_path: Path) -> None:
+    changes, prefix = BESIDE_CONTENT[name]
+
+    def rows(model: Any) -> set[str]:
+        return {entry for entry, value in model.state_dict().items() if entry.startswith(prefix)}
+
+    source, target = (build(name, n, stage, **changes) for n, stage in ((40, "pretrain"), (25, "finetune")))
+    assert not rows(source)
+    assert not [p for p in source.parameters() if p.shape[:1] == (40,)]
+    source.calculate_loss(batch()).backward()
+    report = load_pretrained(target, save(tmp_path / "pre.pth", source, tokens(40)), tokens(25, 100))
+    assert rows(target) == {entry for entry in report.fresh if entry.startswith(prefix)} != set()
+    target.calculate_loss(batch()).backward()
+    assert rows(build(name, 40, "pretrain", **changes | {"pretrain_item_tables": True})) == rows(target)
+
+
 def test_s3rec_moves_its_items_by_token_on_request(tmp_path: Path) -> None:
     source, target = build("S3RecT", 25, "pretrain"), build("S3RecT", 25, "finetune")
     path = save(tmp_path / "pre.pth", source, tokens(25))
@@ -100,6 +126,20 @@ def test_ids_move_and_clusters_stay(tmp_path: Path) -> None:
     assert torch.equal(target.ids.embedding.weight, source.ids.embedding.weight)
     assert sorted(report.fresh) == FRESH["MISSRec"]
     target.calculate_loss(batch()).backward()
+
+
+def test_a_permutation_of_codes_starts_afresh_on_every_dataset(tmp_path: Path) -> None:
+    own = {"code_index": "own", "permutation_epochs": 1, "pretrained": "some.pth"}
+    source, target = build("VQRec", 40, "finetune", **own), build("VQRec", 25, "finetune", **own)
+    source.calculate_loss(batch())
+    source.before_epoch(0)
+    source.before_epoch(1)
+    path = save(tmp_path / "folded.pth", source, tokens(40))
+    report = load_pretrained(target, path, tokens(25, 100), load_item_tables=True)
+    assert {"folded", "permutation.weight"} <= report.fresh.keys()
+    target.before_epoch(0)
+    target.calculate_loss(batch()).backward()
+    assert target.permutation.weight.grad.abs().max() > 0
 
 
 @pytest.mark.parametrize("name", ["ZESRec", "UniSRec", "VQRec", "M3Rec", "MMSRec", "MISSRec"])

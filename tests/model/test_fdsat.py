@@ -11,19 +11,17 @@ from recbole_mmm4rec.model.fdsat import FDSAT
 from tests.golden import golden_files, load
 from tests.model import agreement, builders, released_names
 
-SIZES = ("hidden_size", "inner_size", "n_layers", "n_heads")
-
 
 def convert(state: Any) -> Any:
     return released_names.rename(state, released_names.FDSA)
 
 
 @pytest.mark.parametrize("buckets", [1, 3])
-@pytest.mark.parametrize("path", golden_files("fdsa-*"))
+@pytest.mark.parametrize("path", golden_files("fdsa*"))
 def test_agrees_with_the_released_code(path: Path, buckets: int) -> None:
     golden = load(path)
-    h = golden.meta["hyperparameters"]
-    model = agreement.build(FDSAT, golden, convert, num_buckets=buckets, **{name: h[name] for name in SIZES})
+    sizes = agreement.transformer_sizes(golden)
+    model = agreement.build(FDSAT, golden, convert, num_buckets=buckets, **sizes)
     loss = agreement.assert_outputs_agree(model, golden, agreement.interaction(golden))
     agreement.assert_gradients_agree(model, loss, convert(golden.grad))
 

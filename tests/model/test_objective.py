@@ -179,7 +179,7 @@ REFUSED = [
         "in_batch_log_q: pre-training of VQRec",
     ),
     ("MISSRec", {"objective": "full", "stage": "pretrain"}, "'full' is not one of in_batch, sampled, gbce"),
-    ("SASRec", {"objective": "full"}, "objective: SASRec has a loss of its own; leave it out"),
+    ("SASRec", {"objective": "full"}, "unknown key 'objective' for SASRec"),
     ("SASRecT", {"in_batch_log_q": True}, "in_batch_log_q: corrects the objective in_batch, not full"),
     ("SASRecT", {"objective": "sampled", "negatives": "rare"}, "'rare' is not one of uniform, popularity"),
     ("SASRecT", {"objective": "sampled", "num_negatives": 0}, "num_negatives: 0 is not above 0"),

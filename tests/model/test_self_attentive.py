@@ -20,8 +20,7 @@ SASRecT_.__name__ = "SASRecT"
 
 
 def build(golden: Any, model_class: type, **changes: Any) -> Any:
-    h = golden.meta["hyperparameters"]
-    sizes = {name: h[name] for name in ("hidden_size", "inner_size", "n_layers", "n_heads")}
+    sizes = agreement.transformer_sizes(golden)
     return agreement.build(
         model_class, golden, lambda s: released_names.rename(s, released_names.SASREC), **sizes, **changes
     )

@@ -36,6 +36,8 @@ def test_the_first_item_and_all_pads_are_kept() -> None:
     keep = keep_mask(lengths, 5, drop=1.0)
     assert keep.tolist() == [[True] * 5, [True, False, False, True, True], [True] + [False] * 4]
     assert keep_mask(lengths, 5, drop=0.0).all()
+    dropped = keep_mask(lengths, 5, drop=1.0, keep_first=False)
+    assert torch.equal(dropped, torch.arange(5) >= lengths.unsqueeze(1))
 
 
 def test_about_as_many_are_dropped_as_asked() -> None:

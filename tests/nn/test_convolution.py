@@ -51,7 +51,7 @@ def test_never_looks_ahead() -> None:
     torch.testing.assert_close(conv(x)[:, :4], conv(changed)[:, :4], rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("path", golden_files("scan-parts"))
+@pytest.mark.parametrize("path", golden_files("scan-*", "input.conv_x"))
 def test_agrees_with_the_published_convolution(path: Path) -> None:
     golden = load(path)
     i, o = golden.input, golden.output

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from recbole_mmm4rec.nn import selective_scan as module
 from recbole_mmm4rec.nn.selective_scan import selective_scan, selective_scan_plain
-from tests.golden import assert_agrees, golden_files, load
+from tests.golden import assert_agrees, assert_gradients_agree, golden_files, load
 
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
 
@@ -31,7 +31,7 @@ def leaves(tensors: list[Tensor]) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("form", ["plain", "slabs"])
-@pytest.mark.parametrize("path", golden_files("scan-selective"))
+@pytest.mark.parametrize("path", golden_files("scan-*", "input.delta"))
 def test_agrees_with_the_published_scan(path: Path, form: str) -> None:
     golden = load(path)
     named = {name: value.clone().requires_grad_() for name, value in golden.input.items()}
@@ -45,8 +45,7 @@ def test_agrees_with_the_published_scan(path: Path, form: str) -> None:
     y = ((y + u * named["D"]) * F.silu(z)).transpose(1, 2)
     assert_agrees(y, golden.output["y"], "y")
     (y * golden.input["cotangent"]).sum().backward()
-    for name, grad in golden.grad.items():
-        assert_agrees(named[name].grad, grad, name)
+    assert_gradients_agree({name: leaf.grad for name, leaf in named.items()}, golden.grad)
 
 
 @pytest.mark.parametrize("slab", [1, 100, 1 << 20])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from recbole_mmm4rec.nn.ssd import ssd, ssd_linear, ssd_quadratic
-from tests.golden import assert_agrees, golden_files, load
+from tests.golden import assert_agrees, assert_gradients_agree, golden_files, load
 
 
 def recurrence(x: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
@@ -66,15 +66,16 @@ def test_outputs_at_chosen_positions() -> None:
         torch.testing.assert_close(chosen[row], everywhere[row, at[row]])
 
 
-@pytest.mark.parametrize("path", golden_files("scan-ssd-*"))
+@pytest.mark.parametrize("path", golden_files("scan-*", "input.dt"))
 def test_agrees_with_the_published_scan(path: Path) -> None:
     golden = load(path)
-    i = golden.input
-    names = {name.lower(): value for name, value in i.items()}
-    dt = torch.nn.functional.softplus(names["dt"] + names.get("dt_bias", torch.zeros(())))
-    a = names["a"] if "a" in names else -names["a_log"].exp()
-    y = ssd(names["x"], dt, a, names["b"], names["c"])
-    skip = names["d"].unsqueeze(-1) * names["x"]
+    named = {name: value.clone().requires_grad_() for name, value in golden.input.items()}
+    dt = torch.nn.functional.softplus(named["dt"] + named["dt_bias"])
+    y = ssd(named["x"], dt, named["A"], named["B"], named["C"])
+    skip = named["D"].unsqueeze(-1) * named["x"]
     assert_agrees(y + skip, golden.output["y"], "y")
     if "y_port" in golden.output:
         assert_agrees(y + skip * dt.unsqueeze(-1), golden.output["y_port"], "y_port")
+    if golden.grad:
+        ((y + skip) * golden.input["cotangent"]).sum().backward()
+        assert_gradients_agree({name: leaf.grad for name, leaf in named.items()}, golden.grad)

@@ -15,7 +15,9 @@ from recbole_mmm4rec.nn.transformer import (
     additive,
     causal_mask,
     key_mask,
+    start_attentions_as_torch,
 )
+from tests.model import first_values
 
 SETTINGS = TransformerSettings(width=12, inner=20, heads=3, layers=2)
 
@@ -107,3 +109,29 @@ def test_dropout_of_attention_acts_in_training_alone() -> None:
     assert not torch.equal(attention(x, mask), attention(x, mask))
     attention.eval()
     assert torch.equal(attention(x, mask), attention(x, mask))
+
+
+def test_hidden_sequences_add_only_the_output_bias() -> None:
+    torch.manual_seed(0)
+    attention, x = SelfAttention(SETTINGS), torch.randn(3, 4, 12)
+    hidden = torch.tensor([False, True, False])
+    heard, found = attention(x, None), attention(x, None, hidden=hidden)
+    torch.testing.assert_close(found[[0, 2]], heard[[0, 2]])
+    torch.testing.assert_close(found[1], attention.layer_norm(x[1] + attention.out.bias))
+
+
+@pytest.mark.parametrize("alike", [False, True])
+def test_attention_may_start_attentions_as_torchs(alike: bool) -> None:
+    torch.manual_seed(0)
+    stack = TransformerStack(TransformerSettings(width=60, inner=20, heads=3, layers=2))
+    start_attentions_as_torch(stack.modules(), alike)
+    theirs = torch.nn.MultiheadAttention(60, 3).in_proj_weight
+    first, second = (layer.attention for layer in stack.layers)
+    bound = (6 / (60 + 3 * 60)) ** 0.5
+    for weight in (theirs, first.query.weight, first.key.weight, first.value.weight, second.value.weight):
+        first_values.assert_uniform(weight, bound)
+    for name in ("query", "key", "value"):
+        assert not getattr(first, name).bias.any()
+        assert torch.equal(getattr(first, name).weight, getattr(second, name).weight) is alike
+    assert not torch.equal(first.query.weight, first.key.weight)
+    assert not torch.equal(first.out.weight, second.out.weight)

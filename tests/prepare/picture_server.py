@@ -2,11 +2,13 @@
 
 import http.server
 import io
+import ssl
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from PIL import Image
 
@@ -27,13 +29,19 @@ class PictureServer(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: Counter[str] = Counter()
         self.stall = threading.Event()
+        self.hosts: dict[str, str | None] = {}
+        self.cookies: list[str] = []
         self.base = f"http://127.0.0.1:{self.server_address[1]}"
 
 
 @contextmanager
-def serving() -> Iterator[PictureServer]:
-    """Run a server while the block runs."""
+def serving(certificate: tuple[Path, Path] | None = None) -> Iterator[PictureServer]:
+    """Run a server while the block runs, with TLS where it has a certificate and its key."""
     server = PictureServer()
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
@@ -54,6 +62,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Answer by the first part of the path."""
         path = self.path.split("?")[0]
         self.server.asked[path] += 1
+        self.server.hosts[path] = self.headers.get("Host")
+        self.server.cookies += self.headers.get_all("Cookie", [])
         getattr(self, f"_{path.split('/')[1].replace('-', '_')}", self._missing)(self.server.asked[path])
 
     def _send(
@@ -137,6 +147,45 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 time.sleep(0.05)
         except OSError:
             return
+
+    def _cookie(self, _: int) -> None:
+        self.send_response(200)
+        body = picture_bytes()
+        self.send_header("Set-Cookie", "visit=1; Path=/")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _drop_by_drop(self, begin: bytes, drop: bytes, pause: float = 0.05) -> None:
+        """Send ``begin``, then ``drop`` again and again until nobody listens."""
+        try:
+            self.wfile.write(begin)
+            while not self.server.stall.is_set():
+                self.wfile.write(drop)
+                self.wfile.flush()
+                time.sleep(pause)
+        except OSError:
+            return
+
+    def _slow_status(self, _: int) -> None:
+        self._drop_by_drop(b"HTTP/1.1 200 O", b"K")
+
+    def _slow_header(self, _: int) -> None:
+        self._drop_by_drop(b"HTTP/1.1 200 OK\r\nX-Long: ", b"a")
+
+    def _slow_sizes(self, _: int) -> None:
+        self._drop_by_drop(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n\xff\r\n")
+
+    def _slow_trailers(self, _: int) -> None:
+        body = picture_bytes()
+        begin = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\nX-End: "
+        self._drop_by_drop(begin % (len(body), body), b"a")
+
+    def _continue(self, _: int) -> None:
+        self._drop_by_drop(b"", b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _flood(self, _: int) -> None:
+        self._drop_by_drop(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, pause=0)
 
     def _redirect(self, target: str) -> None:
         self.send_response(302)

@@ -58,7 +58,7 @@ def test_gzip_that_is_none_and_damaged_gzip(tmp_path: Path, capsys: pytest.Captu
         (b"{" * 100_000, "lines skipped: no JSON object"),
         (b'{"asin": "I9", "title": "\xff\xfe"}', "lines skipped: not UTF-8"),
         (b'{"title": "nameless"}', "lines skipped: no asin"),
-        (b'{"asin": 7, "title": "number"}', "lines skipped: no asin"),
+        (b'{"asin": [7], "title": "list"}', "lines skipped: no asin"),
     ],
 )
 def test_metadata_lines(tmp_path: Path, line: bytes, reason: str) -> None:
@@ -93,7 +93,7 @@ def test_an_empty_text_gets_no_vector(tmp_path: Path) -> None:
         (["--min_interaction=3"], "unknown key 'min_interaction', did you mean 'min_interactions'?"),
         (["--min_interactions=many"], "min_interactions: 'many'"),
         (["--min_interactions=0"], "min_interactions: 0"),
-        (["--text_encoder=bert"], "text_encoder: 'bert' is none of"),
+        (["--text_encoder=bert"], "text_encoder: 'bert' is not one of"),
         (["--text={colour}"], "has no field colour"),
         (["--text={title} {brnad}"], "raw has no field brnad (did you mean 'brand'?); it has title"),
         (["--text={Maker 1} {tilte}"], "no field Maker 1, tilte (did you mean 'title'?); it has"),

@@ -15,11 +15,14 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.encoders import check_encoder, encode_images, encode_texts, shards
 from recbole_mmm4rec.prepare.encoders.device import chosen_device
 from recbole_mmm4rec.prepare.encoders.shards import encode_in_shards
+from recbole_mmm4rec.prepare.features import FeatureMaker
+from recbole_mmm4rec.prepare.hashed_text import hashed_vectors
 from recbole_mmm4rec.prepare.picture_statistics import SIDE, PixelEncoder
 from recbole_mmm4rec.prepare.settings import Settings
+from recbole_mmm4rec.prepare.tally import Tally
 from recbole_mmm4rec.prepare.text_cleaning import compose
 from tests.prepare.picture_server import picture_bytes
-from tests.prepare.raw_files import feature_rows
+from tests.prepare.raw_files import feature_rows, run, skipped
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "ml-latest-small"
 needs_shared = pytest.mark.skipif(
@@ -80,6 +83,52 @@ def test_texts_keep_their_order_though_batched_by_length(tmp_path: Path) -> None
     np.testing.assert_array_equal(vectors[1], vectors[3])
     assert not np.allclose(vectors[0], vectors[2])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+
+
+ONE_LETTER_WORDS = {
+    "i0": "X",
+    "i1": "Y",
+    "i2": "本",
+    "i3": "紙",
+    "i4": "🙂",
+    "i5": "iPhone 5 case",
+    "i6": "iPhone 6 case",
+    "i7": "T-shirt S",
+}
+
+
+@pytest.mark.parametrize("encoder", ["hashed", "tfidf"])
+def test_words_of_one_character_count_and_a_text_without_a_word_is_counted(
+    tmp_path: Path, encoder: str
+) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    rows = [f"u{user},{item},{user}\n" for user in range(8) for item in ONE_LETTER_WORDS]
+    (raw / "interactions.csv").write_text("user_id,item_id,ts\n" + "".join(rows))
+    titles = [f"{item},{title}\n" for item, title in ONE_LETTER_WORDS.items()]
+    (raw / "items.csv").write_text("item_id,title\n" + "".join(titles))
+    assert run(raw, tmp_path, "--time_column=ts", "--text={title}", f"--text_encoder={encoder}") == 0
+    vectors = feature_rows(tmp_path / "shop" / "shop.text.parquet")
+    assert sorted(vectors) == ["i0", "i1", "i2", "i3", "i5", "i6", "i7"]
+    matrix = np.array([*vectors.values()])
+    np.testing.assert_allclose(np.linalg.norm(matrix, axis=1), 1, rtol=1e-5)
+    assert (matrix @ matrix.T - np.eye(7)).max() < 0.999
+    told = skipped(tmp_path)["items whose text has nothing to encode: no text vector"]
+    assert told == {"count": 1, "first": "item i4"}
+    record = json.loads((tmp_path / "shop" / "shop.prepare.json").read_text())
+    assert record["vectors"] == {"text": 7}
+
+
+def test_texts_without_any_word_make_no_file(tmp_path: Path) -> None:
+    tally = Tally()
+    maker = FeatureMaker("d", Settings(text_encoder="hashed"), tmp_path)
+    assert maker.write(["a", "b"], {"a": "🙂", "b": "..."}, {}, tmp_path, tmp_path, tally) == {}
+    assert tally.counts.total() == 2
+    assert not list(tmp_path.glob("*.parquet"))
+
+
+def test_vectors_of_the_former_hashing_are_not_taken_for_comparable() -> None:
+    assert hashed_vectors(["a"])[1]["encoder"] != "hashed words, fixed random projection"
 
 
 def test_pixels(tmp_path: Path) -> None:

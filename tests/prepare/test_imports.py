@@ -119,7 +119,7 @@ def test_numbers_that_disagree(root: Path) -> None:
     with pytest.raises(UserError, match="1 items, but vectors of shape"):
         read_vectors(_save(root, "npy"), root / "ids.txt")
     (root / "v.csv").touch()
-    with pytest.raises(UserError, match="none of"):
+    with pytest.raises(UserError, match="is not one of"):
         read_vectors(root / "v.csv")
 
 

@@ -1,5 +1,6 @@
 """``inspect``: figures and page."""
 
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ from PIL import Image
 
 from recbole_mmm4rec.prepare.atomic import write_atomic
 from recbole_mmm4rec.prepare.cli import main
-from recbole_mmm4rec.prepare.inspection import inspect
+from recbole_mmm4rec.prepare.inspection import _duration, inspect
+from tests.prepare.raw_files import AMAZON, dense_rows, meta, run, write_amazon
 
 
 @pytest.fixture
@@ -29,11 +31,11 @@ def dataset(tmp_path: Path) -> Path:
 def test_figures(dataset: Path) -> None:
     assert list(inspect("d", dataset)) == [
         "users: 2, items: 2, interactions: 5",
-        "history: mean 2.50, median 2, longest 4",
+        "history: mean 2.50, median 2.5, longest 4",
         "repeats: 2 interactions with an item the user had before",
         "times: 1970-01-01T00:00:00 to 1970-01-02T00:00:00 (UTC)",
         "gaps: 66.7 % zero, median 0 seconds, 95 % below 1.8 hours",
-        "duplicates: 1 interactions repeat user, item and time",
+        "duplicates: 1 interaction repeats user, item and time",
     ]
 
 
@@ -47,12 +49,75 @@ def test_page(dataset: Path) -> None:
     assert "history: mean 2.50" in text
 
 
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0, "0 seconds"),
+        (1, "1 second"),
+        (1.5, "1.5 seconds"),
+        (60, "1 minute"),
+        (86_400, "1 day"),
+        (90_000, "1 day"),
+    ],
+)
+def test_one_is_singular(seconds: float, told: str) -> None:
+    assert _duration(seconds) == told
+
+
+class _Page(HTMLParser):
+    """Attributes of every tag by its name, and all text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: dict[str, list[dict[str, str | None]]] = {}
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.setdefault(tag, []).append(dict(attrs))
+
+
+def test_the_page_says_language_width_and_what_pictures_show(dataset: Path) -> None:
+    page = dataset.parent / "page.html"
+    assert main(["inspect", "d", f"--output={dataset.parent}", f"--page={page}"]) == 0
+    tags = _Page(page.read_text()).tags
+    assert tags["html"] == [{"lang": "en"}]
+    named = {tag["name"]: tag["content"] for tag in tags["meta"] if "name" in tag}
+    assert named == {"viewport": "width=device-width, initial-scale=1", "color-scheme": "light dark"}
+    assert [tag["alt"] for tag in tags["img"]] == ["Picture of <Ant> & co"]
+    assert len(tags["article"]) == 2
+
+
+def test_pictures_are_known_from_the_record(tmp_path: Path) -> None:
+    raw = write_amazon(tmp_path / "raw", dense_rows(), meta())
+    (raw / "photos").mkdir()
+    for item in range(6):
+        Image.new("RGB", (20, 20), (40 * item, 0, 0)).save(raw / "photos" / f"I{item}.png")
+    assert run(raw, tmp_path / "data", *AMAZON, "--pictures=photos") == 0
+    assert str(tmp_path) not in (tmp_path / "data" / "shop" / "shop.prepare.json").read_text()
+    page = tmp_path / "page.html"
+    flags = ["inspect", "shop", f"--output={tmp_path / 'data'}", f"--page={page}"]
+    assert main(flags) == 0
+    assert page.read_text().count("data:image/jpeg") == 6
+    (raw / "photos").rename(raw / "gone")  # a folder that is gone is no obstacle
+    assert main(flags) == 0
+    assert page.read_text().count("data:image/jpeg") == 0
+
+
+@pytest.mark.parametrize("record", ["[]", "{", '{"picture_folders": 5}'])
+def test_a_damaged_record_is_one_line(dataset: Path, capsys: pytest.CaptureFixture[str], record: str) -> None:
+    (dataset / "d.prepare.json").write_text(record)
+    page = dataset.parent / "page.html"
+    assert main(["inspect", "d", f"--output={dataset.parent}", f"--page={page}"]) == 2
+    assert "d.prepare.json: not the record of a dataset" in capsys.readouterr().err
+    assert not page.exists()
+
+
 def test_empty_times(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     columns = {"user_id:token": ["u", "u", "u"], "item_id:token": ["a", "b", "c"]}
     write_atomic(tmp_path / "d" / "d.inter", columns | {"timestamp:float": ["0", "", "60"]})
     assert list(inspect("d", tmp_path / "d"))[3:5] == [
-        "times: missing in 1 interactions",
+        "times: missing in 1 interaction",
         "times: 1970-01-01T00:00:00 to 1970-01-01T00:01:00 (UTC)",
     ]
     write_atomic(tmp_path / "d" / "d.inter", columns | {"timestamp:float": [""] * 3})

@@ -11,15 +11,18 @@ from tests.prepare.raw_files import AMAZON, DAY, START, dense_rows, meta, rows_o
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b"I0,U0,5.0,yesterday", "interactions skipped: time is no number"),
-        (b"I0,U0,5.0,nan", "interactions skipped: time is no number"),
-        (b"I0,U0,5.0,1e300", "interactions skipped: time is no number"),
-        (b"I0,U0,5.0,", "interactions skipped: time is no number"),
+        (b"I0,U0,5.0,yesterday", "interactions skipped: time is not a number"),
+        (b"I0,U0,5.0,nan", "interactions skipped: time is not a number"),
+        (b"I0,U0,5.0,1e300", "interactions skipped: time is not a number"),
+        (b"I0,U0,5.0,", "interactions skipped: time is not a number"),
         (b"I0,U0,5.0,-5", "interactions skipped: time before 1970 or after 2100"),
         (b"I0,U0,5.0,1500000000000", "interactions skipped: time before 1970 or after 2100"),
-        (b"I0,,5.0,1500000000", "interactions skipped: no user, or one that is no text"),
-        (b"I0,\xff\xfe,5.0,1500000000", "interactions skipped: no user, or one that is no text"),
-        (b"I0,U\t0,5.0,1500000000", "interactions skipped: no user, or one that is no text"),
+        (b"I0,,5.0,1500000000", "interactions skipped: no user"),
+        (b"I0,\xff\xfe,5.0,1500000000", "interactions skipped: user is not text in UTF-8 or a number"),
+        (
+            b"I0,U\t0,5.0,1500000000",
+            "interactions skipped: user holds a control character, tab or line break",
+        ),
         (b'I0,U"0,5.0,1500000000', "interactions skipped: user with a double quote"),
         (b'I"0,U0,5.0,1500000000', "interactions skipped: item with a double quote"),
         (b"I0,U0,5.0", "rows skipped: wrong number of columns"),
@@ -39,9 +42,9 @@ def test_rating_lines(tmp_path: Path, line: bytes, reason: str) -> None:
     ("line", "first"),
     [
         (b"NO,U0,5.0,1500000000", "user 'U0', item 'NO'"),
-        (b"I0,U0,5.0,yesterday", "user 'U0', item 'I0'"),
+        (b"I0,U0,5.0,yesterday", "user 'U0', item 'I0', time 'yesterday'"),
         (b"I0,U\t0,5.0,1500000000", "user 'U\\t0', item 'I0'"),
-        (b"I0,\xff,5.0,1500000000", "user None, item 'I0'"),
+        (b"I0,\xff,5.0,1500000000", "user '\ufffd', item 'I0'"),
     ],
 )
 def test_the_first_rating_skipped_is_named(tmp_path: Path, line: bytes, first: str) -> None:
@@ -49,7 +52,7 @@ def test_the_first_rating_skipped_is_named(tmp_path: Path, line: bytes, first: s
     with (raw / "ratings.csv").open("ab") as file:
         file.write(line + b"\nNO" + line + b"\n")
     assert run(raw, tmp_path, *AMAZON) == 0
-    assert f"raw, {first}" in [told["first"] for told in skipped(tmp_path).values()]
+    assert f"ratings.csv line 49, {first}" in [told["first"] for told in skipped(tmp_path).values()]
 
 
 def test_an_item_with_a_quote_is_in_neither_table(tmp_path: Path) -> None:
@@ -80,3 +83,5 @@ def test_a_rating_that_is_none_stays_without_it(tmp_path: Path) -> None:
     rows = rows_of(tmp_path / "shop" / "shop.inter")
     assert len(rows) == 49
     assert not rows[6]["rating:float"]
+    told = skipped(tmp_path)["ratings that are not numbers: left empty"]
+    assert told == {"count": 1, "first": "ratings.csv line 49, user 'U0', item 'I0', rating 'great'"}

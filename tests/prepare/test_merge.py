@@ -1,10 +1,14 @@
 """Joining datasets."""
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from recbole_mmm4rec.data import feature_files
 from recbole_mmm4rec.prepare.atomic import write_atomic
 from recbole_mmm4rec.prepare.cli import main
 from recbole_mmm4rec.prepare.feature_files import write_feature_file
@@ -70,7 +74,87 @@ def test_fitted_vectors_are_refused(tmp_path: Path, capsys: pytest.CaptureFixtur
     for name in ("a", "b"):
         _dataset(tmp_path, name, encoder="TF-IDF + truncated SVD (scikit-learn)")
     assert _merge(tmp_path, "--datasets", "a", "b") == 2
-    assert "fitted to each dataset alone" in capsys.readouterr().err
+    assert "fitted to its own dataset" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoders", [("unknown", "unknown"), ("e", "unknown"), ("unknown", "e"), ("e", "e")])
+def test_an_unknown_encoder_equals_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, encoders: tuple[str, str]
+) -> None:
+    """Vectors that were imported without saying what computed them may be of different encoders."""
+    for name, encoder in zip("ab", encoders, strict=True):
+        _dataset(tmp_path, name, width=0)
+        np.savez(tmp_path / f"{name}.npz", ids=np.array(["i1"]), embeddings=np.ones((1, 4)))
+        flags = [] if encoder == "unknown" else [f"--encoder={encoder}"]
+        command = ["import", name, "--modality=text", f"--file={tmp_path / name}.npz", f"--output={tmp_path}"]
+        assert main([*command, *flags]) == 0
+    assert _merge(tmp_path, "--datasets", "a", "b") == 0
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    unknown = ", ".join(name for name, encoder in zip("ab", encoders, strict=True) if encoder == "unknown")
+    assert len(told) == bool(unknown)
+    assert all(f"the encoder of the text vectors of {unknown} is unknown" in line for line in told)
+
+
+def test_an_unknown_encoder_of_another_width_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _dataset(tmp_path, "a", encoder="unknown")
+    _dataset(tmp_path, "b", width=5)
+    assert _merge(tmp_path, "--datasets", "a", "b") == 2
+    assert "dimension differs (a: 4, b: 5)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [((np.float16, np.float16), np.float16), ((np.float16, np.float32), np.float32)],
+)
+def test_vectors_go_block_by_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds: tuple[type, type], expected: type
+) -> None:
+    """The same rows as from the whole matrices, of which only blocks are held."""
+    monkeypatch.setattr(feature_files, "BLOCK_ROWS", 7)
+    rng, wanted = np.random.default_rng(0), {}
+    for name, kind in zip("ab", kinds, strict=True):
+        _dataset(tmp_path, name, width=0)
+        matrix, tokens = rng.normal(size=(30, 4)).astype(kind), [f"t{row}" for row in range(30)]
+        write_feature_file(tmp_path / name, name, "text", tokens, matrix, {"encoder": "e"})
+        wanted |= {f"{name}/{token}": vector.tolist() for token, vector in zip(tokens, matrix, strict=True)}
+    assert _merge(tmp_path, "--datasets", "a", "b") == 0
+    path = tmp_path / "all" / "all.text.parquet"
+    assert feature_rows(path) == wanted
+    file = feature_files.open_features(path)
+    assert {values.dtype for _, values in file.blocks()} == {np.dtype(expected)}
+    assert file.metadata == {"modality": "text", "encoder": "e", "dimension": 4, "merged": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("tokens", "vectors", "told"),
+    [
+        (["i1", "i2"], [[1.0, 2.0], [1.0]], 'b.text.parquet: not 2 numbers in the vector of "i2"'),
+        (["i1", "i2"], [[1.0, 2.0], [1.0, float("nan")]], 'NaN or infinity in the vector of "i2"'),
+        (["i1", "i1"], [[1.0, 2.0], [1.0, 2.0]], 'items named more than once: "i1"'),
+        ([], [], "b.text.parquet: no vectors"),
+    ],
+)
+def test_damaged_vectors_are_one_line(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    tokens: list[str],
+    vectors: list[list[float]],
+    told: str,
+) -> None:
+    _dataset(tmp_path, "a", width=2)
+    _dataset(tmp_path, "b", width=0)
+    table = {"item_id": pa.array(tokens, pa.string()), "embedding": pa.array(vectors, pa.list_(pa.float32()))}
+    schema_metadata = {"modality": json.dumps({"encoder": "e"})}
+    pq.write_table(
+        pa.table(table).replace_schema_metadata(schema_metadata), tmp_path / "b" / "b.text.parquet"
+    )
+    assert _merge(tmp_path, "--datasets", "a", "b") == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "all").exists()
 
 
 @pytest.mark.parametrize("names", [["a"], ["a", "a"], ["a", "nowhere"]])

@@ -1,6 +1,8 @@
 """Decoding: every odd picture is RGB afterwards, or has a reason."""
 
+import os
 import struct
+import unicodedata
 import zlib
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from PIL import Image
 
 from recbole_mmm4rec.prepare.pictures.gather import NO_LINK, gather_pictures, write_missing
-from recbole_mmm4rec.prepare.pictures.names import file_stem, find_pictures
+from recbole_mmm4rec.prepare.pictures.names import AMBIGUOUS, file_stem, find_pictures, stored_pictures
 from recbole_mmm4rec.prepare.pictures.reading import UnusablePicture, picture_format, read_picture
 from tests.prepare.picture_server import picture_bytes
 
@@ -60,7 +62,7 @@ def test_greys_of_32_bits_are_stretched(tmp_path: Path, dtype: type, white: floa
 
 def test_greys_that_are_no_numbers(tmp_path: Path) -> None:
     Image.fromarray(np.full((4, 4), np.nan, np.float32)).save(tmp_path / "a.tif")
-    with pytest.raises(UnusablePicture, match="no numbers"):
+    with pytest.raises(UnusablePicture, match="not numbers"):
         read_picture(tmp_path / "a.tif")
 
 
@@ -135,4 +137,108 @@ def test_file_names(tmp_path: Path) -> None:
         path = tmp_path / f"{stem}.png"
         path.write_bytes(b"x")
         assert path.parent == tmp_path
-    assert set(find_pictures(tmp_path, tokens)) == set(tokens)
+    assert set(find_pictures(tmp_path, tokens).files) == set(tokens)
+    assert set(stored_pictures(tmp_path, tokens)) == set(tokens)
+
+
+CASES = Path(__file__).resolve().parents[2].parent / "shared" / "cases" / "pictures" / "raw" / "photos"
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="shared/cases/pictures is not beside the repository")
+def test_pictures_of_every_kind(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    tokens = CASES.with_name("items.csv").read_text().splitlines()[1:]
+    tokens = [token.split(",")[0] for token in tokens]
+    found, missing = gather_pictures(dict.fromkeys(tokens, ""), CASES, None, tmp_path, tmp_path)
+    assert missing == {
+        "trunc": "damaged or truncated",
+        "zero": "0 bytes",
+        "html": "no picture, or of an unknown format",
+        "bomb100M": "too many pixels",
+        "bomb400M": "too many pixels",
+        "onepx": "1 pixel wide or high, a placeholder",
+        "svg": NO_LINK,
+        "nothing": NO_LINK,
+        "big62M": NO_LINK,
+    }
+    assert {token: found[token].name for token in ("CASE-A", "two", "0123", "jfif")} == {
+        "CASE-A": "case-a.png",
+        "two": "two.jpg",
+        "0123": "0123.png",
+        "jfif": "jfif.jfif",
+    }
+    assert "1 items have several pictures in the folder" in caplog.text
+    assert "(two: two.jpg, two.png)" in caplog.text
+
+
+def _touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_accents_in_either_form(tmp_path: Path, form: str) -> None:
+    _touch(tmp_path, f"{unicodedata.normalize(form, 'Café')}.png")
+    tokens = [unicodedata.normalize(other, name) for other in ("NFC", "NFD") for name in ("Café", "CAFÉ")]
+    assert set(find_pictures(tmp_path, tokens[::2]).files) == set(tokens[::2])
+    assert set(find_pictures(tmp_path, tokens[1:2]).files) == set(tokens[1:2])
+
+
+def test_subfolders_and_paths(tmp_path: Path) -> None:
+    _touch(tmp_path, "01/0123.png", "b/x.png", "a/x.png", "x.jpg", ".thumbnails/y.png", "a/deep/er/z.GIF")
+    files = find_pictures(tmp_path, ["0123", "x", "a/x", "y", "z", "b/x"]).files
+    names = {
+        token: [path.relative_to(tmp_path).as_posix() for path in paths] for token, paths in files.items()
+    }
+    assert names == {
+        "0123": ["01/0123.png"],
+        "x": ["x.jpg", "a/x.png", "b/x.png"],
+        "a/x": ["a/x.png"],
+        "b/x": ["b/x.png"],
+        "z": ["a/deep/er/z.GIF"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("names", "tokens", "files", "ambiguous"),
+    [
+        (["a.png"], ["a", "A"], {"a": "a.png"}, set()),  # the picture of "a" is not that of "A"
+        (["a.png"], ["A"], {"A": "a.png"}, set()),
+        (["AB.png"], ["ab", "Ab"], {}, {"ab", "Ab"}),
+        (["Ab.png", "aB.png"], ["AB"], {}, {"AB"}),
+        (["Ab.png", "Ab.jpg"], ["AB"], {"AB": "Ab.jpg"}, set()),
+        (["straße.png"], ["STRASSE"], {"STRASSE": "straße.png"}, set()),
+    ],
+)
+def test_another_case(
+    tmp_path: Path, names: list[str], tokens: list[str], files: dict[str, str], ambiguous: set[str]
+) -> None:
+    _touch(tmp_path, *names)
+    matches = find_pictures(tmp_path, tokens)
+    assert {token: paths[0].name for token, paths in matches.files.items()} == files
+    assert matches.ambiguous == ambiguous
+    (tmp_path / "new").mkdir()
+    missing = gather_pictures(dict.fromkeys(tokens, ""), tmp_path, None, tmp_path / "new", tmp_path)[1]
+    assert {token for token, reason in missing.items() if reason == AMBIGUOUS} == ambiguous
+
+
+def test_links_that_lead_nowhere_or_in_circles(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "good.png").write_bytes(picture_bytes("PNG"))
+    (folder / "dangling.png").symlink_to("nothing")
+    (folder / "loop.png").symlink_to("loop.png")
+    (folder / "around").symlink_to(folder)
+    (folder / "pipe").mkdir()
+    os.mkfifo(folder / "pipe" / "pipe.png")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "far.png").write_bytes(picture_bytes("PNG"))
+    (folder / "there").symlink_to(tmp_path / "elsewhere")
+    tokens = dict.fromkeys(["good", "dangling", "loop", "pipe", "far"], "")
+    found, missing = gather_pictures(tokens, folder, None, tmp_path / "new", tmp_path)
+    assert set(found) == {"good", "far"}
+    assert missing == {
+        "dangling": "cannot be opened (No such file or directory)",
+        "loop": "cannot be opened (Too many levels of symbolic links)",
+        "pipe": "not a file",
+    }

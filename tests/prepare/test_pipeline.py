@@ -53,18 +53,18 @@ def _hear_ctrl_c() -> None:
 def test_ctrl_c_while_pictures_come_and_again(tmp_path: Path) -> None:
     with serving() as server:
         entries = [
-            entry | {"imageURL": f"{server.base}/{'drip' if n else 'ok'}/{n}"}
+            entry | {"imageURL": f"{server.base}/{'slow-header' if n else 'ok'}/{n}"}
             for n, entry in enumerate(meta())
         ]
         raw = write_amazon(tmp_path / "raw", dense_rows(), entries)
-        options = "{allow_private: true, rate: 0, retries: 9, timeout: 1, concurrency: 2}"
+        options = "{allow_private: true, rate: 0, retries: 9, timeout: 600, concurrency: 2}"
         flags = [*AMAZON, "--download=True", f"--download_options={options}", f"--output={tmp_path}"]
         command = [sys.executable, "-m", "recbole_mmm4rec.prepare", "shop", f"--source={raw}", *flags]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_ctrl_c)
         while server.asked.total() < 3 and process.poll() is None:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        told = process.communicate(timeout=60)[1]
+        told = process.communicate(timeout=20)[1]  # long before the timeout of a request
         assert process.returncode == 130, told
         assert "Traceback" not in told
         assert "interrupted" in told
@@ -73,6 +73,34 @@ def test_ctrl_c_while_pictures_come_and_again(tmp_path: Path) -> None:
         assert run(raw, tmp_path, *flags[:-2], f"--download_options={options}") == 0
         assert server.asked["/ok/0"] == 1  # it was there already
     assert [path.name for path in (tmp_path / "shop" / "images").iterdir()] == ["I0.jpg"]
+
+
+def test_killed_at_any_moment(tmp_path: Path) -> None:
+    """The dataset is the whole old one or the whole new one, and the same command makes the new one."""
+    raw = write_amazon(tmp_path / "raw", dense_rows(8), meta())
+    flags = [*AMAZON, "--text_encoder=hashed", "--overwrite"]
+    assert run(raw, tmp_path, *flags) == 0
+    old = {path.name: path.read_bytes() for path in (tmp_path / "shop").iterdir()}
+    write_amazon(raw, dense_rows(9), meta())
+    command = [sys.executable, "-m", "recbole_mmm4rec.prepare", "shop", f"--source={raw}", *flags]
+    for line in ("write_interactions", "write_items", "_write_record", "replace_folder", "rmtree"):
+        killing = (
+            "import os, runpy, signal, shutil, sys\n"
+            "from recbole_mmm4rec.prepare import pipeline, workspace\n"
+            f"place = next(p for p in (pipeline, workspace, shutil) if hasattr(p, {line!r}))\n"
+            f"setattr(place, {line!r}, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))\n"
+            "from recbole_mmm4rec.prepare.cli import main\n"
+            "main(sys.argv[1:])\n"
+        )
+        process = subprocess.run(
+            [sys.executable, "-c", killing, *command[3:], f"--output={tmp_path}"], check=False
+        )
+        assert process.returncode == -signal.SIGKILL, line
+        left = {path.name: path.read_bytes() for path in (tmp_path / "shop").iterdir()}
+        assert left == old or (line == "rmtree" and len(rows_of(tmp_path / "shop" / "shop.inter")) == 54)
+    assert run(raw, tmp_path, *flags) == 0
+    assert len(rows_of(tmp_path / "shop" / "shop.inter")) == 54
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".shop.partial")] == []
 
 
 def test_other_settings_after_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

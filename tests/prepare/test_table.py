@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recbole_mmm4rec.prepare.sources import tables
-from recbole_mmm4rec.prepare.sources.columns import as_milliseconds
+from recbole_mmm4rec.prepare.sources import csv_blocks
+from recbole_mmm4rec.prepare.sources.moments import as_milliseconds
 from tests.prepare.raw_files import feature_rows, rows_of, run
 
 FLAGS = ["--layout=table", "--min_interactions=1", "--text={name}", "--item_fields=[name]"]
@@ -97,7 +97,9 @@ def test_a_time_that_is_no_date_is_told(tmp_path: Path, capsys: pytest.CaptureFi
     (tmp_path / "log.csv").write_text("who,what,at\nu,a,yesterday\n")
     flags = ["--interactions=log.csv", "--time_unit=date"]
     assert run(tmp_path, tmp_path / "out", *FLAGS, *COLUMNS, *flags) == 2
-    assert "interactions skipped: time is no date (1)" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "time is not a date (2024-01-31, 20240131, " in told
+    assert "log.csv line 2, user 'u', item 'a', time 'yesterday'" in told
 
 
 @pytest.mark.parametrize("kind", [pa.time32("ms"), pa.duration("s")])
@@ -141,8 +143,8 @@ def test_a_token_is_the_same_everywhere(tmp_path: Path, token: str) -> None:
     assert set(feature_rows(folder / "shop.text.parquet")) == {token, "c"}
 
 
-def test_values_of_several_lines_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "BLOCK_BYTES", 64)
+def test_values_of_several_lines_across_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_blocks, "BLOCK", 64)
     lines = [f'i{number},"Name\n\nof {number}"\n' for number in range(50)]
     (tmp_path / "items.csv").write_text("what,name\n" + "".join(lines))
     (tmp_path / "log.csv").write_text("who,what,at\n" + "".join(f"u,i{n},{n}\n" for n in range(50)))

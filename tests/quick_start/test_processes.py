@@ -1,9 +1,12 @@
 """Runs in several processes, and what they refuse."""
 
+from multiprocessing import SimpleQueue
+
 import pytest
 import torch
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.quick_start import processes
 from recbole_mmm4rec.quick_start.processes import run_in_processes
 from tests.conftest import SMALL
 from tests.quick_start.test_whole_run import QUIET
@@ -23,3 +26,11 @@ def test_two_processes_share_a_run(model: str) -> None:
 def test_bad_input_is_found_before_processes_start() -> None:
     with pytest.raises(UserError, match="unknown key 'epoch'"):
         run_in_processes(2, {"model": "BPR", "dataset": "tiny", "config_dict": {"epoch": 1}})
+
+
+def test_a_process_keeps_its_memory_before_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(processes, "keep_memory", lambda: calls.append("memory"), raising=False)
+    monkeypatch.setattr(processes, "run", lambda **arguments: calls.append("run"))
+    processes._work(1, 2, 0, {}, SimpleQueue())
+    assert calls == ["memory", "run"]

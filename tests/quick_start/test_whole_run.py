@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 import torch
 from recbole.data import data_preparation
-from recbole.quick_start import load_data_and_model
 
+from recbole_mmm4rec import load_data_and_model
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import RunConfig
-from recbole_mmm4rec.host.dataset_choice import create_dataset
+from recbole_mmm4rec.host.datasets import create_dataset
 from recbole_mmm4rec.nn.negatives import NegativeSampler
 from recbole_mmm4rec.quick_start import run
+from recbole_mmm4rec.quick_start.run_key import settings_of
 from recbole_mmm4rec.quick_start.training_run import build_model
 from tests.conftest import SMALL
 
@@ -88,11 +89,55 @@ def test_a_built_in_model_resumes() -> None:
 
 
 @pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize(
+    ("model", "values"),
+    [
+        ("SASRec", {**QUIET, "hidden_size": 16, "topk": [5], "valid_metric": "NDCG@5", "patience": 7}),
+        ("MMM4Rec", {**SMALL, "stage": "pretrain", "use_time": False}),
+        ("DeepFM", {**QUIET, "threshold": None, "train_neg_sample_args": {"sample_num": 2}}),
+    ],
+)
+def test_a_resumed_run_takes_everything_from_its_checkpoint(
+    model: str, values: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    first = run(model, "tiny", config_dict={**values, "epochs": 1, "seed": 7})
+    before = RunConfig(model, "tiny", config_dict={**values, "epochs": 1, "seed": 7})
+    config = RunConfig(config_dict={"resume": first["checkpoint"], "epochs": 3, "patience": 2})
+    then, now = settings_of(before), settings_of(config)
+    changed = {"epochs": 3, "patience": 2, "stopping_step": 1}
+    assert now == then | changed
+    caplog.clear()
+    longer = run(config_dict={"resume": first["checkpoint"], "epochs": 2})
+    assert longer["epochs"] == (1 if model == "DeepFM" else 2)  # of RecBole's own trainer, since the resume
+    assert not [line for line in caplog.messages if "was set otherwise" in line]
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_resumed_run_stays_what_it_was() -> None:
+    path = run("SASRec", "tiny", config_dict={**QUIET, "epochs": 1, "hidden_size": 16})["checkpoint"]
+    for given, said in (
+        (("BPR", None), "model 'SASRec', which cannot go on as 'BPR'"),
+        ((None, "timeless"), "dataset 'tiny', which cannot go on as 'timeless'"),
+    ):
+        with pytest.raises(UserError, match=said) as caught:
+            run(*given, config_dict={"resume": path})
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_fine_tuned_run_resumes_with_its_frozen_encoder() -> None:
+    small = {**QUIET, "hidden_size": 16, "n_exps": 2, "epochs": 1}
+    before = run("UniSRec", "tiny", config_dict={**small, "stage": "pretrain"})
+    first = run("UniSRec", "tiny", config_dict={**small, "pretrained": before["checkpoint"]})
+    assert run(config_dict={"resume": first["checkpoint"], "epochs": 2})["epochs"] == 2
+
+
+@pytest.mark.usefixtures("tiny")
 def test_a_built_in_model_does_not_resume_what_is_no_checkpoint(in_tmp: Path) -> None:
     (in_tmp / "text.pth").write_text("hello")
     torch.save({"state_dict": {}}, in_tmp / "half.pth")
     for name in ("text.pth", "half.pth"):
-        with pytest.raises(UserError, match=f"resume: {name} is no checkpoint"):
+        with pytest.raises(UserError, match=f"resume: {name} is not a checkpoint of a run"):
             run("BPR", "tiny", config_dict={**QUIET, "resume": name})
 
 
@@ -119,6 +164,8 @@ def test_a_saved_dataset_serves_the_next_run() -> None:
 def test_pretraining_holds_nothing_out_and_can_be_loaded(in_tmp: Path) -> None:
     before = run("MMM4Rec", "tiny", config_dict={**SMALL, "stage": "pretrain"})
     assert before["test_result"] is None
+    _, network, *_ = load_data_and_model(before["checkpoint"])
+    assert not [name for name in network.state_dict() if name.startswith(network.item_bound)]
     after = run("MMM4Rec", "tiny", config_dict={**SMALL, "pretrained": before["checkpoint"]})
     assert after["test_result"]["recall@50"] > 0
 

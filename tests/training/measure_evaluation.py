@@ -18,7 +18,8 @@ from recbole.data.interaction import Interaction
 from recbole.evaluator import Collector, Evaluator
 from torch import Tensor
 
-from recbole_mmm4rec.training.evaluation import FullRanking, RankEvaluator, metric_input
+from recbole_mmm4rec.training.collecting import RankEvaluator, metric_input
+from recbole_mmm4rec.training.evaluation import FullRanking
 from tests.tiny import make_config, write_dataset
 
 BATCH, CHUNK, RECBOLE_BATCHES = 4096, 256, 3
@@ -41,7 +42,7 @@ class Given:
 
 
 def recbole_batches(config: Any, model: Given, users: Tensor, targets: Tensor) -> tuple[Any, float]:
-    """Hits of the first batches by RecBole's collector, and seconds a user."""
+    """Hits of the first batches by RecBole's collector, and seconds per user."""
     collector, rows = Collector(config), BATCH * RECBOLE_BATCHES
     started = process_time()
     for vectors, positives in zip(users[:rows].split(BATCH), targets[:rows].split(BATCH), strict=True):
@@ -52,12 +53,12 @@ def recbole_batches(config: Any, model: Given, users: Tensor, targets: Tensor) -
 
 
 def count(model: Given, users: Tensor, targets: Tensor) -> tuple[Tensor, float]:
-    """Ranks of all users, and seconds a user."""
+    """Places of all users, and seconds per user."""
     started = process_time()
     ranking = FullRanking(model, len(model.items), 50, CHUNK)
     batches = zip(users.split(BATCH), targets.split(BATCH), strict=True)
-    ranks = torch.cat([ranking.ranks(Interaction({"vector": v}), t) for v, t in batches])
-    return ranks, (process_time() - started) / len(users)
+    places = torch.cat([ranking.places(Interaction({"vector": v}), t) for v, t in batches])
+    return places, (process_time() - started) / len(users)
 
 
 @torch.no_grad()
@@ -70,15 +71,16 @@ def main(users: int = 87_000, items: int = 26_000, width: int = 64) -> str:
     model, vectors = Given(torch.randn(items + 1, width)), torch.randn(users, width)
     targets = torch.randint(1, items + 1, (users,))
     vectors += 0.2 * model.items[targets]
-    ranks, ours = count(model, vectors, targets)
+    places, ours = count(model, vectors, targets)
+    above, tied = places.unbind(1)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     evaluate = RankEvaluator(config)
-    result, ours_metrics = timed(lambda: evaluate(ranks))
-    expected, their_metrics = timed(lambda: Evaluator(config).evaluate(metric_input(ranks, 50)))
+    result, ours_metrics = timed(lambda: evaluate.of_ranks(above, tied))
+    expected, their_metrics = timed(lambda: Evaluator(config).evaluate(metric_input(above, 50)))
     assert result == expected
     struct, theirs = recbole_batches(config, model, vectors, targets)
     rows = BATCH * RECBOLE_BATCHES
-    assert Evaluator(config).evaluate(struct) == evaluate(ranks[:rows])
+    assert Evaluator(config).evaluate(struct) == evaluate.of_ranks(above[:rows], tied[:rows])
     whole, recbole = ours * users + ours_metrics, theirs * users + their_metrics
     return (
         f"{users} users x {items} items, D {width}: counting {whole:.1f} s (metrics {ours_metrics:.1f}), "

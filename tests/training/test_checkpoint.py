@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.model.interface import TrainingHooks
 from recbole_mmm4rec.training.checkpoint import (
     FORMAT,
     OURS,
@@ -15,7 +16,7 @@ from recbole_mmm4rec.training.checkpoint import (
 )
 
 
-class _Model:
+class _Model(TrainingHooks):
     def transfer_signature(self):
         return {"history_length": 20, "features": {"text": {"dimension": 3, "encoder": "e"}}}
 

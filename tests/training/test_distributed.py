@@ -8,12 +8,17 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from recbole.data import create_dataset, data_preparation
+from recbole.model.general_recommender import BPR
+from recbole.utils import init_seed
 from torch import nn
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.nn.item_table import FrozenFeatures
+from recbole_mmm4rec.quick_start.training_run import trainer_class
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint import read_checkpoint
-from tests.tiny import TinyModel, make_config, make_run, write_dataset
+from tests.tiny import USERS, TinyModel, make_config, make_run, write_dataset
 
 EVEN = 3  # a dataset with an even number of training samples: of an odd one a sample is dealt out twice
 VALUES: dict[str, Any] = {"shuffle": False, "learner": "adam", "epochs": 2, "accumulation_steps": 2}
@@ -49,10 +54,24 @@ def train(folder: Path, rank: int, processes: int, **values: Any) -> dict[str, A
 def work(rank: int, folder: Path) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     check_gradients(rank)
+    check_broadcast(rank)
+    check_sampled(folder / "plain", rank)
+    check_general(folder / "plain", rank)
     for name, values in RUNS.items():
         os.chdir(folder / name)
         torch.save(train(folder / name, rank, 2, **values), folder / name / f"end{rank}.pt")
     dist.destroy_process_group()
+
+
+def check_broadcast(rank: int) -> None:
+    """Weights and saved buffers become those of process 0; frozen features are not sent, which takes long."""
+    layer = nn.BatchNorm1d(3)
+    model = nn.ModuleDict({"features": FrozenFeatures(torch.full((4, 2), float(rank))), "layer": layer})
+    nn.init.constant_(layer.weight, float(rank + 1))
+    layer.running_mean.fill_(rank + 1)
+    distributed.broadcast_model(model)
+    assert layer.weight.tolist() == layer.running_mean.tolist() == [1.0] * 3
+    assert model["features"].matrix.unique().tolist() == [float(rank)]
 
 
 def check_gradients(rank: int) -> None:
@@ -68,6 +87,38 @@ def check_gradients(rank: int) -> None:
     assert one_side.grad.tolist() == [2.0, 2.0]
     assert none.grad is None
     assert frozen.grad is None
+
+
+def shared(config: Any, rank: int) -> Any:
+    config["single_spec"], config["world_size"], config["local_rank"] = False, 2, rank
+    return config
+
+
+def check_sampled(folder: Path, rank: int) -> None:
+    """Sampled candidates are several rows per user; those of the user that is dealt out twice count once."""
+    values = {"mode": "uni3", "metrics": ["AUC"], "valid_metric": "AUC"}
+    *_, test = make_run(shared(make_config(folder, **VALUES | values), rank))
+    labels = torch.cat([batch["label"] for batch, *_ in test])
+    assert len(test.sampler) == 31
+    gathered = distributed.gather_rows(labels, test)
+    assert len(gathered) == USERS * 4
+    assert gathered.sum().item() == USERS
+
+
+def general(folder: Path, rank: int, processes: int) -> tuple[str, dict[str, float]]:
+    """Test result of an untrained model by RecBole's own trainer."""
+    os.chdir(folder)
+    config = make_config(folder, BPR, train_neg_sample_args={"distribution": "uniform", "sample_num": 1})
+    config = shared(config, rank) if processes > 1 else config
+    init_seed(5, True)
+    train_data, _, test = data_preparation(config, create_dataset(config))
+    model = BPR(config, train_data.dataset)
+    trainer = trainer_class(config, model)(config, model)
+    return type(trainer).__name__, trainer.evaluate(test, load_best_model=False)
+
+
+def check_general(folder: Path, rank: int) -> None:
+    torch.save(general(folder, rank, 2), folder / f"general{rank}.pt")
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +157,15 @@ def test_recboles_own_metrics_see_every_row_once(folder, monkeypatch, name):
     first, second, one = ends(folder, name, monkeypatch)
     assert first["ranks"] is None
     assert first["test"] == second["test"] == pytest.approx(one["test"], rel=1e-6)
+
+
+def test_recboles_own_trainer_counts_every_user_once(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    name, one = general(folder / "plain", 0, 1)
+    for rank in range(2):
+        same, two = torch.load(folder / "plain" / f"general{rank}.pt", weights_only=False)
+        assert same == name == "Trainer"
+        assert two == pytest.approx(one, rel=1e-6)
 
 
 def test_resume_needs_as_many_processes(folder, monkeypatch):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from recbole.trainer import Trainer
 
+from recbole_mmm4rec.host.catalogue import find_model
 from recbole_mmm4rec.training.checkpoint import read_checkpoint
 from tests.tiny import TinyModel, assert_equal, make_config, make_run, scripted, weights
 
@@ -81,10 +82,8 @@ def test_the_model_hears_of_every_epoch(folder):
 
 
 def test_built_in_models_train_too(folder):
-    from recbole.model.sequential_recommender import GRU4Rec
-
     values = {"embedding_size": 8, "hidden_size": 8, "num_layers": 1, "dropout_prob": 0.1}
-    trainer, train, valid, test = make_run(make_config(folder, GRU4Rec, **values))
+    trainer, train, valid, test = make_run(make_config(folder, find_model("GRU4Rec"), **values))
     trainer.fit(train, valid)
     assert trainer.evaluate(test) == Trainer.evaluate(trainer, test, load_best_model=False)
 

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.model.interface import TrainingHooks
 from recbole_mmm4rec.training.checkpoint import describe, write_checkpoint
 from recbole_mmm4rec.training.transfer import load_pretrained
 
@@ -18,7 +19,7 @@ class Dataset:
         self.field2id_token = {"item_id": ["[PAD]", *tokens]}
 
 
-class Model(nn.Module):
+class Model(TrainingHooks, nn.Module):
     item_bound = ("bias.",)
     frozen_after_transfer: tuple[str, ...] = ()
 
@@ -105,8 +106,22 @@ def test_other_feature_width_is_named(path):
         load_pretrained(here, save(path, Model(3), *"abc"), Dataset(*"abc"))
 
 
-def test_an_encoder_that_one_side_does_not_know_is_no_obstacle(path):
-    assert load_pretrained(Model(3, encoder=None), save(path, Model(3), *"abc"), Dataset(*"abc")).moved
+@pytest.mark.parametrize(
+    ("there", "here", "said"),
+    [
+        ("e", None, "features here is unknown"),
+        ("e", "unknown", "features here is unknown"),
+        ("unknown", "e", "features in the checkpoint is unknown"),
+        ("unknown", "unknown", "features in the checkpoint is unknown"),
+        ("e", "e", None),
+    ],
+)
+def test_an_encoder_that_one_side_does_not_know_is_told_and_no_obstacle(path, caplog, there, here, said):
+    model = Model(3, encoder=here)
+    assert load_pretrained(model, save(path, Model(3, encoder=there), *"abc"), Dataset(*"abc")).moved
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(told) == (said is not None)
+    assert all(f"{path}: the encoder of the text {said}" in line for line in told)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +189,7 @@ def test_released_item_tables_of_another_catalogue_are_refused(path):
 def test_released_code_for_another_model_or_with_unknown_entries(path):
     with pytest.raises(UserError, match="surprise"):
         load_pretrained(Model(3), released(path, Model(3), surprise=torch.ones(1)), Dataset(*"abc"))
-    with pytest.raises(UserError, match="not for Linear"):
+    with pytest.raises(UserError, match="another model cannot load"):
         load_pretrained(nn.Linear(2, 2), released(path, Model(3)), Dataset(*"abc"))
 
 

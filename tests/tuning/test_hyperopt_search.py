@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from recbole_mmm4rec.cli.app import main
+from recbole_mmm4rec.cli.run_recbole import main
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import read_json_lines
 from recbole_mmm4rec.host.config import RunConfig

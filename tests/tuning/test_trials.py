@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from recbole import data as recbole_data
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import RunConfig
@@ -91,7 +90,7 @@ def test_shared_data_travel(make_search: MakeSearch) -> None:
 
 
 def test_the_test_set_is_not_even_loaded(make_search: MakeSearch, monkeypatch: pytest.MonkeyPatch) -> None:
-    prepare, handed = recbole_data.data_preparation, []
+    prepare, handed = shared_data.prepare_loaders, []
 
     class Forbidden:
         def __getattr__(self, name: str) -> Any:
@@ -101,7 +100,7 @@ def test_the_test_set_is_not_even_loaded(make_search: MakeSearch, monkeypatch: p
         handed.append(prepare(config, dataset)[:2])
         return (*handed[-1], Forbidden())
 
-    monkeypatch.setattr(shared_data.recbole_data, "data_preparation", preparing)
+    monkeypatch.setattr(shared_data, "prepare_loaders", preparing)
     record = Trials(make_search()).run(PARAMS)
     assert handed
     assert record["score"] == record["valid"]["ndcg@10"]

@@ -1,15 +1,30 @@
-"""Settings side by side: which runs there are, their means, the best, and who is compared with whom."""
+"""Settings side by side: their runs, means and ranks, and the reference's improvement over the others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, stdev
 
 from recbole_mmm4rec.benchmark.report.metrics import smaller_is_better
-from recbole_mmm4rec.benchmark.report.run import Run
-from recbole_mmm4rec.benchmark.report.statistics import Summary, summarise
+from recbole_mmm4rec.benchmark.report.runs import Run
 
 DIGITS = 4
-"""Decimals of a metric in the tables: what is equal there shares a rank."""
+"""Decimals of a metric in the tables; values that are equal to this precision share a rank."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Mean, standard deviation (of a sample, n - 1; None for one value) and number of values."""
+
+    mean: float
+    deviation: float | None
+    count: int
+
+
+def summarise(values: Sequence[float]) -> Summary | None:
+    """Mean and standard deviation of values; None if there are none."""
+    if not values:
+        return None
+    return Summary(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
 
 
 @dataclass(frozen=True)
@@ -21,7 +36,7 @@ class Comparison:
         settings: labels in the order of the tables' columns.
         groups: the upper heading of each label.
         metrics: lower-case names.
-        reference: the setting whose improvement over the best other one counts; None for a single setting.
+        reference: the setting that is compared with the best of the others; None for a single setting.
     """
 
     runs: list[Run]
@@ -37,22 +52,22 @@ class Comparison:
 
     @property
     def others(self) -> list[str]:
-        """All settings but the reference."""
+        """All settings except the reference."""
         return [label for label in self.settings if label != self.reference]
 
     @property
     def several_seeds(self) -> bool:
-        """Whether there is a deviation to speak of."""
+        """Whether any setting ran with more than one seed."""
         cases = ((dataset, label) for dataset in self.datasets for label in self.settings)
         return any(len(self.of(*case)) > 1 for case in cases)
 
     @property
     def bars_note(self) -> list[str]:
-        """What the bars in figures are, where there are any."""
+        """The sentence that explains error bars, if there are any."""
         return ["Bars: standard deviation over seeds."] if self.several_seeds else []
 
     def of(self, dataset: str, setting: str) -> list[Run]:
-        """Runs of a setting on a dataset, one or more a seed."""
+        """Runs of a setting on a dataset, one or more per seed."""
         return [run for run in self.runs if run.dataset == dataset and run.setting == setting]
 
     def by_seed(self, dataset: str, setting: str) -> dict[int | None, list[Run]]:
@@ -61,11 +76,11 @@ class Comparison:
         return {seed: [r for r in runs if r.seed == seed] for seed in dict.fromkeys(r.seed for r in runs)}
 
     def summary(self, dataset: str, setting: str, metric: str) -> Summary | None:
-        """Mean and deviation of a test metric over a setting's runs."""
+        """Mean and standard deviation of a test metric over a setting's runs."""
         return self.summarise(dataset, setting, lambda run: run.test.get(metric))
 
     def summarise(self, dataset: str, setting: str, measure: Callable[[Run], float | None]) -> Summary | None:
-        """Mean and deviation of any measure over a setting's runs that have it."""
+        """Mean and standard deviation of a measure over the runs of a setting that have it."""
         values = (measure(run) for run in self.of(dataset, setting))
         return summarise([value for value in values if value is not None])
 
@@ -75,7 +90,7 @@ class Comparison:
         return {label: summary.mean for label, summary in found.items() if summary}
 
     def best_other(self, dataset: str, metric: str) -> str | None:
-        """The best setting but the reference; the first one of equals."""
+        """The best setting other than the reference; the first of equals."""
         means = {
             label: mean for label, mean in self.means(dataset, metric).items() if label != self.reference
         }
@@ -91,14 +106,14 @@ class Comparison:
 
 
 def best(values: dict[str, float], metric: str) -> str | None:
-    """The label of the best value; the first one of equals, None where there are none."""
+    """The label of the best value; the first of equals, None if there are no values."""
     if not values:
         return None
     return (min if smaller_is_better(metric) else max)(values, key=lambda label: values[label])
 
 
 def place_of(label: str, values: dict[str, float], metric: str) -> int:
-    """How many values are better than a label's; all of them where it has none."""
+    """How many values are better than a label's; all of them if it has none."""
     if label not in values:
         return len(values)
     sign = -1 if smaller_is_better(metric) else 1
@@ -106,9 +121,9 @@ def place_of(label: str, values: dict[str, float], metric: str) -> int:
 
 
 def ranks(values: dict[str, float], metric: str) -> dict[str, int]:
-    """0 for the best and 1 for the second, as far as printed digits tell; the others are left out.
+    """0 for the best and 1 for the second, at the printed precision; the others are left out.
 
-    Equals share a rank. A single value has none.
+    Equal values share a rank. A single value has none.
     """
     printed = {label: round(value, DIGITS) for label, value in values.items()}
     order = sorted(set(printed.values()), reverse=not smaller_is_better(metric))[:2]
@@ -118,7 +133,7 @@ def ranks(values: dict[str, float], metric: str) -> dict[str, int]:
 
 
 def best_validated(runs: list[Run], settings: list[str]) -> str | None:
-    """The setting with the best mean rank on validation over the datasets; test results have no say in it."""
+    """The setting with the best mean rank on validation over the datasets. Test results play no part."""
     places: dict[str, list[int]] = {}
     for dataset in dict.fromkeys(run.dataset for run in runs):
         here = [run for run in runs if run.dataset == dataset and run.valid_metric in run.valid]

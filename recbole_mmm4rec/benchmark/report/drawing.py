@@ -1,4 +1,8 @@
-"""Drawings: one look for all figures, in colours that everybody can tell apart, on paper too."""
+"""Drawings for the page: one style for all figures, in colours that most people can tell apart.
+
+Colours in the SVG are CSS variables (``--ink``, ``--grid``, ``--c-0072B2``), so that the page can change them
+in dark mode, with the colour itself as fallback.
+"""
 
 import re
 from collections.abc import Callable
@@ -19,6 +23,9 @@ INK, GRID = "#333333", "#d9d9d9"
 COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
 OUR_COLOUR = "#D55E00"
 MARKERS = ("s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
+_THEMED = {INK: f"var(--ink,{INK})", GRID: f"var(--grid,{GRID})"} | {
+    colour.lower(): f"var(--c-{colour[1:]},{colour})" for colour in (*COLOURS, OUR_COLOUR)
+}
 DASHES = ("--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 _SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -63,12 +70,12 @@ class Style:
 
     @property
     def point(self) -> dict[str, Any]:
-        """Arguments of a lone marker."""
+        """Arguments of a single marker."""
         return {"color": self.colour, "marker": self.marker, "markersize": 6.5, "linestyle": "none"}
 
 
 def make_styles(labels: list[str], ours: str | None) -> dict[str, Style]:
-    """A style for each label: ours full and strong, the others by turns, told apart without colour too."""
+    """A style for each label: ours solid and thick, the others in turn, different without colour too."""
     styles = {}
     for number, label in enumerate(label for label in labels if label != ours):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
@@ -82,11 +89,11 @@ def draw(label: str, paint: Callable[[Any], None]) -> str:
     """Draw on fresh axes.
 
     Args:
-        label: what the drawing shows, for those who cannot see it.
+        label: what the drawing shows, for screen readers.
         paint: gets matplotlib's axes.
 
     Returns:
-        An ``<svg>`` element whose fonts are text and which names nothing outside itself.
+        An ``<svg>`` element in which text is text; it refers to nothing outside itself.
     """
     with mpl.rc_context(_SETTINGS):
         figure = Figure(figsize=PANEL, layout="constrained")
@@ -95,23 +102,23 @@ def draw(label: str, paint: Callable[[Any], None]) -> str:
 
 
 @lru_cache(maxsize=256)
-def draw_swatch(style: Style) -> str:
-    """A short piece of a setting's line, for legends."""
+def draw_swatch(style: Style, line: bool = True) -> str:
+    """A short piece of a setting's line, or only its marker, for a legend."""
     with mpl.rc_context(_SETTINGS):
         figure = Figure(figsize=SWATCH)
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
-        axes.plot([0, 1, 2], [0, 0, 0], **style.line, markevery=[1])
+        axes.plot([0, 1, 2], [0, 0, 0], **(style.line if line else style.point), markevery=[1])
         return _to_svg(figure, "")
 
 
-def legend(styles: dict[str, Style], labels: list[str]) -> list[tuple[str, str]]:
-    """A swatch for each label."""
-    return [(draw_swatch(styles[label]), label) for label in labels]
+def legend(styles: dict[str, Style], labels: list[str], lines: bool = True) -> list[tuple[str, str]]:
+    """A swatch per label, for drawings with lines or with markers only."""
+    return [(draw_swatch(styles[label], lines), label) for label in labels]
 
 
 def scale_x(axes: Any, values: list[float]) -> None:
-    """Plain numbers on the lower axis, logarithmic where the largest value is many times the smallest."""
+    """Plain numbers on the horizontal axis; logarithmic if the largest value is many times the smallest."""
     axis = axes.xaxis
     if values and min(values) > 0 and max(values) > 5 * min(values):
         axes.set_xscale("log")
@@ -137,15 +144,20 @@ def _to_svg(figure: Figure, label: str) -> str:
 
 
 def embeddable(document: str, label: str) -> str:
-    """An SVG document as an element of a page: no prologue, no metadata, no name spaces."""
+    """An SVG document as an element of a page: no prologue, metadata or namespaces, themed colours."""
     element = document[document.index("<svg") :]
     element = re.sub(r"<metadata>.*?</metadata>\s*", "", element, flags=re.DOTALL)
     element = re.sub(r'\s(xmlns(:\w+)?)="[^"]*"', "", element)
     role = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
-    return element.replace("<svg", f"<svg {role}", 1).strip()
+    return _with_themed_colours(element.replace("<svg", f"<svg {role}", 1).strip())
+
+
+def _with_themed_colours(element: str) -> str:
+    """Colours of ``_THEMED`` as CSS variables; matplotlib writes them in ``style``, where variables work."""
+    return re.sub('#[0-9a-f]{6}(?=[;"])', lambda colour: _THEMED.get(colour[0], colour[0]), element)
 
 
 def with_own_ids(element: str, prefix: str) -> str:
-    """The element with ids that no other drawing of the page has."""
+    """The element with ids that are unique on the page if the prefix is."""
     element = re.sub(r'(\sid=")', rf"\1{prefix}-", element)
     return re.sub(r'(url\(#|href="#)', rf"\1{prefix}-", element)

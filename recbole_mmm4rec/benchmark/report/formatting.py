@@ -1,4 +1,4 @@
-"""Numbers as the tables write them: the same text in HTML, Markdown and LaTeX."""
+"""Numbers as the tables show them: the same text in HTML, Markdown and LaTeX."""
 
 import re
 
@@ -18,7 +18,7 @@ def signed(number: float | None) -> str:
 
 
 def deviation(number: float | None) -> str:
-    """What follows a mean; nothing where there is one value."""
+    """The small print after a mean; empty for a single value."""
     return "" if number is None else f"±{number:.4f}"
 
 
@@ -26,17 +26,17 @@ def percent(share: float | None) -> str:
     """A relative change with its sign, one decimal."""
     if share is None:
         return DASH
-    rounded = round(100 * share, 1) + 0.0  # no minus before a zero
+    rounded = round(100 * share, 1) + 0.0  # no minus sign before zero
     return f"{rounded:+.1f}{FIXED_SPACE}%".replace("-", MINUS)
 
 
 def ratio(number: float | None) -> str:
-    """How many times."""
+    """A ratio such as 2.50×."""
     return DASH if number is None else f"{number:.2f}×"
 
 
 def count(number: float | None) -> str:
-    """A whole number with thousands separated."""
+    """A whole number with thousands separators."""
     return DASH if number is None else f"{number:,.0f}"
 
 
@@ -46,7 +46,7 @@ def average(number: float | None) -> str:
 
 
 def amount(number: float | None) -> str:
-    """A quantity in at least three figures: 1,234 or 56.7 or 8.90."""
+    """A quantity with at least three significant figures: 1,234 or 56.7 or 8.90."""
     if number is None:
         return DASH
     decimals = 0 if abs(number) >= 100 else 1 if abs(number) >= 10 else 2
@@ -66,12 +66,12 @@ def interval(low: float, high: float) -> str:
 
 
 def probability(p: float | None) -> str:
-    """A p-value: three decimals, and no false exactness below."""
+    """A p-value: three decimals, or < 0.001."""
     if p is None:
         return DASH
     return "<" + FIXED_SPACE + "0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def slug(text: str) -> str:
-    """A text as part of a file's name or an element's id."""
+    """A text as part of a file name or an element's id."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

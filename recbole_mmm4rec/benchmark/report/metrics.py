@@ -1,4 +1,4 @@
-"""Metrics: how they are written, which way is better, and their value for one test row from its rank."""
+"""Metrics: how they are written, which direction is better, and their value for a test row from its rank."""
 
 import numpy as np
 from recbole.evaluator.register import smaller_metrics
@@ -21,12 +21,12 @@ def written(metric: str) -> str:
 
 
 def smaller_is_better(metric: str) -> bool:
-    """Whether a smaller value is the better one, as RecBole says."""
+    """Whether a smaller value is better, as RecBole defines."""
     return metric.partition("@")[0] in smaller_metrics
 
 
 def default_metrics(available: list[str]) -> list[str]:
-    """Recall and NDCG at the smallest and the largest cut-off; the first four where neither was measured."""
+    """Recall and NDCG at the smallest and the largest cut-off; without them, the first four."""
     chosen = []
     for kind in _SHOWN_FIRST:
         cutoffs = sorted(cutoff for cutoff in map(_cutoff, available) if f"{kind}@{cutoff}" in available)
@@ -34,22 +34,22 @@ def default_metrics(available: list[str]) -> list[str]:
     return chosen or available[:4]
 
 
-def row_values(metric: str, rank: np.ndarray) -> np.ndarray | None:
-    """Value of a metric for each row with one right item, whose average is RecBole's value.
+def row_values(metric: str, rank: np.ndarray, tied: np.ndarray) -> np.ndarray | None:
+    """Value of a metric for each row with one target item; the mean over rows is the run's value.
 
     Args:
         metric: lower-case name with its cut-off.
-        rank: (n,) ranks of the right items, counted from 0.
+        rank: (n,) items that score higher than the target item.
+        tied: (n,) other items with its score; the value is the mean over the places they share.
 
     Returns:
-        (n,) float64, or None where ranks do not give the metric.
+        (n,) float64, or None if ranks do not determine the metric.
     """
     kind, cutoff = metric.partition("@")[0], _cutoff(metric)
     if not cutoff:
         return None
-    hit = rank < cutoff
-    places = np.where(hit, rank, 0).astype(np.float64)
-    values = {
+    places = np.arange(cutoff, dtype=np.float64)
+    at_place = {
         "recall": np.ones_like(places),
         "hit": np.ones_like(places),
         "ndcg": 1 / np.log2(places + 2),
@@ -57,7 +57,16 @@ def row_values(metric: str, rank: np.ndarray) -> np.ndarray | None:
         "map": 1 / (places + 1),
         "precision": np.full_like(places, 1 / cutoff),
     }
-    return values[kind] * hit if kind in values else None
+    return _mean_of_places(at_place[kind], rank, tied) if kind in at_place else None
+
+
+def _mean_of_places(at_place: np.ndarray, rank: np.ndarray, tied: np.ndarray) -> np.ndarray:
+    """Mean of (cutoff,) values, 0 beyond them, over places rank to rank + tied of each row."""
+    beyond = len(at_place)
+    sums = np.concatenate([[0.0], np.cumsum(at_place)])
+    first, end = np.minimum(rank, beyond), np.minimum(rank.astype(np.int64) + tied + 1, beyond)
+    means = (sums[end] - sums[first]) / (tied + 1.0)
+    return np.where(tied > 0, means, np.append(at_place, 0.0)[first])
 
 
 def _cutoff(metric: str) -> int:

@@ -1,14 +1,98 @@
-"""What a section of the report is: a heading, sentences, tables and figures."""
+"""What a section of the report consists of: text, tables, figures and folded text.
+
+HTML, Markdown and LaTeX are all written from these objects, so that they show the same numbers. ``kind`` of a
+block is the name of its macro in ``blocks.html.j2``.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from recbole_mmm4rec.benchmark.report.table import Table
+BEST, SECOND = "best", "second"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A table cell.
+
+    Attributes:
+        text: plain text.
+        note: small print after it, such as a standard deviation.
+        mark: ``best`` (bold), ``second`` (underlined) or empty.
+    """
+
+    text: str
+    note: str = ""
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its heading, the upper heading that neighbours share, and whether it holds numbers."""
+
+    title: str
+    group: str = ""
+    number: bool = True
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row: its heading, its cells, and the upper heading that neighbours share."""
+
+    head: str
+    cells: list[Cell]
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        name: name of its files under ``tables/``.
+        caption: what it shows; a sentence.
+        corner: heading of the column of row headings.
+        notes: how to read it; sentences.
+        group_title: what the groups of rows are.
+        folded: whether the page hides it until it is asked for.
+    """
+
+    kind: ClassVar[str] = "table"
+
+    name: str
+    caption: str
+    corner: str
+    columns: list[Column]
+    rows: list[Row]
+    notes: list[str] = field(default_factory=list)
+    group_title: str = "Dataset"
+    folded: bool = False
+
+    @property
+    def row_groups(self) -> list[tuple[str, list[Row]]]:
+        """Consecutive rows of the same group."""
+        groups: list[tuple[str, list[Row]]] = []
+        for row in self.rows:
+            if not groups or groups[-1][0] != row.group:
+                groups.append((row.group, []))
+            groups[-1][1].append(row)
+        return groups
+
+    @property
+    def column_groups(self) -> list[tuple[str, int]]:
+        """Upper headings with the number of columns under each; empty if no column has one."""
+        groups: list[tuple[str, int]] = []
+        for column in self.columns:
+            if groups and groups[-1][0] == column.group:
+                groups[-1] = (column.group, groups[-1][1] + 1)
+            else:
+                groups.append((column.group, 1))
+        return groups if any(group for group, _ in groups) else []
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One drawing with its heading; ``svg`` is safe to put into a page as it is."""
+    """One drawing with its heading; ``svg`` goes into the page as it is, unescaped."""
 
     title: str
     svg: str
@@ -19,9 +103,11 @@ class Figures:
     """Drawings that share a caption and a legend.
 
     Attributes:
-        legend: (svg swatch, label) pairs.
+        legend: (SVG swatch, label) pairs.
         notes: how to read them; sentences.
     """
+
+    kind: ClassVar[str] = "figures"
 
     name: str
     caption: str
@@ -32,7 +118,9 @@ class Figures:
 
 @dataclass(frozen=True)
 class Folded:
-    """Something long, shown on request: a summary line and plain text."""
+    """A long plain text behind a summary line."""
+
+    kind: ClassVar[str] = "folded"
 
     summary: str
     text: str
@@ -44,9 +132,9 @@ class Section:
 
     Attributes:
         title: its heading.
-        text: sentences, each a paragraph.
+        text: sentences, one paragraph each.
         blocks: tables, figures and folded texts, in order.
-        folded: whether the whole section is shown on request only.
+        folded: whether the page hides the whole section until it is asked for.
     """
 
     title: str

@@ -1,14 +1,16 @@
-"""A benchmark's folder, read: its runs by what they are good for, and what the report's reader asked for."""
+"""A benchmark's folder as the sections see it: runs by purpose, settings, metrics, styles."""
 
 from dataclasses import dataclass
 from functools import cached_property
+from logging import getLogger
+from pathlib import Path
 
 from recbole_mmm4rec.benchmark.report.comparison import Comparison, best_validated, place_of
+from recbole_mmm4rec.benchmark.report.contrasts import Contrast, user_contrasts
 from recbole_mmm4rec.benchmark.report.drawing import Style, make_styles
 from recbole_mmm4rec.benchmark.report.metrics import default_metrics
-from recbole_mmm4rec.benchmark.report.pairing import Contrast, user_contrasts
-from recbole_mmm4rec.benchmark.report.plan import ReportPlan
-from recbole_mmm4rec.benchmark.report.run import Run
+from recbole_mmm4rec.benchmark.report.plan import ReportPlan, read_plan
+from recbole_mmm4rec.benchmark.report.runs import Run, read_runs
 from recbole_mmm4rec.benchmark.report.users import UserFiles
 from recbole_mmm4rec.errors import UserError
 
@@ -19,12 +21,12 @@ MOST_LINES = 8
 
 @dataclass
 class Study:
-    """Everything the sections are made from.
+    """What the sections are made from.
 
     Attributes:
-        runs: all runs that belong to the report.
-        plan: what it shall show.
-        users: results of single users.
+        runs: the runs that belong to the report.
+        plan: what the report shows.
+        users: per-user results.
     """
 
     runs: list[Run]
@@ -43,17 +45,17 @@ class Study:
 
     @cached_property
     def subset_only(self) -> bool:
-        """Whether all runs left items without every modality out."""
+        """Whether all runs left out the items that lack a modality."""
         return all(run.full_modality for run in self._tested)
 
     @cached_property
     def results(self) -> list[Run]:
-        """Finished runs with test results: those on whole datasets, as far as there are any."""
+        """Finished runs with test results; only those on whole datasets if there are any."""
         return [run for run in self._tested if self.subset_only or not run.full_modality]
 
     @cached_property
     def settings(self) -> list[str]:
-        """All labels of runs with results: the plan's order, then that of the runs."""
+        """All labels of runs with results: in the plan's order, then in the order of the runs."""
         found = dict.fromkeys(run.setting for run in self._tested)
         return [
             *(label for label in self.plan.settings if label in found),
@@ -62,7 +64,7 @@ class Study:
 
     @cached_property
     def without_result(self) -> list[str]:
-        """Settings that the plan names and no finished run has."""
+        """Settings that the plan names but that no finished run has."""
         named = [*self.plan.settings, *self.plan.labels]
         return [label for label in dict.fromkeys(named) if label not in self.settings]
 
@@ -71,7 +73,7 @@ class Study:
         """Test metrics to show.
 
         Raises:
-            UserError: one that the plan names is in no run.
+            UserError: no run has a metric that the plan names.
         """
         available = list(dict.fromkeys(metric for run in self._tested for metric in run.test))
         for metric in self.plan.metrics:
@@ -82,13 +84,13 @@ class Study:
 
     @cached_property
     def main_metric(self) -> str:
-        """The metric of figures: what validation chose by, if it is shown, else the first one shown."""
+        """The metric of the figures: the validation metric if it is shown, else the first one shown."""
         chosen = dict.fromkeys(run.valid_metric for run in self._tested)
         return next((metric for metric in chosen if metric in self.metrics), (self.metrics or [""])[0])
 
     @cached_property
     def ours(self) -> str | None:
-        """The setting that the report is about: the plan's, or our model with the fewest changes."""
+        """The setting that the report is about: the plan's choice, or our model with the fewest changes."""
         if self.plan.ours in self.settings:
             return self.plan.ours
         return _plainest([run for run in self.results if run.model == OUR_MODEL])
@@ -105,12 +107,12 @@ class Study:
 
     @cached_property
     def full_modality(self) -> Comparison:
-        """The same where items without every modality were filtered out."""
+        """The same for runs without the items that lack a modality."""
         return self._compare([run for run in self._tested if run.full_modality])
 
     @cached_property
     def drawn(self) -> list[str]:
-        """Settings that figures with lines show: all, or the best of them and the reference."""
+        """Settings in figures with lines: all, or if there are many the best of them and the reference."""
         comparison, places = self.comparison, dict.fromkeys(self.comparison.others, 0)
         for dataset in comparison.datasets:
             means = comparison.means(dataset, self.main_metric)
@@ -121,15 +123,15 @@ class Study:
 
     @property
     def drawn_note(self) -> list[str]:
-        """Says so where figures leave settings out."""
+        """The sentence that says so if figures leave out settings."""
         count = len(self.comparison.settings)
         left_out = f"Of {count} settings, the {len(self.drawn)} best on test are drawn; the table has all."
         return [left_out] if len(self.drawn) < count else []
 
     @cached_property
     def styles(self) -> dict[str, Style]:
-        """How each setting is drawn, in every figure."""
-        labels = dict.fromkeys([*self.drawn, *self.settings])  # the first ones look least alike
+        """How each setting is drawn in every figure."""
+        labels = dict.fromkeys([*self.drawn, *self.settings])  # the first styles differ most
         return make_styles(list(labels), self.ours or self.comparison.reference)
 
     @cached_property
@@ -139,11 +141,11 @@ class Study:
 
     @cached_property
     def shortened(self) -> set[str]:
-        """Settings that are there to show the effect of the history's length alone."""
-        by_rest: dict[str, dict[object, set[str]]] = {}
+        """Settings that only vary the length of the histories."""
+        by_rest: dict[str, dict[str, set[str]]] = {}
         for run in self.results:
             lengths = by_rest.setdefault(without_length(run), {})
-            lengths.setdefault(run.config.get(LENGTH), set()).add(run.setting)
+            lengths.setdefault(repr(run.config.get(LENGTH)), set()).add(run.setting)
         swept = [labels for labels in by_rest.values() if len(labels) > 1]
         named = {run.setting for run in self.results if LENGTH in run.changes}
         return {label for labels in swept for found in labels.values() for label in found if label in named}
@@ -166,13 +168,13 @@ class Study:
         return Comparison(chosen, labels, groups, self.metrics, reference if len(labels) > 1 else None)
 
     def _ours_among(self, runs: list[Run]) -> str | None:
-        """Ours, or the plainest setting of its model where ours did not run."""
+        """Ours, or the plainest setting of its model if ours is not among the runs."""
         if self.ours is None or any(run.setting == self.ours for run in runs):
             return self.ours
         return _plainest([run for run in runs if run.model == self.model_of[self.ours]])
 
     def _default_baselines(self, here: set[str], ours: str | None) -> list[str]:
-        """Settings of other models; of the same model where there is no other."""
+        """Settings of other models; of the same model if there are no others."""
         labels = [label for label in self.settings if label in here and label != ours]
         labels = [label for label in labels if label not in self.shortened] or labels
         others = [label for label in labels if self.model_of[label] != self.model_of.get(ours or "")]
@@ -180,12 +182,62 @@ class Study:
 
 
 def _plainest(runs: list[Run]) -> str | None:
-    """The setting with the fewest changes, from scratch if possible."""
+    """The setting with the fewest changes, trained from scratch if possible."""
     plainest = min(runs, key=lambda run: (bool(run.pretrain_key), len(run.changes)), default=None)
     return plainest.setting if plainest else None
 
 
 def without_length(run: Run) -> str:
-    """What a run shares with those that differ from it by the history's length (and the seed) alone."""
+    """What a run shares with those that differ from it only in the length of the histories (and the seed)."""
     rest = sorted((key, str(value)) for key, value in run.changes.items() if key != LENGTH)
     return str((run.model, run.dataset, rest, bool(run.pretrain_key)))
+
+
+RUNS = "runs.jsonl"
+
+
+def read_study(folder: Path) -> Study:
+    """Read a benchmark's folder.
+
+    Raises:
+        UserError: a file is missing or broken; names it.
+    """
+    plan, runs = read_plan(folder), read_runs(folder / RUNS)
+    runs = _unambiguous(_newest(_belonging(runs, plan)))
+    if not runs:
+        raise UserError(f"{folder / RUNS}: has none of the runs that the plan names")
+    return Study(runs, plan, UserFiles(folder))
+
+
+def _belonging(runs: list[Run], plan: ReportPlan) -> list[Run]:
+    """The plan's runs, and the runs they start from."""
+    if plan.keys:
+        wanted = plan.keys | {run.pretrain_key for run in runs if run.key in plan.keys}
+        runs = [run for run in runs if run.key in wanted]
+    if plan.settings:
+        runs = [run for run in runs if run.setting in plan.settings or run.stage == "pretrain"]
+    return runs
+
+
+def _newest(runs: list[Run]) -> list[Run]:
+    """Of runs that differ only in their configuration, the last: the setting was changed in between."""
+    last: dict[tuple[object, ...], Run] = {}
+    for run in runs:
+        own = run.key if run.stage == "pretrain" else run.full_modality
+        place = (run.setting, run.model, run.dataset, run.seed, own)
+        if place in last:
+            getLogger().warning("%s: left out, %s has the same setting and seed", last[place].key, run.key)
+        last[place] = run
+    return list(last.values())
+
+
+def _unambiguous(runs: list[Run]) -> list[Run]:
+    """Runs with the model's name in the label if several models share the label."""
+    models: dict[str, set[str]] = {}
+    for run in runs:
+        models.setdefault(run.setting, set()).add(run.model)
+    return [_named_by_model(run) if len(models[run.setting]) > 1 else run for run in runs]
+
+
+def _named_by_model(run: Run) -> Run:
+    return run.model_copy(update={"setting": f"{run.model} {run.setting}"})

@@ -1,31 +1,40 @@
-"""A benchmark's folder to its report: one page, and its tables for papers and for issue threads."""
+"""Write the report of a benchmark's folder: one page, and its tables for papers and for issue threads."""
 
 from pathlib import Path
 
-from recbole_mmm4rec.benchmark.report.page import page_html
-from recbole_mmm4rec.benchmark.report.section import Section
-from recbole_mmm4rec.benchmark.report.sections import SECTIONS
-from recbole_mmm4rec.benchmark.report.study import Study
-from recbole_mmm4rec.benchmark.report.study_reading import read_study
-from recbole_mmm4rec.benchmark.report.table import Table
-from recbole_mmm4rec.benchmark.report.table_latex import table_latex
-from recbole_mmm4rec.benchmark.report.table_markdown import table_markdown
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from recbole_mmm4rec.benchmark.report.drawing import with_own_ids
+from recbole_mmm4rec.benchmark.report.section import Section, Table
+from recbole_mmm4rec.benchmark.report.sections import all_sections
+from recbole_mmm4rec.benchmark.report.study import Study, read_study
+from recbole_mmm4rec.benchmark.report.table_text import table_latex, table_markdown
 from recbole_mmm4rec.files import write_text
 
 PAGE, TABLES = "report.html", "tables"
+
+_TEMPLATES = Environment(
+    loader=PackageLoader(__package__, "."),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_TEMPLATES.filters["with_own_ids"] = lambda svg, prefix: Markup(with_own_ids(svg, prefix))
 
 
 def write_report(folder: Path) -> Path:
     """Write ``report.html`` and ``tables/<name>.md`` and ``.tex`` into a benchmark's folder.
 
     Args:
-        folder: holds ``runs.jsonl``, maybe ``plan.yaml``, and the files of single users that the runs name.
+        folder: has ``runs.jsonl``, perhaps ``plan.yaml``, and the per-user files that the runs name.
 
     Returns:
         The page's path.
 
     Raises:
-        UserError: a file is missing or broken, or the plan asks for what is not there; names it.
+        UserError: a file is missing or broken, or the plan asks for something that does not exist; names it.
     """
     study = read_study(folder)
     sections = make_sections(study)
@@ -38,9 +47,25 @@ def write_report(folder: Path) -> Path:
 
 
 def make_sections(study: Study) -> dict[str, Section]:
-    """The sections that the plan asks for and the runs carry data for, by name."""
-    made = {name: SECTIONS[name](study) for name in study.plan.sections or SECTIONS}
+    """The sections, by name, that the plan asks for and that the runs have data for."""
+    known = all_sections()
+    made = {name: known[name](study) for name in study.plan.sections or known}
     return {name: section for name, section in made.items() if section is not None}
+
+
+def page_html(title: str, sections: dict[str, Section]) -> str:
+    """The whole page. All text is escaped; drawings are inserted as they are.
+
+    Args:
+        title: heading.
+        sections: by name, which becomes the section's anchor.
+    """
+    return _TEMPLATES.get_template("page.html.j2").render(title=title, sections=sections) + "\n"
+
+
+def table_html(table: Table) -> str:
+    """A single table with caption and notes."""
+    return str(_TEMPLATES.get_template("blocks.html.j2").module.table(table))  # type: ignore[attr-defined]
 
 
 def _tables(sections: dict[str, Section]) -> list[Table]:

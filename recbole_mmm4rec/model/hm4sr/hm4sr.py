@@ -25,13 +25,15 @@ from recbole_mmm4rec.nn.augmentation import some_positions
 from recbole_mmm4rec.nn.buckets import in_buckets
 from recbole_mmm4rec.nn.id_table import look_up
 from recbole_mmm4rec.nn.losses import contrastive_loss
-from recbole_mmm4rec.nn.parameters import initialise
+from recbole_mmm4rec.nn.parameters import initialise, start_as_torch
 from recbole_mmm4rec.nn.time_aware import time_gaps
 
 LOSSES = ("idcl", "pcl", "cp")
 """Beside the cross-entropy: id contrast, placeholder contrast, category prediction."""
 
 INDICES = ("item", "sample")
+STARTS = ("normal", "torch")
+TEMPORAL_STARTS = ("one", "zero")
 
 
 class HM4SR(StreamRecommender):
@@ -50,6 +52,10 @@ class HM4SR(StreamRecommender):
         self.encoder = StreamMixtureEncoder(mixture, transformer_settings(config), self.table.adapters.keys())
         self._build_categories(config, dataset)
         initialise(self, config["initializer_range"])
+        if chosen(config, "expert_start", STARTS) == "torch":
+            start_as_torch(self.encoder.interaction, self.encoder.placeholders)
+            if self.categories is not None:
+                start_as_torch(self.categories)
 
     def _mixture(self, config: Any, with_time: bool) -> MixtureSettings:
         weights = config["interaction_weights"]
@@ -63,6 +69,7 @@ class HM4SR(StreamRecommender):
             interaction_experts=config["interaction_experts"],
             temporal_experts=config["temporal_experts"] if with_time else 0,
             train_temporal=bool(config["train_temporal_experts"]),
+            temporal_around_one=chosen(config, "temporal_start", TEMPORAL_STARTS) == "one",
             gap_buckets=config["gap_buckets"],
             longest_gap=config["longest_gap"],
         )
@@ -164,4 +171,7 @@ class HM4SR(StreamRecommender):
         first = F.pad(item_seq, (0, self.max_seq_length - item_seq.shape[1])).flatten()[: len(item_seq)]
         numbers = first if items is None else items[first]
         samples, positions = (item_seq > 0).nonzero(as_tuple=True)
-        return head.misindexed(look_up(vectors, first), numbers, (samples, positions))
+        ids, others = vectors.tensor_split([self.hidden_size], dim=1)
+        # in the released code the pad's id sends no gradient back, its texts and pictures do
+        placed = torch.cat([look_up(ids, first), others[first]], dim=1)
+        return head.misindexed(placed, numbers, (samples, positions))

@@ -42,21 +42,27 @@ class TemporalExperts(nn.Module):
     Args:
         width: M D, of all streams together.
         time_width: of the embedded moment t.
-        experts: number of vectors e_k; they start around 1.
+        experts: number of vectors e_k.
         trained: False: the e_k stay as they started (the released HM4SR).
+        around_one: the e_k start as Normal(1, 0.02), so that streams pass, yet not all alike, so that the
+            gate has something to choose; False: as Normal(0, 0.1) (the released HM4SR).
     """
 
     no_decay = True
 
-    def __init__(self, width: int, time_width: int, experts: int, trained: bool = True) -> None:
+    def __init__(
+        self, width: int, time_width: int, experts: int, trained: bool = True, around_one: bool = True
+    ) -> None:
         super().__init__()
+        self.around_one = around_one
         self.gate = nn.Linear(time_width, experts)
         self.experts = nn.Parameter(torch.empty(experts, width), requires_grad=trained)
         self.initialise()
 
     def initialise(self) -> None:
-        """Around 1, so that streams pass; not all alike, so that the gate has something to choose."""
-        nn.init.normal_(self.experts, 1.0, 0.02)
+        """First values of the experts."""
+        mean, std = (1.0, 0.02) if self.around_one else (0.0, 0.1)
+        nn.init.normal_(self.experts, mean, std)
 
     def forward(self, streams: Mapping[str, Tensor], times: Tensor) -> dict[str, Tensor]:
         """(B, W, D) a stream and (B, W, time_width) -> (B, W, D) a stream."""

@@ -22,6 +22,7 @@ class MixtureSettings:
         interaction_experts: experts of the first stage.
         temporal_experts: experts of the second stage; 0: no second stage, for data without times.
         train_temporal: whether their vectors learn.
+        temporal_around_one: how they start, see ``TemporalExperts``.
         gap_buckets: see :class:`~recbole_mmm4rec.model.hm4sr.time_embedding.MomentEmbedding`.
         longest_gap: seconds, see there.
     """
@@ -31,6 +32,7 @@ class MixtureSettings:
     interaction_experts: int
     temporal_experts: int
     train_temporal: bool
+    temporal_around_one: bool
     gap_buckets: int
     longest_gap: float
 
@@ -70,7 +72,11 @@ class StreamMixtureEncoder(nn.Module):
         if self.with_time:
             self.moments = MomentEmbedding(width, m.gap_buckets, m.longest_gap)
             self.temporal = TemporalExperts(
-                len(m.start) * width, 2 * width, m.temporal_experts, m.train_temporal
+                len(m.start) * width,
+                2 * width,
+                m.temporal_experts,
+                m.train_temporal,
+                m.temporal_around_one,
             )
         self.encoders = nn.ModuleDict({name: StreamEncoder(transformer) for name in m.start})
 

@@ -11,18 +11,23 @@ class CandidateWeighing(nn.Module):
     """``s = sum_m c_m softmax_m(w c_m)`` of cosines c_m; with ids ``(c_id + M s) / (M + 1)``.
 
     Args:
-        modalities: M, their number.
+        modalities: M, their number; one needs no weights, whatever ``weighing``.
         rows: N + 1.
         weighing: ``static`` (w = 0, the mean), ``dynamic_shared`` (one learnt w) or ``dynamic_instance`` (one
             a candidate).
         temperature: divides the scores.
+        add_single: with ids and one modality, the score is the cosine of the sum of both vectors, as in the
+            released code, and not the mean of their cosines.
     """
 
-    def __init__(self, modalities: int, rows: int, weighing: str, temperature: float) -> None:
+    def __init__(
+        self, modalities: int, rows: int, weighing: str, temperature: float, add_single: bool = False
+    ) -> None:
         super().__init__()
         self.modalities, self.temperature = modalities, temperature
+        self.add_single = add_single and modalities == 1
         shape = {"dynamic_shared": (), "dynamic_instance": (rows,)}.get(weighing)
-        self.factor = None if shape is None else nn.Parameter(torch.zeros(shape))
+        self.factor = None if shape is None or modalities == 1 else nn.Parameter(torch.zeros(shape))
 
     def candidates(
         self, vectors: list[Tensor], ids: Tensor | None, there: Tensor, items: Tensor | None
@@ -35,6 +40,8 @@ class CandidateWeighing(nn.Module):
             there: (n, M) bool, the modalities that count.
             items: (n,) int64 rows of the catalogue; None: all.
         """
+        if self.add_single and ids is not None:
+            return F.normalize(vectors[0] + ids, dim=-1) / self.temperature
         cosines = [F.normalize(v, dim=-1) for v in vectors]
         own = None if ids is None else F.normalize(ids, dim=-1)
         if self.factor is None:

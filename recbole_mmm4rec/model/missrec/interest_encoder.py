@@ -28,10 +28,15 @@ class DecoderLayer(nn.Module):
         )
 
     def forward(
-        self, x: Tensor, mask: Tensor, memory: Tensor, memory_mask: Tensor, read: Tensor | None = None
+        self, x: Tensor, valid: Tensor, memory: Tensor, memory_mask: Tensor, read: Tensor | None = None
     ) -> Tensor:
-        """(B, W, D) items, (B, S, D) memory -> (B, W, D), or (B, R, D) at the positions ``read`` (B, R)."""
-        x = self.attention(x, mask, None if read is None else at_positions(x, read))
+        """(B, W, D) items, of which ``valid`` (B, W) bool may be looked at, (B, S, D) memory.
+
+        Returns:
+            (B, W, D), or (B, R, D) at the positions ``read`` (B, R).
+        """
+        rows = None if read is None else at_positions(x, read)
+        x = self.attention(x, key_mask_or_all(valid), rows, ~valid.any(1))
         return self.ffn(self.cross_attention(memory, memory_mask, x))
 
 
@@ -63,13 +68,13 @@ class InterestTransformer(nn.Module):
         Returns:
             (B, D) and the memory (B, S, D).
         """
-        keys, mask = key_mask_or_all(real), key_mask_or_all(valid)
+        keys = key_mask_or_all(real)
         memory = self.encoder_norm(self.encoder(interests, keys))
         # without any interest the stack reads a zero, where the gradients of its norms would overflow
         memory = torch.where(real.any(1)[:, None, None], memory, memory.detach())
         for layer in self.decoder[:-1]:
-            items = layer(items, mask, memory, keys)
-        last = self.decoder[-1](items, mask, memory, keys, read.unsqueeze(1))
+            items = layer(items, valid, memory, keys)
+        last = self.decoder[-1](items, valid, memory, keys, read.unsqueeze(1))
         return self.decoder_norm(last[:, 0]), memory
 
 

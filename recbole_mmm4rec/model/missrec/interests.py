@@ -76,13 +76,16 @@ class InterestTable(nn.Module):
         """The different interests of histories.
 
         Args:
-            item_seq: (B, W) int64 item numbers, padded with 0.
+            item_seq: (B, W) int64 item numbers, padded with 0; or (B, W, M) where each modality has its own
+                history, in the order of ``present``.
             keep_zero: a history with pads has number 0 among its interests, as in the released code.
 
         Returns:
             (B, S) int64 ascending, filled up with 0 to the most that one of them has, at least 1.
         """
-        numbers = self.clusters[item_seq].flatten(1).sort(dim=1).values
+        rows = item_seq if item_seq.ndim == 3 else item_seq.unsqueeze(2)
+        modality = torch.arange(self.clusters.shape[1], device=item_seq.device)
+        numbers = self.clusters[rows, modality].flatten(1).sort(dim=1).values
         new = torch.ones_like(numbers, dtype=torch.bool)
         new[:, 1:] = numbers[:, 1:] != numbers[:, :-1]
         if not keep_zero:

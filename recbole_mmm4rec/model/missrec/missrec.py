@@ -26,8 +26,9 @@ from recbole_mmm4rec.nn.buckets import in_buckets
 from recbole_mmm4rec.nn.id_table import IdTable, look_up
 from recbole_mmm4rec.nn.item_table import ModalityTable
 from recbole_mmm4rec.nn.losses import in_batch_loss
-from recbole_mmm4rec.nn.parameters import initialise
+from recbole_mmm4rec.nn.parameters import initialise, start_as_torch
 from recbole_mmm4rec.nn.scoring import FUSIONS
+from recbole_mmm4rec.nn.transformer import ATTENTION_STARTS, start_attentions_as_torch
 
 
 class MISSRec(MultiModalRecommender):
@@ -35,7 +36,7 @@ class MISSRec(MultiModalRecommender):
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT, IMAGE)
     most_modalities: ClassVar[int | None] = 2
-    immovable: ClassVar[tuple[str, ...]] = ("interests.",)  # numbers of clusters that the adapters made
+    immovable: tuple[str, ...] = ("interests.",)  # numbers of clusters that the adapters made
     frozen_after_transfer: tuple[str, ...] = ("encoder.transformer.", "encoder.input.position.")
     pretraining_objectives: ClassVar[tuple[str, ...]] = (IN_BATCH, SAMPLED, GBCE)  # reads a batch's own items
 
@@ -45,17 +46,28 @@ class MISSRec(MultiModalRecommender):
         self.names = tuple(features)
         self.mask_missing = masks_missing(config)
         self.table = ModalityTable(features, self.hidden_size, False, self.mask_missing)
-        with_ids = config["transductive"] and not self.pretraining
+        with_ids = config["transductive"] and self.adds_item_rows
         self.ids = IdTable(self.n_items, self.hidden_size) if with_ids else None
         settings = replace(transformer_settings(config), layers=config["n_encoder_layers"])
         settings = replace(settings, inner_dropout=settings.dropout)
         self.encoder = InterestEncoder(settings, config["n_decoder_layers"], self.max_seq_length)
         weighing = chosen(config, "item_mm_fusion", FUSIONS)
-        self.fusion = CandidateWeighing(len(features), self.n_items, weighing, config["temperature"])
+        add_single = chosen(config, "single_modality_ids", ("mean", "sum")) == "sum"
+        self.fusion = CandidateWeighing(
+            len(features), self.n_items, weighing, config["temperature"], add_single
+        )
         own_weights = ("fusion.",) if weighing == "dynamic_instance" else ()
         self.item_bound = ("ids.", "interests.", *own_weights)
         self._build_rest(config)
         initialise(self, config["initializer_range"])
+        self._start_as_torch(config)
+
+    def _start_as_torch(self, config: Any) -> None:
+        """First values of torch's own layers instead, where the keys ask for them."""
+        if chosen(config, "adapter_start", ("normal", "torch")) == "torch":
+            start_as_torch(self.table.adapters)
+        if chosen(config, "attention_start", ATTENTION_STARTS) == "xavier":
+            start_attentions_as_torch(self.encoder.modules())
 
     def _build_rest(self, config: Any) -> None:
         ratio = config["pretrain_interest_ratio" if self.pretraining else "interest_ratio"]
@@ -116,12 +128,21 @@ class MISSRec(MultiModalRecommender):
 
     def context(self, interaction: Any) -> list[Tensor]:
         """Interests (B, S) of the histories."""
-        item_seq = interaction[self.ITEM_SEQ]
+        return [self.interests_of(dict.fromkeys(self.names, interaction[self.ITEM_SEQ]))]
+
+    def interests_of(self, item_seqs: Mapping[str, Tensor]) -> Tensor:
+        """(B, S) interests of histories (B, W) of item numbers, one per modality and of equal shape."""
         if not self.interests.fitted:
             self.discover_interests()
+        item_seq = torch.stack([item_seqs[name] for name in self.names], dim=2)
         if self.all_slots:  # the released histories are as long as the longest possible one
-            item_seq = F.pad(item_seq, (0, self.max_seq_length - item_seq.shape[1]))
-        return [self.interests.tokens(item_seq, keep_zero=self.all_slots)]
+            item_seq = F.pad(item_seq, (0, 0, 0, self.max_seq_length - item_seq.shape[1]))
+        return self.interests.tokens(item_seq, keep_zero=self.all_slots)
+
+    def seen_in_view(self, item_seq: Tensor, view: Tensor) -> dict[str, Tensor]:
+        """Per modality the items (B, W) that a second ``view`` (B, W) of ``item_seq`` (B, W) shows."""
+        seen = dict.fromkeys(self.names, view)
+        return seen if self.own_pictures or IMAGE not in seen else seen | {IMAGE: item_seq}
 
     def encode(self, table: Table, item_seq: Tensor, lengths: Tensor, context: list[Tensor]) -> Tensor:
         """(b, W) rows of the table -> (b, D) of length 1."""
@@ -130,15 +151,14 @@ class MISSRec(MultiModalRecommender):
     def _encoded(self, table: Table, item_seq: Tensor, lengths: Tensor, context: list[Tensor]) -> Tensor:
         """(b, D + 1): the user vectors, and in the last column the regulariser of each.
 
-        ``context`` holds the interests (b, S), and the rows (b, W) whose pictures are seen where it is not
-        those of the items.
+        ``context`` holds the interests (b, S), and rows (b, W) per modality where a user is not to see the
+        modalities of the items themselves.
         """
-        interests, *pictures = context
+        interests, *others = context
         if not self.all_slots:
             interests = interests[:, : max(1, int((interests > 0).sum(1).max()))]
         rows = dict.fromkeys(self.names, item_seq)
-        if pictures:
-            rows[IMAGE] = pictures[0][:, : item_seq.shape[1]]
+        rows |= {name: shown[:, : item_seq.shape[1]] for name, shown in zip(self.names, others, strict=False)}
         streams, valid = self._streams(table, item_seq, rows)
         real = interests > 0
         users, memory = self.encoder(streams, valid, lengths, self.interests.vectors(interests), real)
@@ -153,7 +173,7 @@ class MISSRec(MultiModalRecommender):
         own = look_up(table[ID], item_seq) if ID in table else 0.0
         if not self.contextual:
             return [torch.stack(vectors).sum(0) + own], [valid]
-        there = table[PRESENT][item_seq].unbind(-1)
+        there = [table[PRESENT][rows[name], at] for at, name in enumerate(self.names)]
         return [v + own for v in vectors], [valid & has for has in there]
 
     # Losses ----------------------------------------------------------------------------------------------
@@ -185,9 +205,8 @@ class MISSRec(MultiModalRecommender):
         users, penalty = self._users_and_penalty(
             table, item_seq, interaction[self.ITEM_SEQ_LEN], self.context(interaction)
         )
-        context = self.context({self.ITEM_SEQ: view})
-        if not self.own_pictures and IMAGE in self.names:
-            context.append(item_seq)
+        seen = self.seen_in_view(interaction[self.ITEM_SEQ], view)
+        context = [self.interests_of(seen), *(torch.searchsorted(items, seen[name]) for name in self.names)]
         rows = torch.searchsorted(items, view)
         others, other_penalty = self._users_and_penalty(table, rows, view_lengths, context)
         return {

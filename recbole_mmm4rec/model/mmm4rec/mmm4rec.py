@@ -5,6 +5,7 @@ image stream queries the text stream -> user vector -> inner products with the a
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -14,7 +15,13 @@ from recbole_mmm4rec.columns import IMAGE, TEXT
 from recbole_mmm4rec.model.base import MultiModalRecommender, Table
 from recbole_mmm4rec.model.mmm4rec.fourier import DualChannelFilter
 from recbole_mmm4rec.model.mmm4rec.released import convert_mmm4rec
-from recbole_mmm4rec.model.settings import absent_vectors, chosen, ssd_settings, time_settings
+from recbole_mmm4rec.model.settings import (
+    absent_vectors,
+    chosen,
+    conv_activation,
+    ssd_settings,
+    time_settings,
+)
 from recbole_mmm4rec.nn.dropout import Dropout
 from recbole_mmm4rec.nn.feed_forward import FeedForward
 from recbole_mmm4rec.nn.item_table import FrozenFeatures, ModalityTable
@@ -44,7 +51,7 @@ class TimeLayer(nn.Module):
         self.filter = DualChannelFilter(
             settings.length, config["full_spectrum"], config["crossed_bias"], settings.lively
         )
-        self.fuse = TimeScale(settings)
+        self.fuse = TimeScale(replace(settings, activation=conv_activation(config)))
 
     def forward(
         self, text: Tensor, image: Tensor, valid: Tensor | None
@@ -73,7 +80,7 @@ class TokenLayer(nn.Module):
         self.text_norm, self.image_norm = nn.LayerNorm(width, eps), nn.LayerNorm(width, eps)
         self.text_ffn = FeedForward(width, inner, dropout, eps)
         self.image_ffn = FeedForward(width, inner, dropout, eps) if config["image_ffn"] else nn.Identity()
-        self.fuse = TiSSD(settings)
+        self.fuse = TiSSD(replace(settings, activation=conv_activation(config)))
         self.fusion_norm = nn.LayerNorm(width, eps)
         self.fusion_ffn = FeedForward(width, inner, dropout, eps)
         self.dropout = Dropout(dropout)
@@ -141,7 +148,8 @@ class MMM4Rec(MultiModalRecommender):
         width, eps, names = config["hidden_size"], config["norm_eps"], tuple(features)
         self.query_stream, self.source_stream = names[-1], names[0]
         missing = chosen(config, "missing_modality", ("mask", "rescale", "constant"))
-        self.table = ModalityTable(features, width, config["item_bias"], mask_missing=missing != "constant")
+        item_bias = bool(config["item_bias"]) and self.adds_item_rows
+        self.table = ModalityTable(features, width, item_bias, mask_missing=missing != "constant")
         self.fusion = CandidateFusion(
             names,
             self.n_items,
@@ -150,7 +158,7 @@ class MMM4Rec(MultiModalRecommender):
             config["normalise_candidates"],
             rescale_missing=missing == "rescale",
         )
-        self.absent = nn.ModuleDict() if config["item_bias"] else absent_vectors(config, self.table)
+        self.absent = nn.ModuleDict() if item_bias else absent_vectors(config, self.table)
         self.input_norm = nn.ModuleDict({name: nn.LayerNorm(width, eps) for name in names})
         self.dropout = Dropout(config["dropout_prob"])
         self.ssd = ssd_settings(
@@ -162,8 +170,13 @@ class MMM4Rec(MultiModalRecommender):
         )
         self.layers = nn.ModuleList(TokenLayer(self.ssd, config) for _ in range(config["num_layers"]))
         if self.use_time:
-            own = {"scale_first": config["time_scale_first"], "edge": config["conv_edge"]}
-            time = time_settings(config, self.ssd.heads, **own)
+            time = time_settings(
+                config,
+                self.ssd.heads,
+                scale_first=config["time_scale_first"],
+                edge=config["conv_edge"],
+                pointwise_gate=config["pointwise_gate"],
+            )
             per_history = chosen(config, "gap_norm", ("history", "fixed")) == "history"
             self.gap_norm = GapNorm(time, per_history)
             self.time_layers = nn.ModuleList(TimeLayer(time, config) for _ in range(config["num_layers"]))

@@ -22,6 +22,7 @@ from recbole_mmm4rec.nn.buckets import length_buckets
 from recbole_mmm4rec.nn.id_table import look_up
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
 from recbole_mmm4rec.nn.parameters import initialise
+from recbole_mmm4rec.nn.transformer import ATTENTION_STARTS, start_attentions_as_torch
 
 ITEM = "item"
 """Entry of a step's table beside the tokens: candidate vectors (n, D)."""
@@ -35,7 +36,7 @@ class MMSRec(MultiModalRecommender):
     modalities: ClassVar[tuple[str, ...]] = (TEXT, IMAGE)
     most_modalities: ClassVar[int | None] = 2
     pretraining_objectives: ClassVar[tuple[str, ...]] = ()
-    ranks_in_pretraining: ClassVar[bool] = False  # users are read at a mask token, which learns later
+    ranks_in_pretraining: bool = False  # users are read at a mask token, which learns later
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
@@ -53,7 +54,10 @@ class MMSRec(MultiModalRecommender):
         self.item_bound = () if self.move_positions else ("encoder.position.",)
         self.mask_ratio, self.item_chunk = config["mask_ratio"], config["item_chunk"]
         self.contrast_chunk = config["contrast_chunk"]
+        self.keep_absent = chosen(config, "contrast_absent", ("leave_out", "constant")) == "constant"
         initialise(self, config["initializer_range"])
+        if chosen(config, "attention_start", ATTENTION_STARTS) == "xavier":
+            start_attentions_as_torch(self.encoder.modules(), alike=True)
 
     # Items -----------------------------------------------------------------------------------------------
 
@@ -159,7 +163,7 @@ class MMSRec(MultiModalRecommender):
             return torch.cat(seen)
 
         rows = torch.cat([part[part > PAD] for part, _ in parts])
-        settings = self.temperature, self.mask_equal_items, self.contrast_chunk
+        settings = self.temperature, self.mask_equal_items, self.contrast_chunk, self.keep_absent
         return modality_contrasts(view, self.names, table[PRESENT][rows], rows, *settings)
 
     def transfer_signature(self) -> dict[str, Any]:

@@ -28,26 +28,29 @@ def modality_contrasts(
     temperature: float,
     mask_equal: bool = True,
     chunk: int = 0,
+    keep_absent: bool = False,
 ) -> dict[str, Tensor]:
     """InfoNCE of every pair of views, in both directions.
 
     Args:
         view: makes vectors (n, D) of the n items in context; each call draws its own dropout.
         names: the one or two modalities.
-        present: (n, M) bool, modalities an item has: what it lacks is in no term.
+        present: (n, M) bool, the modalities that an item has.
         items: (n,) int64.
         temperature: divides the cosines.
         mask_equal: the same item elsewhere is no negative.
         chunk: see :func:`symmetric_contrast`.
+        keep_absent: a term holds all items, those that lack a side with the vector that ``view`` gives them
+            (the same constant for all in the released code); else only the items that have both sides.
 
     Returns:
-        () float32 by the names of the views; a term that no item has both sides of is left out.
+        () float32 by the names of the views; a term without any item is left out.
     """
     pairs = view_pairs(names)
     kinds = {one: (view(one), view(one)) for one, other in pairs if one == other}
     terms = {}
     for one, other in pairs:
-        kept = _seen(present, names, one) & _seen(present, names, other)
+        kept = (_seen(present, names, one) & _seen(present, names, other)) | keep_absent
         if kept.any():
             a, b = (F.normalize(vectors[kept], dim=-1) for vectors in (kinds[one][0], kinds[other][1]))
             loss = symmetric_contrast(a, b / temperature, items[kept], mask_equal, chunk)

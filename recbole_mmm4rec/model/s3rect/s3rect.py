@@ -45,8 +45,8 @@ class S3RecT(SelfAttentiveRecommender):
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT,)
     item_bound: tuple[str, ...] = ("table.embedding.",)
-    ranks_in_pretraining: ClassVar[bool] = False
     pretraining_objectives: ClassVar[tuple[str, ...]] = ()
+    ranks_in_pretraining: bool = False
 
     table: MaskableTable
     encoder: TransformerEncoder

@@ -1,18 +1,15 @@
 """TiM4Rec: Fan et al., "TiM4Rec: An efficient sequential recommendation model based on time-aware structured
 state space duality model", 2024 (arXiv 2409.16182)."""
 
-from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recbole_mmm4rec.model.settings import chosen, ssd_settings, time_settings
+from recbole_mmm4rec.model.settings import chosen, conv_activation, ssd_settings, time_settings
 from recbole_mmm4rec.model.single_table import SingleTableRecommender, TextStream
 from recbole_mmm4rec.model.tim4rec.time_streams import TimeStreams
 from recbole_mmm4rec.nn.state_space_encoder import SelfTiSSD, StateSpaceEncoder, StateSpaceLayer
-
-ACTIVATIONS = {"silu": F.silu, "hardswish": F.hardswish}
 
 
 class TiM4Rec(SingleTableRecommender):
@@ -21,7 +18,7 @@ class TiM4Rec(SingleTableRecommender):
     def build_encoder(self, config: Any) -> nn.Module:
         """The blocks; in the official code a single one has no residual around it."""
         width, dropout, layers = config["hidden_size"], config["dropout_prob"], config["num_layers"]
-        self.ssd = ssd_settings(config, activation=activation(config))
+        self.ssd = ssd_settings(config, activation=conv_activation(config))
         eps = config["norm_eps"]
         residual = layers > 1 or config["always_residual"]
         stack = [
@@ -34,8 +31,15 @@ class TiM4Rec(SingleTableRecommender):
         """The time branch, where there are times."""
         self.time = None
         if config["use_time"] and self.has_time:
-            own = {"scale_first": True, "pointwise_gate": config["pointwise_gate"]}
-            settings = time_settings(config, self.ssd.heads, activation=activation(config), **own)
+            gaps = config["gap_dropout_prob"]
+            settings = time_settings(
+                config,
+                self.ssd.heads,
+                gap_dropout=config["dropout_prob"] if gaps is None else gaps,
+                scale_first=True,
+                pointwise_gate=config["pointwise_gate"],
+                activation=self.ssd.activation,
+            )
             per_history = chosen(config, "gap_norm", ("history", "fixed")) == "history"
             self.time = TimeStreams(settings, config["num_layers"], config["gap_log"], per_history)
 
@@ -48,8 +52,3 @@ class TiM4Rec(SingleTableRecommender):
 
 class TiM4RecT(TextStream, TiM4Rec):
     """TiM4Rec over item texts instead of ids. Keys: ``properties/model/TiM4RecT.yaml``."""
-
-
-def activation(config: Any) -> Callable[[Tensor], Tensor]:
-    """What follows the convolutions."""
-    return ACTIVATIONS[chosen(config, "conv_activation", ACTIVATIONS)]

@@ -38,7 +38,7 @@ class UniSRec(CosineRecommender):
         """Text, and ids in transductive fine-tuning."""
         text, width = self.required_text(config, features), config["hidden_size"]
         adaptor = MoEAdaptor(text.width, width, config["n_exps"], config["adaptor_dropout_prob"])
-        with_ids = config["transductive"] and not self.pretraining
+        with_ids = config["transductive"] and self.adds_item_rows
         ids = IdTable(self.n_items, width) if with_ids else None
         return AdaptedTable(text, adaptor, ids, masks_missing(config))
 
@@ -47,6 +47,7 @@ class UniSRec(CosineRecommender):
         self.sequence_weight: float = config["seq_seq_weight"]
         self.drop_ratio: float = config["item_drop_ratio"]
         self.drop_share: float = config["item_drop_share"]
+        self.reword_first = bool(config["reword_first"])
 
     def calculate_loss(self, interaction: Any) -> Tensor:
         """Fine-tuning: the objective; pre-training: user against item and second view."""
@@ -54,8 +55,11 @@ class UniSRec(CosineRecommender):
             return super().calculate_loss(interaction)
         items, item_seq, target_rows = self.batch_items(interaction)
         vectors, lengths = self.table(items), interaction[self.ITEM_SEQ_LEN]
-        keep = keep_mask(lengths, item_seq.shape[1], self.drop_ratio)
-        if self.word_drop is not None and torch.rand(()) >= self.drop_share:
+        rewords = self.word_drop is not None and bool(torch.rand(()) >= self.drop_share)
+        keep_first = not (rewords and self.reword_first)
+        keep = keep_mask(lengths, item_seq.shape[1], self.drop_ratio, keep_first)
+        if rewords:
+            assert self.word_drop is not None
             view, view_lengths = torch.where(keep, item_seq, item_seq + len(items)), lengths
             vectors = torch.cat([vectors, self.table.adapted(self.word_drop, items)])
         else:

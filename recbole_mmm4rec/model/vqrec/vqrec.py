@@ -24,6 +24,7 @@ class VQRec(CosineRecommender):
     modalities: ClassVar[tuple[str, ...]] = (TEXT,)
     item_bound: tuple[str, ...] = ()
     pretraining_objectives: ClassVar[tuple[str, ...]] = ()
+    immovable: tuple[str, ...] = ("permutation.", "folded")  # between two quantisers
 
     table: QuantisedTable
     folded: Tensor
@@ -39,12 +40,26 @@ class VQRec(CosineRecommender):
         """The permutation, where a loaded code table meets codes of another quantiser."""
         self.replace_ratio: float = config["code_replace_ratio"]
         self.permutation_epochs: int = config["permutation_epochs"]
-        self.permutation = None
+        self.permutation: CodePermutation | None = None
+        self.code_sizes: tuple[int, int] = (config["code_dim"], config["code_cap"])
         own = chosen(config, "code_index", INDICES) == "own"
-        self.item_bound = ("table.quantiser.",) if own else ()
+        self.item_bound = ("table.quantiser.", *self.immovable) if own else self.immovable
         if own and config["pretrained"] and self.permutation_epochs > 0 and not self.pretraining:
-            self.permutation = CodePermutation(config["code_dim"], config["code_cap"])
-            self.register_buffer("folded", torch.zeros((), dtype=torch.bool))
+            self._add_permutation()
+
+    def _add_permutation(self) -> None:
+        device = self.table.codes.embedding.weight.device
+        self.permutation = CodePermutation(*self.code_sizes).to(device)
+        self.register_buffer("folded", torch.zeros((), dtype=torch.bool, device=device))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        """A saved permutation is taken up by a model built without one.
+
+        Whether there is one depends on ``pretrained``, which is not among the settings in a checkpoint.
+        """
+        if self.permutation is None and f"{prefix}folded" in state_dict:
+            self._add_permutation()
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def vectors(self, items: Tensor | None = None) -> Tensor:
         """(n, D) means of code embeddings, seen through the permutation while that is learnt."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from recbole_mmm4rec.columns import IMAGE, TEXT
+from recbole_mmm4rec.columns import IMAGE, IMAGES, TEXT
 from recbole_mmm4rec.prepare.atomic import write_atomic
 from recbole_mmm4rec.prepare.demo_shop.catalogue import Catalogue, draw_catalogue
 from recbole_mmm4rec.prepare.demo_shop.pictures import draw_picture
@@ -30,7 +30,7 @@ def build_demo_shop(name: str, folder: Path) -> None:
     texts, text_metadata = hashed_vectors(shop.titles)
     write_feature_file(folder, name, TEXT, shop.tokens, texts, text_metadata | {"template": "{title}"})
     encoder = PixelEncoder()
-    images = encoder.encode(_draw_pictures(folder / "images", shop, rng))
+    images = encoder.encode(_draw_pictures(folder / IMAGES, shop, rng))
     write_feature_file(folder, name, IMAGE, shop.tokens, images, encoder.metadata)
 
 

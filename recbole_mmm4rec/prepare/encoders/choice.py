@@ -71,7 +71,7 @@ def check_encoder(key: str, name: str) -> None:
     """Raise ``UserError`` for an encoder that does not exist or lacks a package: before any work."""
     known = TEXT_ENCODERS if key == "text_encoder" else IMAGE_ENCODERS
     if name not in known:
-        raise UserError(f"{key}: {name!r} is none of {', '.join(known)}")
+        raise UserError(f"{key}: {name!r} is not one of {', '.join(known)}")
     extra, packages = _PACKAGES.get(name, ("", ()))
     missing = [package for package in packages if importlib.util.find_spec(package) is None]
     if missing:

@@ -118,7 +118,7 @@ def _tokenizer(open_clip: Any, name: str, folder: str | None) -> Any:
 def _precision(options: Mapping[str, Any], device: torch.device) -> str:
     name = options.get("precision") or ("bf16" if device.type == "cuda" else "float32")
     if name not in PRECISIONS:
-        raise UserError(f"encoder_options: precision: {name!r} is none of {', '.join(PRECISIONS)}")
+        raise UserError(f"encoder_options: precision: {name!r} is not one of {', '.join(PRECISIONS)}")
     return name
 
 

@@ -1,31 +1,35 @@
 """Fetching many pictures at once, politely, and going on where the last run stopped."""
 
+import asyncio
 import math
 import os
 import random
-import threading
-import time
-from collections.abc import Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import httpx
 from tqdm import tqdm
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.prepare.pictures.fetch import FetchProblem, Limits, fetch
+from recbole_mmm4rec.prepare.pictures.fetch import FetchProblem, Limits, fetch, open_client
 from recbole_mmm4rec.prepare.pictures.names import file_stem
 from recbole_mmm4rec.prepare.pictures.reading import UnusablePicture, picture_format, read_picture
 from recbole_mmm4rec.prepare.pictures.record import DownloadRecord
 
 UNFINISHED = ".part"
+OUT_OF_TIME = "not fetched within total_timeout"
+Outcome = Path | FetchProblem
 
 
 @dataclass(frozen=True)
 class DownloadOptions:
-    """``rate``: requests a second over all threads, 0 for no limit; ``retries``: tries after the first one;
-    ``backoff``: seconds before the first of those, doubled each time.
+    """``concurrency``: requests at a time; ``rate``: requests a second, 0 for no limit; ``retries``: tries
+    after the first one; ``backoff``: seconds before the first of those, doubled each time; ``timeout``:
+    seconds for one try at a picture, from the first look-up to the last byte; ``total_timeout``: seconds for
+    all pictures of a run, 0 for no limit.
     """
 
     concurrency: int = 16
@@ -33,6 +37,7 @@ class DownloadOptions:
     retries: int = 3
     backoff: float = 1.0
     timeout: float = 15.0
+    total_timeout: float = 0.0
     max_bytes: int = 20_000_000
     allow_private: bool = False
 
@@ -56,7 +61,7 @@ def download(
     """Fetch item -> link into ``folder``; return (item -> decoded picture, item -> why there is none).
 
     What a former run fetched from the same link is not fetched again, and a link that it found to be gone for
-    good is not asked again; ``cache`` holds that record. Ctrl-C stops within a request's timeout.
+    good is not asked again; ``cache`` holds that record. Ctrl-C ends it at once, and what is done stays.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for rest in folder.glob(f"*{UNFINISHED}"):
@@ -65,87 +70,107 @@ def download(
     found, gone = record.fetched(links, folder), record.gone(links)
     wanted = {token: link for token, link in links.items() if token not in found and token not in gone}
     record.note_asked(wanted)
-    for token, link, outcome in _run(wanted, folder, options):
+
+    def note(token: str, outcome: Outcome) -> None:
         if isinstance(outcome, Path):
             found[token] = outcome
-            continue
+            return
         gone[token] = str(outcome)
         if outcome.lasting:
-            record.note_gone(token, link, str(outcome))
+            record.note_gone(token, wanted[token], str(outcome))
+
+    if wanted:
+        _run(_fetch_all(wanted, folder, options, note))
+    gone |= {token: OUT_OF_TIME for token in wanted if token not in found and token not in gone}
     return found, gone
 
 
-def _run(
-    links: Mapping[str, str], folder: Path, options: DownloadOptions
-) -> Iterator[tuple[str, str, Path | FetchProblem]]:
-    worker = _Worker(folder, options)
-    pending: dict[Future[Path | FetchProblem], str] = {}
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run ``work`` to its end, also inside a notebook, whose own loop is running."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(work)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
+
+
+async def _fetch_all(
+    links: Mapping[str, str], folder: Path, options: DownloadOptions, note: Callable[[str, Outcome], None]
+) -> None:
+    """Tell ``note`` the outcome of each link as it comes, until all are done or the total time is over."""
+    waiting = iter(links.items())
     bar = tqdm(total=len(links), desc="download", unit="file", leave=False, disable=None)
-    with ThreadPoolExecutor(options.concurrency or 1) as pool, bar:
+
+    async def work(fetcher: _Fetcher) -> None:
+        for (
+            token,
+            link,
+        ) in waiting:  # shared by all workers, so that a million links do not become a million tasks
+            note(token, await fetcher.outcome(token, link))
+            bar.update()
+
+    async with open_client() as client:
+        fetcher = _Fetcher(client, folder, options)
+        workers = [asyncio.ensure_future(work(fetcher)) for _ in range(options.concurrency or 1)]
         try:
-            waiting = iter(links)
-            while True:
-                # a window of jobs, so that a million links are no million objects
-                for token in waiting:
-                    pending[pool.submit(worker, token, links[token])] = token
-                    if len(pending) >= 4 * max(options.concurrency, 1):
-                        break
-                if not pending:
-                    return
-                for job in wait(pending, return_when=FIRST_COMPLETED).done:
-                    token = pending.pop(job)
-                    bar.update()
-                    yield token, links[token], job.result()
+            async with asyncio.timeout(options.total_timeout or None) as limit:
+                await asyncio.gather(*workers)
+        except TimeoutError:
+            if not limit.expired():
+                raise
         finally:
-            worker.stop.set()
-            pool.shutdown(cancel_futures=True)
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+            bar.close()
 
 
-class _Worker:
-    """Fetches one picture with retries; shared by the threads for the rate limit and the stop signal."""
+class _Fetcher:
+    """Fetches pictures with retries, no more often than the rate allows."""
 
-    def __init__(self, folder: Path, options: DownloadOptions) -> None:
-        self.stop = threading.Event()
-        self._folder, self._options = folder, options
+    def __init__(self, client: httpx.AsyncClient, folder: Path, options: DownloadOptions) -> None:
+        self._client, self._folder, self._options = client, folder, options
         self._limits = Limits(options.timeout, options.max_bytes, options.allow_private)
-        self._lock = threading.Lock()
-        self._next = time.monotonic()
+        self._next = 0.0
 
-    def __call__(self, token: str, link: str) -> Path | FetchProblem:
-        problem = FetchProblem("interrupted", transient=True)
-        for attempt in range(self._options.retries + 1):
-            if attempt:
-                pause = self._options.backoff * 2 ** (attempt - 1)
-                self.stop.wait(max(problem.wait, pause * random.uniform(0.75, 1.25)))
-            self._take_turn()
-            if self.stop.is_set():
-                break
+    async def outcome(self, token: str, link: str) -> Outcome:
+        """Return the picture, or why there is none after all tries."""
+        attempt = 0
+        while True:
+            await self._turn()
             try:
-                return self._once(token, link)
-            except FetchProblem as error:
-                problem = error
-            if not problem.transient:
-                break
-        return problem
+                return await self._once(token, link)
+            except FetchProblem as problem:
+                if not problem.transient or attempt == self._options.retries:
+                    return problem
+                pause = self._options.backoff * 2**attempt
+                await asyncio.sleep(max(problem.wait, pause * random.uniform(0.75, 1.25)))
+            attempt += 1
 
-    def _take_turn(self) -> None:
+    async def _turn(self) -> None:
         if self._options.rate <= 0:
             return
-        with self._lock:
-            now = time.monotonic()
-            turn = max(self._next, now)
-            self._next = turn + 1 / self._options.rate
-        self.stop.wait(turn - now)
+        now = asyncio.get_running_loop().time()
+        turn = max(self._next, now)
+        self._next = turn + 1 / self._options.rate
+        await asyncio.sleep(turn - now)
 
-    def _once(self, token: str, link: str) -> Path:
+    async def _once(self, token: str, link: str) -> Path:
         part = self._folder / f"{file_stem(token)}{UNFINISHED}"
         try:
-            fetch(link, part, self._limits)
-            read_picture(part)
-            path = self._folder / f"{file_stem(token)}{picture_format(part)}"
+            await fetch(self._client, link, part, self._limits)
+            path = self._folder / f"{file_stem(token)}{await asyncio.to_thread(_checked_format, part)}"
             os.replace(part, path)
             return path
         except UnusablePicture as problem:
             raise FetchProblem(str(problem), transient=False) from problem
         finally:
             part.unlink(missing_ok=True)
+
+
+def _checked_format(path: Path) -> str:
+    """Decode the picture, to see that it can be, and return the ending that fits its content."""
+    read_picture(path)
+    return picture_format(path)

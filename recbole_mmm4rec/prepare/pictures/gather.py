@@ -10,7 +10,7 @@ from tqdm import tqdm
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.atomic import write_atomic
 from recbole_mmm4rec.prepare.pictures.download import DownloadOptions, download
-from recbole_mmm4rec.prepare.pictures.names import find_pictures
+from recbole_mmm4rec.prepare.pictures.names import AMBIGUOUS, find_pictures
 from recbole_mmm4rec.prepare.pictures.reading import UnusablePicture, read_picture
 
 LOGGER = logging.getLogger(__name__)
@@ -52,12 +52,25 @@ def write_missing(path: Path, missing: Mapping[str, str], links: Mapping[str, st
 def _from_folder(folder: Path, tokens: Mapping[str, str]) -> tuple[dict[str, Path], dict[str, str]]:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder of pictures")
-    good, reasons = {}, {}
-    files = find_pictures(folder, tokens)
-    for token, path in tqdm(files.items(), desc="pictures", unit="file", leave=False, disable=None):
-        try:
-            read_picture(path)
-            good[token] = path
-        except UnusablePicture as problem:
-            reasons[token] = str(problem)
+    matches = find_pictures(folder, tokens)
+    good: dict[str, Path] = {}
+    reasons = dict.fromkeys(matches.ambiguous, AMBIGUOUS)
+    for token, paths in tqdm(matches.files.items(), desc="pictures", unit="file", leave=False, disable=None):
+        for path in paths:
+            try:
+                read_picture(path)
+                good[token] = path
+                break
+            except UnusablePicture as problem:
+                reasons.setdefault(token, str(problem))
+    _tell_several({token: paths for token, paths in matches.files.items() if len(paths) > 1}, folder)
     return good, reasons
+
+
+def _tell_several(matches: Mapping[str, list[Path]], folder: Path) -> None:
+    for token, paths in list(matches.items())[:1]:
+        names = ", ".join(str(path.relative_to(folder)) for path in paths[:3])
+        LOGGER.warning(
+            "%s items have several pictures in the folder; the first that can be read is taken (%s: %s)",
+            f"{len(matches):,}", token, names,
+        )  # fmt: skip

@@ -1,24 +1,100 @@
 """Item token <-> picture file."""
 
 import hashlib
-from collections.abc import Iterable
+import os
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+ENDINGS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff")
+AMBIGUOUS = "only files that differ in upper and lower case, and more than one item or file fits"
 _LONGEST = 200
 
 
+@dataclass(frozen=True)
+class Matches:
+    """``files``: token -> its pictures, the one to try first in front; ``ambiguous``: tokens with files that
+    may be another item's.
+    """
+
+    files: dict[str, list[Path]]
+    ambiguous: set[str]
+
+
 def file_stem(token: str) -> str:
-    """Return a file name for any token: no separators, no dots in front, never too long, one a token."""
+    """Return a file name for any token: no separators, no dots in front, never too long, one per token."""
     stem = quote(token, safe=" ()+,=@&$!'")
     if len(stem) > _LONGEST:
         stem = f"{stem[:100]}-{hashlib.sha256(token.encode()).hexdigest()[:32]}"
     return f"%2E{stem[1:]}" if stem.startswith(".") else stem
 
 
-def find_pictures(folder: Path, tokens: Iterable[str]) -> dict[str, Path]:
-    """Return the files of ``folder`` that are called as the tokens, token -> path."""
-    files = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in ENDINGS}
-    found = {token: files.get(token) or files.get(file_stem(token)) for token in tokens}
-    return {token: path for token, path in found.items() if path is not None}
+def find_pictures(folder: Path, tokens: Iterable[str]) -> Matches:
+    """Find the pictures in ``folder`` and the folders in it that are called as the tokens.
+
+    A picture is called as an item by its name without the ending or by its path in ``folder``; accents may be
+    written in either form of Unicode. A name that differs in upper and lower case counts where it is nobody
+    else's and fits one item only.
+    """
+    paths = sorted(_pictures(folder), key=lambda path: (len(path.parts), path))
+    exact = _index(paths, folder, _composed)
+    files = {token: found for token in tokens if (found := _look_up(exact, token, _composed))}
+    taken = {path for found in files.values() for path in found}
+    loose = _index([path for path in paths if path not in taken], folder, _folded)
+    near = {
+        token: found for token in tokens if token not in files and (found := _look_up(loose, token, _folded))
+    }
+    claims = Counter(path for found in near.values() for path in found)
+    ambiguous = {
+        token
+        for token, found in near.items()
+        if len({_composed(path.stem) for path in found}) > 1 or any(claims[path] > 1 for path in found)
+    }
+    files.update((token, found) for token, found in near.items() if token not in ambiguous)
+    return Matches(files, ambiguous)
+
+
+def stored_pictures(folder: Path, tokens: Iterable[str]) -> dict[str, Path]:
+    """Return the files of ``folder`` itself that were written as ``file_stem`` says, token -> path."""
+    files = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix in ENDINGS}
+    return {token: files[stem] for token in tokens if (stem := file_stem(token)) in files}
+
+
+def _pictures(folder: Path) -> Iterator[Path]:
+    """Yield the files with a picture's ending; a folder that links lead to again is entered once."""
+    entered = {_identity(folder)}
+    for place, folders, names in os.walk(folder, followlinks=True):
+        found = {name: _identity(Path(place, name)) for name in sorted(folders) if not name.startswith(".")}
+        folders[:] = [name for name, identity in found.items() if identity not in entered]
+        entered.update(found.values())
+        yield from (Path(place, name) for name in names if Path(name).suffix.lower() in ENDINGS)
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    state = folder.stat()
+    return state.st_dev, state.st_ino
+
+
+def _index(paths: Iterable[Path], folder: Path, form: Callable[[str], str]) -> dict[str, list[Path]]:
+    """Name in the given form -> paths, by the file's own name and by its path in ``folder``."""
+    index = defaultdict(list)
+    for path in paths:
+        for name in {path.stem, path.relative_to(folder).with_suffix("").as_posix()}:
+            index[form(name)].append(path)
+    return index
+
+
+def _look_up(index: dict[str, list[Path]], token: str, form: Callable[[str], str]) -> list[Path]:
+    return index.get(form(token)) or index.get(form(file_stem(token))) or []
+
+
+def _composed(name: str) -> str:
+    """An accent is one sign with its letter on some systems, and a sign of its own on others."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _folded(name: str) -> str:
+    return _composed(name.casefold())

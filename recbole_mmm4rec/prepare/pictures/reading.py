@@ -1,12 +1,19 @@
 """Decoding pictures of unknown origin: to RGB, or to a reason why not."""
 
+import stat
+import warnings
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""Formats that are decoded; Pillow's rarer decoders are not offered to files from anywhere."""
+Image.init()
+# our own limit is lower and is told as a reason; Pillow would warn in between, in lines of its own
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+FORMATS = tuple(name for name in ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF") if name in Image.OPEN)
+"""Formats that are decoded, AVIF with Pillow 11.3 or later. Pillow's rarer decoders are not offered to files
+from anywhere.
+"""
 MAX_PIXELS = 64_000_000
 """More pixels are refused before they are decoded: a decompression bomb, or nothing an encoder needs."""
 MIN_SIDE = 2
@@ -22,8 +29,7 @@ def read_picture(path: Path) -> Image.Image:
 
     Raises ``UnusablePicture``.
     """
-    if path.stat().st_size == 0:
-        raise UnusablePicture("0 bytes")
+    _check_file(path)
     try:
         with Image.open(path, formats=FORMATS) as picture:
             _check_size(*picture.size)
@@ -46,6 +52,17 @@ def picture_format(path: Path) -> str:
     with Image.open(path, formats=FORMATS) as picture:
         name = (picture.format or "").lower()
     return {"jpeg": ".jpg", "mpo": ".jpg", "tiff": ".tif"}.get(name, f".{name}")
+
+
+def _check_file(path: Path) -> None:
+    try:
+        state = path.stat()
+    except OSError as error:  # a link to nothing, or in a circle
+        raise UnusablePicture(f"cannot be opened ({error.strerror})") from error
+    if not stat.S_ISREG(state.st_mode):
+        raise UnusablePicture("not a file")
+    if state.st_size == 0:
+        raise UnusablePicture("0 bytes")
 
 
 def _check_size(width: int, height: int) -> None:
@@ -71,6 +88,6 @@ def _to_rgb(picture: Image.Image, sixteen_bits: bool) -> Image.Image:
 def _stretched(greys: np.ndarray) -> np.ndarray:
     """Greys whose white nothing tells, from 0 to 255: the darkest becomes black, the lightest white."""
     if not np.isfinite(greys).all():
-        raise UnusablePicture("greys that are no numbers")
+        raise UnusablePicture("greys that are not numbers")
     span = np.ptp(greys) or 1.0
     return ((greys - greys.min()) * (255 / span)).round().astype(np.uint8)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from recbole_mmm4rec.prepare.pictures.names import find_pictures
+from recbole_mmm4rec.prepare.pictures.names import stored_pictures
 
 
 class DownloadRecord:
@@ -16,7 +16,7 @@ class DownloadRecord:
     def fetched(self, links: Mapping[str, str], folder: Path) -> dict[str, Path]:
         """Return the pictures in ``folder`` that came from ``links``; those of other links are removed."""
         asked = {entry["item"]: entry["link"] for entry in _entries(self._asked)}
-        found = find_pictures(folder, links)
+        found = stored_pictures(folder, links)
         for token in [token for token in found if asked.get(token) != links[token]]:
             found.pop(token).unlink(missing_ok=True)
         return found

@@ -4,62 +4,69 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-import pyarrow as pa
-
-from recbole_mmm4rec.prepare.sources.base import ItemRecord
-from recbole_mmm4rec.prepare.sources.batches import batched_rows
+from recbole_mmm4rec.prepare.ids import id_text
+from recbole_mmm4rec.prepare.raw_files import RawFile
+from recbole_mmm4rec.prepare.sources.base import ItemRecord, Rows
+from recbole_mmm4rec.prepare.sources.batches import Times, batched_rows, interaction_rows
+from recbole_mmm4rec.prepare.sources.columns import encodable
 from recbole_mmm4rec.prepare.sources.json_lines import read_objects
+from recbole_mmm4rec.prepare.sources.tables import JSON_LINES, LINE, read_table
 from recbole_mmm4rec.prepare.sources.two_files import TwoFiles
-from recbole_mmm4rec.prepare.tally import Tally
+from recbole_mmm4rec.prepare.tally import RowCount
 
 
 class AmazonReviews(TwoFiles, ABC):
-    """One category: interactions and metadata.
+    """One category, or several: interactions and metadata.
 
     Class attributes:
         item_key: of a metadata object.
         review_keys: user, item, rating and time of a review object.
-        unit: of the times, "s" or "ms".
+        time_unit: of the times, "s" or "ms".
+        csv_columns: user, item, rating and time of a CSV of ratings.
+        csv_header: the columns of a CSV that has no header line.
     """
 
     item_key: ClassVar[str]
     review_keys: ClassVar[tuple[str, str, str, str]]
-    unit: ClassVar[str]
+    csv_columns: ClassVar[tuple[str, str, str, str]]
+    csv_header: ClassVar[list[str] | None] = None
 
     @abstractmethod
-    def fields(self, entry: dict[str, Any], where: str, tally: Tally) -> dict[str, str]:
+    def fields(self, entry: dict[str, Any], where: str, rows: RowCount) -> dict[str, str]:
         """Title, category, brand and description of a metadata object."""
 
     @abstractmethod
     def picture(self, entry: dict[str, Any]) -> str:
         """Link of its picture, or empty."""
 
-    @abstractmethod
-    def ratings(self, tally: Tally) -> Iterator[pa.RecordBatch]:
-        """Yield the interactions of a CSV."""
-
-    def items(self, tally: Tally) -> Iterator[ItemRecord]:
+    def items(self, rows: RowCount) -> Iterator[ItemRecord]:
         """Yield what every metadata line that names its item says."""
-        for number, entry in read_objects(self.items_path, tally):
-            where = f"{self.items_path.name} line {number}"
-            token = entry.get(self.item_key)
-            if not isinstance(token, str) or not token.strip():
-                tally.add(f"lines skipped: no {self.item_key}", where)
-            else:
-                yield ItemRecord(token.strip(), self.fields(entry, where, tally), self.picture(entry))
+        for file in self.item_files:
+            for number, entry in read_objects(file, rows, self.encoding):
+                where, value = file.place(number), entry.get(self.item_key)
+                token, _ = id_text(encodable(value) if isinstance(value, str) else value)
+                if token is None:
+                    rows.skip(f"lines skipped: no {self.item_key}", where)
+                else:
+                    yield ItemRecord(token, self.fields(entry, where, rows), self.picture(entry), where)
 
-    def interactions(self, tally: Tally) -> Iterator[pa.RecordBatch]:
+    def interactions(self, rows: RowCount) -> Iterator[Rows]:
         """Yield the ratings in file order."""
-        if ".json" in self.interactions_path.name:
-            yield from batched_rows(self._reviews(tally), self.unit)
-        else:
-            yield from self.ratings(tally)
+        times = Times(self.time_unit)
+        for file in self.interaction_files:
+            if file.kind in JSON_LINES:
+                yield from batched_rows(file, self._reviews(file, rows), times)
+                continue
+            columns = list(self.csv_columns)
+            for batch in read_table(file, columns, rows, encoding=self.encoding, header=self.csv_header):
+                user, item, rating, time = (batch.column(name) for name in columns)
+                yield interaction_rows(file, batch.column(LINE), user, item, rating, time, times)
 
-    def _reviews(self, tally: Tally) -> Iterator[tuple[Any, Any, Any, Any]]:
-        for number, review in read_objects(self.interactions_path, tally):
+    def _reviews(self, file: RawFile, rows: RowCount) -> Iterator[tuple[int, Any, Any, Any, Any]]:
+        for number, review in read_objects(file, rows, self.encoding):
             missing = [key for key in self.review_keys if key not in review]
             if missing:
-                tally.add(f"lines skipped: no {missing[0]}", f"{self.interactions_path.name} line {number}")
+                rows.skip(f"lines skipped: no {missing[0]}", file.place(number))
             else:
                 user, item, rating, time = (review[key] for key in self.review_keys)
-                yield user, item, rating, time
+                yield number, user, item, rating, time

@@ -1,15 +1,10 @@
 """Amazon Reviews 2023 (Hou et al., 2024): reviews as JSON lines, or the rating-only CSV with a header."""
 
-from collections.abc import Iterator
 from typing import Any
-
-import pyarrow as pa
 
 from recbole_mmm4rec.prepare.sources.amazon import AmazonReviews
 from recbole_mmm4rec.prepare.sources.amazon_fields import first_link, text_of, title_of
-from recbole_mmm4rec.prepare.sources.batches import interaction_batch
-from recbole_mmm4rec.prepare.sources.tables import read_table
-from recbole_mmm4rec.prepare.tally import Tally
+from recbole_mmm4rec.prepare.tally import RowCount
 
 
 class Amazon2023(AmazonReviews):
@@ -17,19 +12,14 @@ class Amazon2023(AmazonReviews):
 
     item_key = "parent_asin"
     review_keys = ("user_id", "parent_asin", "rating", "timestamp")
-    unit = "ms"
+    time_unit = "ms"
+    csv_columns = review_keys
 
-    def ratings(self, tally: Tally) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of a file with a header."""
-        for batch in read_table(self.interactions_path, list(self.review_keys), tally):
-            user, item, rating, time = batch.columns
-            yield interaction_batch(user, item, rating, time, self.unit)
-
-    def fields(self, entry: dict[str, Any], where: str, tally: Tally) -> dict[str, str]:
+    def fields(self, entry: dict[str, Any], where: str, rows: RowCount) -> dict[str, str]:
         """Title, category, brand (the ``store``) and description."""
         description = entry.get("description")
         return {
-            "title": title_of(entry.get("title"), where, tally),
+            "title": title_of(entry.get("title"), where, rows),
             "category": text_of(entry.get("categories")) or text_of(entry.get("main_category")),
             "brand": text_of(entry.get("store")),
             "description": str(description) if description else "",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from recbole_mmm4rec.prepare.tally import Tally
+from recbole_mmm4rec.prepare.tally import RowCount
 
 SEVERAL_TITLES = "items with several titles: the first is taken"
 
@@ -16,13 +16,13 @@ def text_of(value: Any, joint: str = " ") -> str:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
-def title_of(value: Any, where: str, tally: Tally) -> str:
+def title_of(value: Any, where: str, rows: RowCount) -> str:
     """Return the title; of a list of titles the first that is not empty."""
     if not isinstance(value, list):
         return text_of(value)
     titles = [title for title in map(text_of, value) if title.strip()]
     if len(titles) > 1:
-        tally.add(SEVERAL_TITLES, where)
+        rows.note(SEVERAL_TITLES, where)
     return titles[0] if titles else ""
 
 

@@ -5,7 +5,8 @@ from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
-from recbole_mmm4rec.prepare.tally import Tally
+from recbole_mmm4rec.prepare.raw_files import RawFile
+from recbole_mmm4rec.prepare.tally import RowCount
 
 INTERACTIONS = pa.schema(
     [
@@ -13,35 +14,56 @@ INTERACTIONS = pa.schema(
         ("item", pa.string()),
         ("rating", pa.float64()),
         ("time", pa.int64()),
+        ("line", pa.int64()),
+        ("fault", pa.string()),
+        ("time_text", pa.string()),
+        ("rating_text", pa.string()),
     ]
 )
 """One batch of raw interactions in file order. ``time``: milliseconds since 1970 (UTC); a column that the
-source does not have is null throughout."""
+source does not have is null throughout. ``line``: where the row begins in its file; ``fault``: why the row
+cannot be used, null where it can. An id that is at fault stands as it is in the file; ``time_text`` is the
+raw time where that is at fault, ``rating_text`` a raw rating that is not a number."""
+
+
+class Rows(NamedTuple):
+    """A batch of ``INTERACTIONS`` and the file it was read from."""
+
+    file: RawFile
+    batch: pa.RecordBatch
 
 
 class ItemRecord(NamedTuple):
-    """One metadata entry: ``fields`` are raw texts by name, ``picture`` a link, or empty."""
+    """One metadata entry: ``fields`` are raw texts by name, ``picture`` a link, or empty.
+
+    ``place`` names the file and the line.
+    """
 
     token: str
     fields: dict[str, str]
     picture: str = ""
+    place: str = ""
 
 
 class Source(Protocol):
     """A publisher's files. Both streams may be read more than once and never hold a whole file.
 
+    Every row of the files is counted as met and is either yielded or counted as skipped.
+
     Attributes:
-        time_kind: what a raw time must be, "number" or "date".
+        time_unit: of raw times: s, ms, us, ns or date.
+        has_items: whether there is metadata; without it every item of an interaction is one of the dataset.
     """
 
+    has_items: bool
     has_time: bool
-    time_kind: str
+    time_unit: str
     has_rating: bool
 
-    def items(self, tally: Tally) -> Iterator[ItemRecord]:
+    def items(self, rows: RowCount) -> Iterator[ItemRecord]:
         """Yield the metadata in file order; an item may come several times."""
         ...
 
-    def interactions(self, tally: Tally) -> Iterator[pa.RecordBatch]:
-        """Yield batches of ``INTERACTIONS`` in file order, unfiltered but well-formed."""
+    def interactions(self, rows: RowCount) -> Iterator[Rows]:
+        """Yield batches of ``INTERACTIONS`` in file order, those at fault included."""
         ...

@@ -10,6 +10,7 @@ from recbole_mmm4rec.prepare.sources.amazon_2023 import Amazon2023
 from recbole_mmm4rec.prepare.sources.base import Source
 from recbole_mmm4rec.prepare.sources.movielens import MovieLensCsv
 from recbole_mmm4rec.prepare.sources.movielens_1m import MovieLens1M
+from recbole_mmm4rec.prepare.sources.opening import check_encoding
 from recbole_mmm4rec.prepare.sources.table import TableSource
 
 LAYOUTS: dict[str, Callable[[Settings, Path], Source]] = {
@@ -25,4 +26,5 @@ def open_source(settings: Settings, folder: Path) -> Source:
     """Open the raw files in ``folder`` as ``settings.layout`` says; ``UserError`` where a file is missing."""
     if settings.layout not in LAYOUTS:
         raise UserError(f"layout: {settings.layout!r} is none of {', '.join(LAYOUTS)}")
+    check_encoding(settings.encoding)
     return LAYOUTS[settings.layout](settings, folder)

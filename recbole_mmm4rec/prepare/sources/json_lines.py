@@ -1,30 +1,31 @@
-"""One object a line, as JSON or as a Python literal, parsed without ever running it."""
+"""One object per line, as JSON or as a Python literal, parsed without ever running it."""
 
 import ast
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from recbole_mmm4rec.prepare.sources.files import MAX_LINE, read_lines
-from recbole_mmm4rec.prepare.tally import Tally
+from recbole_mmm4rec.prepare.raw_files import RawFile
+from recbole_mmm4rec.prepare.sources.opening import MAX_LINE, read_lines
+from recbole_mmm4rec.prepare.tally import RowCount
 
 _REFUSED = (ValueError, SyntaxError, RecursionError, MemoryError, TypeError)
 
 
-def read_objects(path: Path, tally: Tally) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number, object); what is no object is counted in ``tally`` and skipped."""
-    for number, line in enumerate(read_lines(path), start=1):
+def read_objects(file: RawFile, rows: RowCount, encoding: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number, object); what is not an object is counted in ``rows`` and skipped."""
+    for number, line in enumerate(read_lines(file, encoding), start=1):
         if not line.strip():
             continue
-        parsed = parse_object(line) if len(line) < MAX_LINE else None
+        rows.met()
+        parsed = parse_object(line) if len(line) < MAX_LINE and not _broken(line) else None
         if parsed is None:
-            tally.add(_reason(line), f"{path.name} line {number}")
+            rows.skip(_reason(line, encoding), file.place(number))
         else:
             yield number, parsed
 
 
-def parse_object(line: bytes) -> dict[str, Any] | None:
+def parse_object(line: str) -> dict[str, Any] | None:
     """Parse JSON, else a Python literal such as Amazon's 2014 files hold; None for anything else."""
     try:
         value = json.loads(line)
@@ -33,20 +34,27 @@ def parse_object(line: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _literal(line: bytes) -> Any:
-    if not line.lstrip().startswith(b"{"):
+def _literal(line: str) -> Any:
+    if not line.lstrip().startswith("{"):
         return None
     try:
-        return ast.literal_eval(line.decode())
+        return ast.literal_eval(line.strip())
     except _REFUSED:
         return None
 
 
-def _reason(line: bytes) -> str:
+def _broken(line: str) -> bool:
+    """Tell whether a line has bytes that are not in its encoding."""
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _reason(line: str, encoding: str) -> str:
     if len(line) >= MAX_LINE:
         return f"lines skipped: longer than {MAX_LINE >> 20} MiB"
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return "lines skipped: not UTF-8"
+    if _broken(line):
+        return f"lines skipped: not {encoding.upper()}"
     return "lines skipped: no JSON object"

@@ -3,41 +3,45 @@
 import re
 from collections.abc import Iterator
 
-import pyarrow as pa
-
-from recbole_mmm4rec.prepare.sources.base import ItemRecord
-from recbole_mmm4rec.prepare.sources.batches import interaction_batch
-from recbole_mmm4rec.prepare.sources.columns import as_text
-from recbole_mmm4rec.prepare.sources.tables import read_table
+from recbole_mmm4rec.prepare.ids import as_ids
+from recbole_mmm4rec.prepare.sources.base import ItemRecord, Rows
+from recbole_mmm4rec.prepare.sources.batches import Times, interaction_rows
+from recbole_mmm4rec.prepare.sources.table import read_texts
+from recbole_mmm4rec.prepare.sources.tables import LINE, read_table
 from recbole_mmm4rec.prepare.sources.two_files import TwoFiles
-from recbole_mmm4rec.prepare.tally import Tally
+from recbole_mmm4rec.prepare.tally import RowCount
 
 RATINGS = ["userId", "movieId", "rating", "timestamp"]
 MOVIES = ["movieId", "title", "genres"]
 _YEAR = re.compile(r"\((\d{4})\)\s*$")
 
 
-def movie(token: str, title: str, genres: str) -> ItemRecord:
+def movie(token: str, title: str, genres: str, place: str) -> ItemRecord:
     """Return a movie's fields: title, its year, and the genres in words (or that none is listed)."""
     year = _YEAR.search(title)
     listed = genres.replace("|", ", ")
-    return ItemRecord(token, {"title": title, "year": year[1] if year else "", "genres": listed})
+    return ItemRecord(token, {"title": title, "year": year[1] if year else "", "genres": listed}, "", place)
 
 
 class MovieLensCsv(TwoFiles):
     """``ratings.csv`` and ``movies.csv``."""
 
-    def items(self, tally: Tally) -> Iterator[ItemRecord]:
+    def items(self, rows: RowCount) -> Iterator[ItemRecord]:
         """Yield title, year and genres of every movie."""
-        for batch in read_table(self.items_path, MOVIES, tally):
-            for token, title, genres in zip(*(as_text(column).to_pylist() for column in batch), strict=True):
-                if token and title is not None:
-                    yield movie(token, title, genres or "")
-                else:
-                    tally.add("rows skipped: no movieId, or a title that is not UTF-8", self.items_path.name)
+        for file in self.item_files:
+            for batch in read_table(file, MOVIES, rows, encoding=self.encoding, texts=MOVIES[1:]):
+                tokens = as_ids(batch.column(0))[0].to_pylist()
+                titles, genres = (read_texts(batch, name, file, rows, self.encoding) for name in MOVIES[1:])
+                places = map(file.place, batch.column(LINE).to_pylist())
+                for token, title, listed, place in zip(tokens, titles, genres, places, strict=True):
+                    if token:
+                        yield movie(token, title, listed, place)
+                    else:
+                        rows.skip("rows skipped: no movieId", place)
 
-    def interactions(self, tally: Tally) -> Iterator[pa.RecordBatch]:
+    def interactions(self, rows: RowCount) -> Iterator[Rows]:
         """Yield the ratings in file order."""
-        for batch in read_table(self.interactions_path, RATINGS, tally):
-            user, item, rating, time = batch.columns
-            yield interaction_batch(user, item, rating, time, "s")
+        for file in self.interaction_files:
+            for batch in read_table(file, RATINGS, rows, encoding=self.encoding):
+                user, item, rating, time, lines = batch.columns
+                yield interaction_rows(file, lines, user, item, rating, time, Times(self.time_unit))

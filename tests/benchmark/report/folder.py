@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from recbole_mmm4rec.benchmark.report.run import Run, run_from
+from recbole_mmm4rec.benchmark.report.runs import Run
 
 METRICS = ("recall@10", "recall@50", "ndcg@10", "ndcg@50")
 DEPTH = 50
@@ -149,7 +149,7 @@ def make_run(setting: str = "SASRec", seed: int = 2020, **values: Any) -> Run:
     """A finished run with the given fields of its record."""
     base = {"key": f"{setting}-{seed}-{values.get('dataset', 'shop')}", "model": setting, "dataset": "shop"}
     config = {"valid_metric": "NDCG@10"} | values.pop("config", {})
-    return run_from(
+    return Run.model_validate(
         base | {"setting": setting, "seed": seed, "status": "finished", "config": config} | values
     )
 

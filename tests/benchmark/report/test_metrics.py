@@ -1,13 +1,18 @@
 """Metrics of single rows, and which ones a report shows."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from recbole_mmm4rec.benchmark.report.metrics import default_metrics, row_values, smaller_is_better, written
+from recbole_mmm4rec.training.collecting import RankEvaluator
+from tests.tiny import make_config
 
 RANK = np.array([0, 2, 9, 10], dtype=np.int32)
+NO_TIES = np.zeros_like(RANK)
 
 
 @pytest.mark.parametrize(
@@ -22,14 +27,29 @@ RANK = np.array([0, 2, 9, 10], dtype=np.int32)
     ],
 )
 def test_values_by_hand(metric: str, values: list[float]) -> None:
-    found = row_values(metric, RANK)
+    found = row_values(metric, RANK, NO_TIES)
     assert found is not None
     assert found == pytest.approx(values)
 
 
+@pytest.mark.parametrize("kind", ["recall", "hit", "ndcg", "mrr", "map", "precision"])
+def test_the_mean_over_rows_is_the_runs_value_with_ties_too(kind: str, folder: Path) -> None:
+    """What tests of users compare is what the tables show."""
+    values = {"topk": [3, 10], "metrics": [kind], "valid_metric": f"{kind}@10"}
+    config = make_config(folder, metric_decimal_place=17, **values)
+    rng = np.random.default_rng(0)
+    rank = rng.integers(0, 20, size=500)
+    tied = np.where(rank < 10, rng.integers(0, 30, size=500) * rng.integers(0, 2, size=500), 0)
+    result = RankEvaluator(config).of_ranks(torch.from_numpy(rank), torch.from_numpy(tied))
+    for name, value in result.items():
+        rows = row_values(name, rank.astype(np.int32), tied.astype(np.int32))
+        assert rows is not None
+        assert rows.mean() == pytest.approx(value, abs=1e-12)
+
+
 @pytest.mark.parametrize("metric", ["gini@10", "auc", "recall@x"])
 def test_what_ranks_do_not_give(metric: str) -> None:
-    assert row_values(metric, RANK) is None
+    assert row_values(metric, RANK, NO_TIES) is None
 
 
 def test_the_papers_metrics_come_first() -> None:

@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 
 from recbole_mmm4rec.benchmark.report.plan import ReportPlan
-from recbole_mmm4rec.benchmark.report.run import Run
-from recbole_mmm4rec.benchmark.report.study import Study
-from recbole_mmm4rec.benchmark.report.study_reading import read_study
-from recbole_mmm4rec.benchmark.report.transfer_pairs import transfer_pairs
+from recbole_mmm4rec.benchmark.report.runs import Run
+from recbole_mmm4rec.benchmark.report.study import Study, read_study
 from recbole_mmm4rec.benchmark.report.users import UserFiles
 from tests.benchmark.report.folder import make_run, write_runs
 
@@ -137,40 +135,3 @@ def test_figures_draw_the_best_of_many_settings_and_always_ours() -> None:
     few = study(*others[:3])
     assert few.drawn == ["B1", "B2", "B3"]
     assert few.drawn_note == []
-
-
-def course(*values: float) -> dict[str, Any]:
-    curve = [
-        {
-            "epoch": number,
-            "steps": 10 * (number + 1),
-            "seconds": 2.0 * (number + 1),
-            "valid": {"ndcg@10": value},
-        }
-        for number, value in enumerate(values)
-    ]
-    return {"curve": curve, "best_epoch": max(range(len(values)), key=lambda number: values[number])}
-
-
-def test_transfer_reaches_the_best_from_scratch() -> None:
-    scratch = ran("MMM4Rec", **course(0.1, 0.2, 0.3, 0.25))
-    other = ran("w/o time", changes={"use_time": False}, **course(0.5))
-    moved = ran("pre-trained", pretrain_key="p", changes={"pretrained": "x"}, **course(0.2, 0.3, 0.4))
-    (pair,) = transfer_pairs(study(other, scratch, moved))[("shop", "pre-trained")]
-    assert (pair.scratch.setting, pair.scratch_best.number) == ("MMM4Rec", 3)
-    assert pair.reached is not None
-    assert (pair.reached.number, pair.reached.steps, pair.reached.seconds) == (2, 20, 4.0)
-
-
-def test_a_variant_is_no_partner_of_the_pre_trained_full_model() -> None:
-    variant = ran("w/o time", model="MMM4Rec", changes={"use_time": False}, **course(0.3))
-    moved = ran("pre-trained", model="MMM4Rec", pretrain_key="p", **course(0.3))
-    assert transfer_pairs(study(variant, moved)) == {}
-
-
-def test_transfer_that_never_gets_there_and_one_without_a_partner() -> None:
-    moved = ran("pre-trained", pretrain_key="p", **course(0.2, 0.25))
-    (pair,) = transfer_pairs(study(ran("MMM4Rec", **course(0.3)), moved))[("shop", "pre-trained")]
-    assert pair.reached is None
-    assert transfer_pairs(study(moved)) == {}
-    assert transfer_pairs(study(ran("MMM4Rec", seed=2, **course(0.3)), moved)) == {}

@@ -32,7 +32,7 @@ def test_some_items_give_what_all_give() -> None:
 def test_nothing_known_is_no_loss() -> None:
     layer = head()
     loss = layer(torch.randn(5, 4), torch.tensor([0, 0, 3, 0, 0]))
-    assert loss == 0
+    assert loss.abs() < 1e-12
     loss.backward()
     assert layer.linear.weight.grad is not None
     assert layer.linear.weight.grad.isfinite().all()

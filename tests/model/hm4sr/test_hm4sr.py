@@ -33,42 +33,55 @@ def with_categories(dataset: Any, categories: Tensor) -> Any:
     return dataset
 
 
-def build(golden: Golden, **changes: Any) -> Any:
-    i, h = golden.input, golden.meta["hyperparameters"]
-    sizes = {name: h[name] for name in SIZES} | {"MAX_ITEM_LIST_LENGTH": int(golden.meta["max_len"])}
+def settings(golden: Golden) -> dict[str, Any]:
+    """The keys that the file's header sets."""
+    h = golden.hyper
     longest = 2 ** ((len(golden.param["time_moe.time_embedding.weight"]) - 0.5) / h["interval_scale"]) - 1
-    sizes |= {"longest_gap": longest, "category_field": "genre", "train_temporal_experts": True}
+    return {name: h[name] for name in SIZES} | {
+        "interaction_experts": h["start_expert_num"],
+        "interaction_weights": h["initializer_weight"],
+        "temporal_experts": h["temporal_expert_num"],
+        "gap_buckets": h["interval_scale"],
+        "longest_gap": longest,
+        "idcl_temperature": h["temperature"],
+        "pcl_temperature": h["phcl_temperature"],
+        "pcl_weight": h["phcl_weight"],
+        "placeholder_share": h["beta"],
+        "category_field": "genre",
+        "train_temporal_experts": True,
+        "MAX_ITEM_LIST_LENGTH": golden.max_len,
+    }
+
+
+def build(golden: Golden, **changes: Any) -> Any:
+    i = golden.input
     features = {name: builders.feature(i[f"{name}_features"]) for name in ("text", "image")}
-    dataset = with_categories(builders.dataset(len(i["text_features"]), **features), i["categories"])
-    model = HM4SR(builders.settings("HM4SR", "reference", **(sizes | changes)), dataset)
+    dataset = with_categories(builders.dataset(golden.rows, **features), i["categories"])
+    model = HM4SR(builders.settings("HM4SR", "reference", **(settings(golden) | changes)), dataset)
     model.load_state_dict(released_names.hm4sr(golden.param), strict=True)
     return model.eval()
 
 
 @pytest.mark.parametrize("buckets", [1, 3])
-@pytest.mark.parametrize("path", golden_files("hm4sr-*"))
+@pytest.mark.parametrize("path", golden_files("hm4sr*"))
 def test_agrees_with_the_official_code(path: Path, buckets: int) -> None:
     golden = load(path)
-    model, o, batch = (
-        build(golden, num_buckets=buckets),
-        golden.output,
-        agreement.interaction(golden, "timestamps"),
-    )
+    model, o = build(golden, num_buckets=buckets), golden.output
+    batch = agreement.interaction(golden, "timestamps")
     users = torch.cat([o[f"user_{name}"] for name in ("id", "text", "image")], 1)
     assert_agrees(model.user_vectors(batch), users, "user vectors")
     assert_agrees(model.full_sort_predict(batch), o["scores"], "scores")
     losses = model.losses(batch, golden.input["placeholder_mask"])
-    for name, ours in {"ce": "ce", "idcl": "idcl", "pcl": "pcl", "cp_released": "cp"}.items():
-        assert_agrees(losses[ours], o[f"loss_{name}"], name)
-    loss = torch.stack(list(losses.values())).sum()
+    weighted = {name: model.weights.get(name, 1.0) * part for name, part in losses.items()}
+    for name, part in weighted.items():
+        assert_agrees(part, o["loss_cp_released" if name == "cp" else f"loss_{name}"], name)
+    loss = torch.stack(list(weighted.values())).sum()
     assert_agrees(loss, o["loss"], "loss")
-    expected = {name: grad for name, grad in golden.grad.items() if ".expert." not in name}
-    agreement.assert_gradients_agree(model, loss, released_names.rename(expected, released_names.HM4SR))
-    first = model.encoder.temporal.experts.grad[:1]
-    assert_agrees(first, golden.grad["time_moe.expert.0"], "gradient of the first temporal expert")
+    used = {name: grad for name, grad in golden.grad.items() if "absolute_m" not in name}
+    agreement.assert_gradients_agree(model, loss, released_names.rename(used, released_names.HM4SR))
 
 
-@pytest.mark.parametrize("path", golden_files("hm4sr-*"))
+@pytest.mark.parametrize("path", golden_files("hm4sr*", "output.stream_id"))
 def test_both_stages_of_experts_agree_with_the_official_code(path: Path) -> None:
     golden = load(path)
     model, i, o = build(golden), golden.input, golden.output
@@ -122,6 +135,27 @@ def test_the_released_temporal_experts_do_not_learn() -> None:
     assert model.calculate_loss(batch([2, LENGTH])).isfinite()
 
 
+@pytest.mark.parametrize(("fidelity", "mean", "std"), [("paper", 1.0, 0.02), ("reference", 0.0, 0.1)])
+def test_temporal_experts_start_as_they_should(fidelity: str, mean: float, std: float) -> None:
+    experts = make(fidelity, temporal_experts=200).encoder.temporal.experts
+    assert abs(experts.mean().item() - mean) < std / 10
+    assert abs(experts.std().item() / std - 1) < 0.1
+
+
+@pytest.mark.parametrize("fidelity", ["paper", "reference"])
+def test_experts_gates_placeholders_and_categories_start_as_they_should(fidelity: str) -> None:
+    model = make(fidelity, interaction_experts=50)
+    parts = [model.encoder.interaction, model.encoder.placeholders, model.categories]
+    late = [m for part in parts for m in part.modules() if isinstance(m, torch.nn.Linear)]
+    assert len(late) == 1 + 3 + 2 + 1
+    for linear in late:  # torch's own: uniform within 1 / sqrt(inputs), whose deviation is that / sqrt(3)
+        bound = linear.in_features**-0.5
+        std = 0.02 if fidelity == "paper" else bound / 3**0.5
+        assert abs(linear.weight.std().item() / std - 1) < 0.25
+        assert bool(linear.bias.any()) is (fidelity == "reference")
+    assert abs(model.encoder.temporal.gate.weight.std().item() / 0.02 - 1) < 0.25
+
+
 # Categories ----------------------------------------------------------------------------------------------
 
 
@@ -165,7 +199,7 @@ def test_histories_of_items_without_categories_lose_nothing() -> None:
     interaction = builders.batch(
         torch.tensor([[3, 6]]), torch.tensor([2]), torch.tensor([4]), torch.zeros(1, LENGTH)
     )
-    assert losses(model, interaction)["cp"] == 0
+    assert losses(model, interaction)["cp"].abs() < 1e-12
 
 
 def test_without_a_category_field_nothing_is_predicted() -> None:
@@ -192,7 +226,7 @@ def test_a_column_of_single_categories_serves_too() -> None:
     single = data()
     single.item_feat["genre"] = torch.arange(ITEMS) % (CATEGORIES + 1)
     model = make(dataset=single)
-    assert model.categories.categories.matrix[8].sum() == 0
+    assert not model.categories.categories.matrix[8].any()
     assert model.categories.categories.matrix[9].nonzero().tolist() == [[0]]
 
 

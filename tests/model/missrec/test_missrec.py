@@ -11,10 +11,11 @@ from torch.nn import functional as F
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.missrec import MISSRec
 from recbole_mmm4rec.model.missrec.interests import CLUSTERINGS
+from recbole_mmm4rec.nn.transformer import SelfAttention
 from recbole_mmm4rec.training.checkpoint import describe, write_checkpoint
 from recbole_mmm4rec.training.transfer import load_pretrained
 from tests.golden import Golden, assert_agrees, golden_files, load
-from tests.model import agreement, builders, released_names, released_transformer
+from tests.model import agreement, builders, first_values, released_names, released_transformer
 
 RENAMES = [
     (r"^img_adaptor\.", "table.adapters.image."),
@@ -35,34 +36,38 @@ def converted(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return released_transformer.split_projections(released_names.rename(state, RENAMES))
 
 
+def settings(golden: Golden) -> dict[str, Any]:
+    """The keys that the file's header sets."""
+    h = golden.hyper
+    return {name: h[name] for name in SAME} | {
+        "MAX_ITEM_LIST_LENGTH": golden.max_len,
+        "stage": "pretrain" if h["train_stage"] == "pretrain" else "finetune",
+        "transductive": h["train_stage"] == "transductive_ft" and h["id_type"] != "none",
+        "n_encoder_layers": h["n_layers"] // 2,
+        "n_decoder_layers": h["n_layers"] // 2,
+        "regulariser_weight": h["gamma"],
+        "seq_seq_weight": h["lambda"],
+        "interest_ratio": h["interest_ratio"],
+        "pretrain_interest_ratio": h["interest_ratio"],
+        "seed": 0,
+    }
+
+
 def build(golden: Golden, **changes: Any) -> Any:
     """The model of a golden file, with its interests in place of clusters of its items."""
-    h, i, meta = golden.meta["hyperparameters"], golden.input, golden.meta
-    config = builders.settings(
-        "MISSRec",
-        "reference",
-        MAX_ITEM_LIST_LENGTH=int(meta["max_len"]),
-        stage="pretrain" if golden.name.endswith("pretrain") else "finetune",
-        transductive="transductive" in golden.name,
-        regulariser_weight=h["gamma"],
-        seq_seq_weight=h["lambda"],
-        interest_ratio=h["interest_ratio"],
-        pretrain_interest_ratio=h["interest_ratio"],
-        seed=0,
-        **{name: h[name] for name in SAME},
-        **changes,
-    )
+    i, kind = golden.input, golden.hyper["modal_type"]
+    names = [ours for ours, theirs in (("text", "text"), ("image", "img")) if theirs in kind]
     features = {}
-    for name in ("text", "image"):
+    for name in names:
         matrix = i[f"{name}_features"]
         features[name] = builders.feature(matrix, matrix.abs().sum(1) > 0)
-    model = MISSRec(config, builders.dataset(int(meta["n_items_with_pad"]), **features)).eval()
-    interests = model.interests
-    clusters = torch.stack([i["text_clusters"], i["image_clusters"]], dim=1)
+    config = builders.settings("MISSRec", "reference", **settings(golden) | changes)
+    model = MISSRec(config, builders.dataset(golden.rows, **features)).eval()
+    clusters = torch.stack([i[f"{name}_clusters"] for name in names], dim=1)
     own = {"clusters": clusters, "centroids": i["centroids"], "fitted": torch.tensor(True)}
-    interests.centroids = torch.zeros_like(i["centroids"])
+    model.interests.centroids = torch.zeros_like(i["centroids"])
     state = converted(golden.param) | {f"interests.{name}": value for name, value in own.items()}
-    if "inductive" in golden.name or golden.name.endswith("pretrain"):
+    if model.ids is None:
         state.pop("ids.embedding.weight", None)
     if model.fusion.factor is None:
         state.pop("fusion.factor", None)
@@ -70,18 +75,18 @@ def build(golden: Golden, **changes: Any) -> Any:
     return model
 
 
-@pytest.mark.parametrize("path", golden_files("missrec-*"))
+@pytest.mark.parametrize("path", golden_files("missrec*"))
 def test_interests_agree_with_the_official_code(path: Path) -> None:
     golden = load(path)
     model, i = build(golden), golden.input
     assert torch.equal(model.context(agreement.interaction(golden))[0], i["interest_tokens"])
     if "interest_tokens_aug" in i:
-        view = {model.ITEM_SEQ: i["item_seq_aug"]}
-        assert torch.equal(model.context(view)[0], i["interest_tokens_aug"])
+        seen = model.seen_in_view(i["item_seq"], i["item_seq_aug"])
+        assert torch.equal(model.interests_of(seen), i["interest_tokens_aug"])
 
 
 @pytest.mark.parametrize("changes", [{}, {"num_buckets": 1}, {"softmax_chunk": 7}])
-@pytest.mark.parametrize("path", golden_files("missrec-*ductive-*"))
+@pytest.mark.parametrize("path", golden_files("missrec*", "output.scores"))
 def test_fine_tuning_agrees_with_the_official_code(path: Path, changes: dict[str, Any]) -> None:
     golden = load(path)
     model, o, data = build(golden, **changes), golden.output, agreement.interaction(golden)
@@ -100,7 +105,7 @@ def test_fine_tuning_agrees_with_the_official_code(path: Path, changes: dict[str
 
 
 @pytest.mark.parametrize("buckets", [1, 4])
-@pytest.mark.parametrize("path", golden_files("missrec-pretrain"))
+@pytest.mark.parametrize("path", golden_files("missrec*", "input.item_seq_aug"))
 def test_pre_training_agrees_with_the_official_code(
     path: Path, buckets: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,23 +120,6 @@ def test_pre_training_agrees_with_the_official_code(
     loss = model.calculate_loss(data)
     assert_agrees(loss, o["loss"], "loss")
     agreement.assert_gradients_agree(model, loss, converted(golden.grad))
-
-
-@pytest.mark.parametrize("path", golden_files("missrec-pretrain"))
-def test_a_view_sees_the_pictures_of_its_own_items(path: Path) -> None:
-    golden = load(path)
-    view = (golden.input["item_seq_aug"], golden.input["item_seq_len_aug"])
-    data = agreement.interaction(golden)
-    sound, released = (build(golden, view_pictures=kind) for kind in ("own", "original"))
-    expected = sound.user_vectors(builders.batch(*view, data["item_id"]))
-    items, item_seq, _ = released.batch_items(data)
-    rows, table = torch.searchsorted(items, view[0]), sound.item_table(items)
-    context = sound.context({"item_id_list": view[0]})
-    users = sound._users_and_penalty(table, rows, view[1], context)[0]
-    assert_agrees(users, expected, "second view")
-    moved = released._users_and_penalty(table, rows, view[1], [*context, item_seq])[0]
-    changed = (view[1] != data["item_length"]).tolist()
-    assert [bool((a - b).abs().max() > 1e-3) for a, b in zip(users, moved, strict=True)] == changed
 
 
 # What must hold ------------------------------------------------------------------------------------------
@@ -166,7 +154,7 @@ FUSIONS = [
 
 @pytest.mark.parametrize(("seq", "item", "ids"), FUSIONS)
 def test_neither_scores_nor_the_regulariser_depend_on_the_batch(seq: str, item: str, ids: bool) -> None:
-    model = tiny(seq_mm_fusion=seq, item_mm_fusion=item, transductive=ids).eval()
+    model = tiny(seq_mm_fusion=seq, item_mm_fusion=item, transductive=ids, num_buckets=1).eval()
     whole, table = batch(), model.item_table()
     together = model.full_sort_predict(whole)
     assert together.isfinite().all()
@@ -223,6 +211,94 @@ def test_it_learns_with_one_modality(seq: str, missing: str, stage: str) -> None
     loss.backward()
     assert loss.isfinite()
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("ids", [False, True])
+@pytest.mark.parametrize("item", ["static", "dynamic_shared", "dynamic_instance"])
+def test_one_modality_has_nothing_to_weigh(item: str, ids: bool) -> None:
+    model = tiny(data(image=False), item_mm_fusion=item, transductive=ids).eval()
+    assert model.fusion.factor is None
+    scores = model.full_sort_predict(batch())
+    assert_agrees(model.user_vectors(batch()) @ model.item_matrix().T, scores, "scores", 1e-6)
+
+
+def test_with_one_modality_a_key_selects_the_cosine_of_a_sum() -> None:
+    for how in ("mean", "sum"):
+        model = tiny(data(image=False), transductive=True, single_modality_ids=how).eval()
+        users, table = model.user_vectors(batch()), model.item_table()
+        text, own = table["text"], table["id"]
+        directions = F.normalize(text + own, dim=1)
+        if how == "mean":
+            directions = (F.normalize(text, dim=1) + F.normalize(own, dim=1)) / 2
+        scores = model.full_sort_predict(batch())
+        assert_agrees(scores, users @ directions.T / model.temperature, how, 1e-5)
+
+
+@pytest.mark.parametrize("seq", ["add", "contextual"])
+def test_a_view_may_show_the_pictures_of_the_original_history(seq: str) -> None:
+    """Vectors, interests and which of them exist: as if the view's items had these pictures."""
+    changes = {"stage": "pretrain", "seq_mm_fusion": seq, "pretrain_interest_ratio": 0.5}
+    model = tiny(view_pictures="original", **changes).eval()
+    model.discover_interests()
+    for last, first in ((15, 12), (21, 20)):  # an interest has no position: that of the last picture is seen
+        model.interests.clusters[last, 1] = model.interests.clusters[first, 1]
+    item_seq, lengths = torch.tensor([[12, 13, 14, 15], [20, 5, 21, 0]]), torch.tensor([4, 3])
+    view, view_lengths = torch.tensor([[12, 14, 15, 0], [20, 21, 0, 0]]), torch.tensor([3, 2])
+    interaction = builders.batch(item_seq, lengths, torch.tensor([16, 17]))
+    losses = model.pretraining_losses(interaction, view, view_lengths)
+
+    shown = {15: 14, 14: 13, 21: 5}  # item of the view -> item in its place in the original history
+    clusters, swapped = model.interests.clusters.clone(), data()
+    image = swapped.features["image"]
+    for item, other in shown.items():
+        for tensor in (image.matrix, image.present, clusters[:, 1]):
+            tensor[item] = tensor[other].clone()
+    twin = tiny(swapped, view_pictures="own", **changes).eval()
+    twin.interests.centroids = torch.zeros_like(model.interests.centroids)
+    twin.load_state_dict(model.state_dict() | {"interests.clusters": clusters})
+    others, penalty = twin._users_and_penalty(
+        twin.item_table(), view, view_lengths, twin.context({"item_id_list": view})
+    )
+    users, own_penalty = model._users_and_penalty(
+        model.item_table(), item_seq, lengths, model.context(interaction)
+    )
+    expected = F.cross_entropy(users @ others.T / model.temperature, torch.arange(2))
+    assert_agrees(losses["sequence"], expected, "user against second view", 1e-5)
+    assert_agrees(losses["regulariser"], penalty + own_penalty, "regulariser", 1e-5)
+
+
+def test_a_view_has_its_own_pictures_by_default() -> None:
+    model = tiny(stage="pretrain", pretrain_interest_ratio=0.5).eval()
+    item_seq, lengths = torch.tensor([[12, 5, 14], [20, 21, 9]]), torch.tensor([3, 3])
+    view, view_lengths = torch.tensor([[12, 14, 0], [20, 9, 0]]), torch.tensor([2, 2])
+    targets = torch.tensor([16, 17])
+    losses = model.pretraining_losses(builders.batch(item_seq, lengths, targets), view, view_lengths)
+    users = model.user_vectors(builders.batch(item_seq, lengths, targets))
+    others = model.user_vectors(builders.batch(view, view_lengths, targets))
+    expected = F.cross_entropy(users @ others.T / model.temperature, torch.arange(2))
+    assert_agrees(losses["sequence"], expected, "user against second view", 1e-5)
+
+
+@pytest.mark.parametrize("fidelity", ["paper", "reference"])
+def test_first_values_of_adapters_and_attention(fidelity: str) -> None:
+    """The released adapters are made after its own start: torch's stays. Its attention keeps Xavier's."""
+    config = builders.settings("MISSRec", fidelity, hidden_size=120, MAX_ITEM_LIST_LENGTH=6, seed=0)
+    torch.manual_seed(1)
+    model = MISSRec(config, data())
+    for name, inputs in (("text", 12), ("image", 8)):
+        adapter = model.table.adapters[name]
+        if fidelity == "paper":
+            first_values.assert_normal(adapter.weight, 0.02)
+            assert not adapter.bias.any()
+        else:
+            first_values.assert_uniform(adapter.weight, inputs**-0.5)
+            first_values.assert_uniform(adapter.bias, inputs**-0.5)
+    attentions = [m for m in model.modules() if isinstance(m, SelfAttention)]
+    assert len(attentions) == 3
+    for attention in attentions:
+        first_values.assert_attention(attention, xavier=fidelity == "reference")
+    drawn = {attention.query.weight[0, 0].item() for attention in attentions}
+    assert len(drawn) == 3
 
 
 @pytest.mark.parametrize("clustering", CLUSTERINGS)
@@ -297,7 +373,11 @@ def test_features_survive_construction() -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["clustering", "item_mm_fusion", "seq_mm_fusion", "regularised_slots", "view_pictures"]
+    "key",
+    [
+        *("clustering", "item_mm_fusion", "seq_mm_fusion", "regularised_slots", "view_pictures"),
+        *("single_modality_ids", "adapter_start", "attention_start"),
+    ],
 )
 def test_an_unknown_choice_is_one_clear_error(key: str) -> None:
     with pytest.raises(UserError, match=f"{key}: 'other' is none of "):

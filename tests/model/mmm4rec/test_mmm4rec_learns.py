@@ -13,7 +13,7 @@ from recbole import data as recbole_data
 from recbole.utils import init_seed
 
 from recbole_mmm4rec.host.config import RunConfig
-from recbole_mmm4rec.host.dataset_choice import create_dataset
+from recbole_mmm4rec.host.datasets import create_dataset
 from recbole_mmm4rec.prepare import ensure_dataset
 from recbole_mmm4rec.quick_start.training_run import build_model, build_trainer
 from recbole_mmm4rec.training.allocator import keep_memory

@@ -12,7 +12,7 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.mmsrec.masked_items import MaskDraws, mask_items
 from recbole_mmm4rec.model.mmsrec.mmsrec import ITEM, MMSRec, appended
 from tests.golden import Golden, assert_agrees, golden_files, load
-from tests.model import agreement, builders, released_names, released_transformer
+from tests.model import agreement, builders, first_values, released_names, released_transformer
 
 RENAMES = [
     (r"^(input|output)_transform\.vision_", r"\1_transform.image_"),
@@ -36,18 +36,22 @@ def converted(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return ours
 
 
+def settings(golden: Golden) -> dict[str, Any]:
+    """The keys that the file's header sets."""
+    h = golden.hyper
+    return {
+        "MAX_ITEM_LIST_LENGTH": h["max_seq_length"] - 1,
+        "hidden_size": h["fusion_embed_dim"],
+        "inner_size": h["fusion_feedforward_dim"],
+        "n_layers": h["fusion_layers"],
+        "n_heads": h["fusion_heads"],
+        "temperature": h["contrastive_temperature"],
+        "mask_ratio": h["ce_mask_ratio"],
+    }
+
+
 def build(golden: Golden, features: dict[str, Any], **changes: Any) -> Any:
-    h = golden.meta["hyperparameters"]
-    config = builders.settings(
-        "MMSRec",
-        "reference",
-        MAX_ITEM_LIST_LENGTH=h["max_seq_length"] - 1,
-        hidden_size=h["fusion_embed_dim"],
-        inner_size=h["fusion_feedforward_dim"],
-        n_layers=h["fusion_layers"],
-        n_heads=h["fusion_heads"],
-        **changes,
-    )
+    config = builders.settings("MMSRec", "reference", **settings(golden) | changes)
     model = MMSRec(config, builders.dataset(len(features["text"].matrix), **features))
     model.load_state_dict(converted(golden.param), strict=True)
     return model.eval()
@@ -82,31 +86,36 @@ def to_right(golden: Golden, left: Tensor) -> Tensor:
     return torch.stack([row.roll(length - len(row)) for row, length in rows])
 
 
-@pytest.mark.parametrize("changes", [{}, {"num_buckets": 1}, {"item_chunk": 7}, {"last_position": "full"}])
-@pytest.mark.parametrize("path", golden_files("mmsrec-finetune"))
+@pytest.mark.parametrize("changes", [{}, {"num_buckets": 1}, {"item_chunk": 7}])
+@pytest.mark.parametrize("path", golden_files("mmsrec*", "output.scores"))
 def test_scores_agree_with_the_official_code(path: Path, changes: dict[str, Any]) -> None:
     golden = load(path)
     model, o = fine_tuning(golden, **changes), golden.output
     assert_agrees(model.item_table()[ITEM][1:], o["item_emb"], "candidates")
-    data = histories(golden)  # fills the positions, so 'full' and 'batch' are the same
+    data = histories(golden)
     assert_agrees(model.user_vectors(data), F.normalize(o["user"], dim=-1), "user vectors")
     assert_agrees(model.full_sort_predict(data)[:, 1:] * model.temperature, o["scores"], "scores")
 
 
-@pytest.mark.parametrize("path", golden_files("mmsrec-finetune"))
+@pytest.mark.parametrize("path", golden_files("mmsrec*", "output.scores_short_batch"))
 def test_a_key_selects_positions_that_depend_on_the_batch(path: Path) -> None:
     golden = load(path)
     expected = golden.output["scores_short_batch"]
-    data = histories(golden, slice(4))
-    released = fine_tuning(golden).full_sort_predict(data)[:, 1:] * 0.05
-    assert_agrees(released, expected, "scores of the short batch")
-    sound = fine_tuning(golden, last_position="full").full_sort_predict(data)[:, 1:] * 0.05
-    assert_agrees(sound, golden.output["scores"][:4], "scores whatever the batch")
-    assert (released - sound).abs().max() > 0.01
+    rows = slice(len(expected))
+    released, sound = fine_tuning(golden), fine_tuning(golden, last_position="full")
+    short = released.full_sort_predict(histories(golden, rows))[:, 1:] * released.temperature
+    assert_agrees(short, expected, "scores of the short batch")
+    scores = sound.full_sort_predict(histories(golden, rows))[:, 1:] * sound.temperature
+    whole = sound.full_sort_predict(histories(golden))[:, 1:] * sound.temperature
+    assert_agrees(scores, whole[rows], "scores whatever the batch", 1e-5)
+    longest = [int(sequences(golden)[1][part].max()) for part in (slice(None), rows)]
+    if longest[0] == sound.slots:  # the batch fills the positions, so 'full' and 'batch' are the same
+        assert_agrees(whole, golden.output["scores"], "scores")
+    assert ((short - scores).abs().max() > 0.01) == (longest[1] < sound.slots)
 
 
 @pytest.mark.parametrize("changes", [{}, {"num_buckets": 1}, {"item_chunk": 9, "softmax_chunk": 9}])
-@pytest.mark.parametrize("path", golden_files("mmsrec-finetune"))
+@pytest.mark.parametrize("path", golden_files("mmsrec*", "input.ce_mask"))
 def test_the_guessing_loss_agrees_with_the_official_code(path: Path, changes: dict[str, Any]) -> None:
     golden = load(path)
     model, i = fine_tuning(golden, **changes), golden.input
@@ -128,13 +137,14 @@ def gradients(golden: Golden) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("changes", [{}, {"num_buckets": 1}, {"contrast_chunk": 4}])
-@pytest.mark.parametrize("path", golden_files("mmsrec-pretrain"))
+@pytest.mark.parametrize("path", golden_files("mmsrec*", "output.loss_bb"))
 def test_pre_training_agrees_with_the_official_code(path: Path, changes: dict[str, Any]) -> None:
     golden = load(path)
-    mask = golden.input["token_mask"]
-    features = {}
+    mask, features = golden.input["token_mask"], {}
     for ours, theirs in (("text", "text"), ("image", "vision")):
-        features[ours] = builders.feature(F.pad(golden.input[theirs][mask], (0, 0, 1, 0)))
+        there = golden.input.get(f"{theirs}_mask", mask)[mask]
+        matrix = F.pad(golden.input[theirs][mask], (0, 0, 1, 0))
+        features[ours] = builders.feature(matrix, F.pad(there, (1, 0)))
     model, lengths = build(golden, features, stage="pretrain", **changes), mask.sum(1)
     valid = torch.arange(mask.shape[1]) < lengths.unsqueeze(1)
     items = torch.zeros(mask.shape, dtype=torch.int64).masked_scatter(valid, torch.arange(1, mask.sum() + 1))
@@ -265,9 +275,46 @@ def test_two_views_differ_by_their_dropout_alone() -> None:
 
 def test_the_same_item_is_no_negative_of_itself() -> None:
     sequences, lengths = torch.tensor([[12, 12, 12]]), torch.tensor([3])
-    sound, released = (tiny(stage="pretrain", mask_equal_items=m).eval() for m in (True, False))
-    assert sound.contrasts(sound.tokens(), sequences, lengths)["text text"] == 0
-    assert released.contrasts(released.tokens(), sequences, lengths)["text text"] > 0
+    losses, gradients = [], []
+    for mask_equal in (True, False):
+        model = tiny(stage="pretrain", mask_equal_items=mask_equal).eval()
+        loss = model.contrasts(model.tokens(), sequences, lengths)["text text"]
+        loss.backward()
+        losses.append(loss.item())
+        gradients.append(max(p.grad.abs().max().item() for p in model.parameters() if p.grad is not None))
+    assert losses[1] > 1
+    assert abs(losses[0]) <= 1e-4 * losses[1]  # nothing but rounding
+    assert gradients[0] <= 1e-4 * gradients[1]
+
+
+@pytest.mark.parametrize("name", ["text image", "text text", "image image", "text+image text+image"])
+def test_items_that_lack_a_modality_may_stay_in_the_contrast_as_a_constant(name: str) -> None:
+    sequences, lengths = torch.tensor([[12, 3, 14, 1], [27, 16, 0, 0]]), torch.tensor([4, 2])
+    model = tiny(stage="pretrain", contrast_absent="constant", mask_equal_items=False).eval()
+    table, first, items = model.tokens(), model.first_positions(lengths), sequences[sequences > 0]
+    sides = []
+    for kind in name.split(" "):
+        names = tuple(kind.split("+"))
+        vectors = model.states(table, sequences, first, names=names)[sequences > 0]
+        there = sum(model.features[n].present[items].long() for n in names) > 0
+        assert 0 < int(there.sum()) < len(items)
+        sides.append(F.normalize(torch.where(there.unsqueeze(1), vectors, -1.0), dim=1))
+    scores = sides[0] @ sides[1].T / model.temperature
+    expected = F.cross_entropy(scores, torch.arange(6)) + F.cross_entropy(scores.T, torch.arange(6))
+    assert_agrees(model.contrasts(table, sequences, lengths)[name], expected, name, 1e-5, floor=1.0)
+
+
+@pytest.mark.parametrize("fidelity", ["paper", "reference"])
+def test_first_values_of_attention(fidelity: str) -> None:
+    """The released layers are copies of one, of which all but queries, keys and values is drawn anew."""
+    config = builders.settings("MMSRec", fidelity, hidden_size=120, MAX_ITEM_LIST_LENGTH=6)
+    torch.manual_seed(1)
+    layers = MMSRec(config, data()).encoder.stack.layers
+    for layer in layers:
+        first_values.assert_attention(layer.attention, xavier=fidelity == "reference")
+    one, other = (layer.attention for layer in layers)
+    assert torch.equal(one.query.weight, other.query.weight) is (fidelity == "reference")
+    assert not torch.equal(one.out.weight, other.out.weight)
 
 
 def test_positions_stay_behind_unless_they_are_to_move() -> None:
@@ -293,6 +340,8 @@ def test_without_any_feature_file_it_says_so_in_one_line() -> None:
         tiny(data(text=False, image=False))
     with pytest.raises(UserError, match="last_position: 'other' is none of full, batch"):
         tiny(last_position="other")
+    with pytest.raises(UserError, match="contrast_absent: 'other' is none of leave_out, constant"):
+        tiny(contrast_absent="other")
 
 
 def test_targets_come_after_their_histories() -> None:

@@ -68,3 +68,7 @@ def test_what_an_item_lacks_is_in_no_term() -> None:
         a, b = F.normalize(drawn[one][0][rows], dim=1), F.normalize(drawn[other][1][rows], dim=1)
         torch.testing.assert_close(terms[name], symmetric_contrast(a, b / 0.5, torch.arange(len(rows))))
     assert not modality_contrasts(view, ("text",), present[3:4, :1], torch.arange(1), 0.5)
+    drawn.clear()
+    kept = modality_contrasts(view, ("text", "image"), present, torch.arange(7), 0.5, keep_absent=True)
+    a, b = F.normalize(drawn["text",][0], dim=1), F.normalize(drawn["image",][1], dim=1)
+    torch.testing.assert_close(kept["text image"], symmetric_contrast(a, b / 0.5, torch.arange(7)))

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn import functional as F
 
+from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.tim4rec import TiM4Rec, TiM4RecT
 from tests.golden import golden_files, load
 from tests.model import agreement, builders, released_names
@@ -15,9 +17,8 @@ FILES = golden_files("tim4rec*")
 
 
 def build(golden: Any, **changes: Any) -> Any:
-    h = golden.meta["hyperparameters"]
+    h = golden.hyper
     port = golden.meta["source"].startswith("AlwaysFHao/MMM4Rec")
-    heads = int(golden.meta["n_heads"])
     settings = {name: h[name] for name in SIZES} | {
         "n_groups": h.get("n_groups", 1),
         "use_time": h["is_time"],
@@ -26,16 +27,16 @@ def build(golden: Any, **changes: Any) -> Any:
         "time_tanhshrink": port,
         "skip": "dt_x" if port else "x",
         "always_residual": port,
-        "conv_activation": "silu" if port or heads % 8 == 0 else "hardswish",
+        "conv_activation": "silu" if port else "by_heads",
     }
-    model_class = TiM4RecT if "_t-" in golden.name else TiM4Rec
+    model_class = TiM4RecT if "text_features" in golden.input else TiM4Rec
     return agreement.build(model_class, golden, converter(golden), has_time=True, **settings | changes)
 
 
 def converter(golden: Any) -> Any:
-    h = golden.meta["hyperparameters"]
+    h = golden.hyper
     inner, maps = h["expand"] * h["hidden_size"], h.get("n_groups", 1) * h["d_state"]
-    return lambda state: released_names.tim4rec(state, inner, maps)
+    return lambda state: released_names.tim4rec(state, inner, maps, h["num_layers"])
 
 
 @pytest.mark.parametrize("buckets", [1, 3])
@@ -88,3 +89,31 @@ def test_time_parameters_get_a_gradient() -> None:
     model.calculate_loss(batch([[day, 2 * day, 0, 0], [0, day, 9 * day, 13 * day]])).backward()
     silent = [n for n, p in model.time.named_parameters() if p.grad is None or p.grad.abs().max() < 1e-12]
     assert not silent
+
+
+@pytest.mark.parametrize("model_class", [TiM4Rec, TiM4RecT])
+@pytest.mark.parametrize(("fidelity", "drops"), [("paper", False), ("reference", True)])
+def test_the_released_code_drops_gaps_whatever_the_time_dropout(
+    model_class: Any, fidelity: str, drops: bool
+) -> None:
+    config = builders.settings(
+        model_class.__name__, fidelity, MAX_ITEM_LIST_LENGTH=4, time_dropout_prob=0.0, initializer_range=0.2
+    )
+    torch.manual_seed(0)
+    model = model_class(config, builders.dataset(30, text=builders.feature(torch.randn(30, 8))))
+    interaction = batch([[1.0, 2.0, 0, 0], [1.0, 4.0, 5.0, 9.0]])
+    first, *others = (model.context(interaction)[0] for _ in range(8))
+    assert all(torch.equal(first, other) for other in others) is not drops
+    assert model.time.gap_norm.dropout.p == (config["dropout_prob"] if drops else 0.0)
+
+
+def test_the_activation_follows_the_heads_where_it_is_asked_to() -> None:
+    for head_dim, conv, activation in (
+        (8, "by_heads", F.silu),
+        (32, "by_heads", F.hardswish),
+        (32, "silu", F.silu),
+    ):
+        model = model_of(hidden_size=32, head_dim=head_dim, conv_activation=conv)
+        assert model.ssd.activation is activation
+    with pytest.raises(UserError, match="conv_activation: 'relu' is"):
+        model_of(conv_activation="relu")

@@ -1,26 +1,34 @@
-"""The sections of a report by name, in its order; each is made where the runs carry its data."""
+"""The sections of a report by name, in its order. Each is left out if the runs have no data for it.
+
+Other packages add sections through the entry point group ``recbole_mmm4rec.report_sections``.
+"""
 
 from collections.abc import Callable
+from importlib.metadata import entry_points
 
 from recbole_mmm4rec.benchmark.report.section import Section
-from recbole_mmm4rec.benchmark.report.sections.ablation import ablation
-from recbole_mmm4rec.benchmark.report.sections.by_history import by_history
-from recbole_mmm4rec.benchmark.report.sections.by_modality import by_modality
-from recbole_mmm4rec.benchmark.report.sections.by_popularity import by_popularity
-from recbole_mmm4rec.benchmark.report.sections.comparison import comparison
+from recbole_mmm4rec.benchmark.report.sections.comparison import (
+    ablation,
+    comparison,
+    full_modality,
+    overview,
+)
 from recbole_mmm4rec.benchmark.report.sections.convergence import convergence
 from recbole_mmm4rec.benchmark.report.sections.cost import cost
-from recbole_mmm4rec.benchmark.report.sections.failures import failures
-from recbole_mmm4rec.benchmark.report.sections.full_modality import full_modality
-from recbole_mmm4rec.benchmark.report.sections.overview import overview
-from recbole_mmm4rec.benchmark.report.sections.provenance import provenance
+from recbole_mmm4rec.benchmark.report.sections.groups import by_history, by_modality, by_popularity
+from recbole_mmm4rec.benchmark.report.sections.provenance import failures, provenance
 from recbole_mmm4rec.benchmark.report.sections.significance import significance
 from recbole_mmm4rec.benchmark.report.sections.summary import summary
 from recbole_mmm4rec.benchmark.report.sections.transfer import transfer
 from recbole_mmm4rec.benchmark.report.sections.truncation import truncation
 from recbole_mmm4rec.benchmark.report.study import Study
+from recbole_mmm4rec.errors import UserError
 
-SECTIONS: dict[str, Callable[[Study], Section | None]] = {
+GROUP = "recbole_mmm4rec.report_sections"
+MakeSection = Callable[[Study], Section | None]
+"""Makes a section from what was run; None if the runs have no data for it."""
+
+SECTIONS: dict[str, MakeSection] = {
     "summary": summary,
     "comparison": comparison,
     "overview": overview,
@@ -37,3 +45,20 @@ SECTIONS: dict[str, Callable[[Study], Section | None]] = {
     "failures": failures,
     "versions": provenance,
 }
+
+
+def all_sections() -> dict[str, MakeSection]:
+    """``SECTIONS``, then those of other installed packages.
+
+    Raises:
+        UserError: an entry point cannot be loaded, or its name is already in use.
+    """
+    found = dict(SECTIONS)
+    for point in entry_points(group=GROUP):
+        if point.name in found:
+            raise UserError(f"entry point {GROUP}: there is already a section '{point.name}' ({point.value})")
+        try:
+            found[point.name] = point.load()
+        except (ImportError, AttributeError) as error:
+            raise UserError(f"entry point {GROUP}: cannot load '{point.name}': {error}") from error
+    return found

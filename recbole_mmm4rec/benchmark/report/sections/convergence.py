@@ -1,30 +1,33 @@
-"""How fast settings learn, as the paper's Fig. 4: by epochs, optimiser steps and wall time."""
+"""How fast settings learn, as in the paper's Fig. 4: by epochs, optimiser steps and wall time."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from recbole_mmm4rec.benchmark.report import formatting
 from recbole_mmm4rec.benchmark.report.comparison import Comparison
-from recbole_mmm4rec.benchmark.report.convergence_curves import AXES, label_axes, paint_lines, run_line
-from recbole_mmm4rec.benchmark.report.drawing import draw, legend
+from recbole_mmm4rec.benchmark.report.drawing import INK, Style, draw, legend, scale_x
 from recbole_mmm4rec.benchmark.report.metrics import written
-from recbole_mmm4rec.benchmark.report.run import Run
-from recbole_mmm4rec.benchmark.report.section import Figures, Panel, Section
-from recbole_mmm4rec.benchmark.report.sections.comparison import seeds_note
-from recbole_mmm4rec.benchmark.report.statistics import Summary
-from recbole_mmm4rec.benchmark.report.study import Study
-from recbole_mmm4rec.benchmark.report.table import Cell, Column, Row, Table
-
-SEEDS = "Thin lines: single seeds; thick lines: their mean, as far as every seed goes."
-NOTE = "Large marker: best epoch. For models of RecBole's own trainer, wall time holds validation too."
-TITLES = {"epochs": "epochs", "steps": "optimiser steps", "seconds": "wall time"}
-Measure = tuple[Column, Callable[[Run], float | None], Callable[[float], str]]
-EPOCHS_TO_BEST: Measure = (Column("Epochs to best"), lambda run: run.best_epoch, formatting.average)
-SECONDS_PER_EPOCH: Measure = (
-    Column("Seconds per epoch"),
-    lambda run: run.seconds_per_epoch,
-    formatting.amount,
+from recbole_mmm4rec.benchmark.report.runs import Epoch, Run
+from recbole_mmm4rec.benchmark.report.section import Column, Figures, Panel, Row, Section, Table
+from recbole_mmm4rec.benchmark.report.sections.cells import (
+    EPOCHS_TO_BEST,
+    SECONDS_PER_EPOCH,
+    Measure,
+    measured,
+    seeds_note,
 )
+from recbole_mmm4rec.benchmark.report.study import Study
+
+SEEDS = "Thin lines: single seeds; thick lines: their mean, up to where the shortest run ends."
+NOTE = "Large marker: best epoch. For models with RecBole's own trainer, wall time includes validation."
+AXES: dict[str, tuple[str, str, Callable[[Epoch], float | None]]] = {
+    "epochs": ("epochs", "Epochs", lambda epoch: epoch.number),
+    "steps": ("optimiser steps", "Optimiser steps", lambda epoch: epoch.steps),
+    "seconds": ("wall time", "Wall time of training (s)", lambda epoch: epoch.seconds),
+}
+"""Title of a panel, label of its horizontal axis, and the place of an epoch on it."""
 MEASURES: tuple[Measure, ...] = (
     EPOCHS_TO_BEST,
     (Column("Steps to best"), lambda run: run.steps_to_best, formatting.count),
@@ -34,41 +37,97 @@ MEASURES: tuple[Measure, ...] = (
 )
 
 
+@dataclass(frozen=True)
+class Line:
+    """The curve of a run: equally many places and values, and the index of the best epoch among them."""
+
+    places: list[float]
+    values: list[float]
+    best: int | None
+
+
 def convergence(study: Study) -> Section | None:
     """Curves, and a table of what the best epoch took."""
     if not any(run.curve for run in study.comparison.runs):
         return None
-    key = legend(study.styles, study.drawn)
-    figures = Figures("convergence", "Validation during training.", _panels(study), key, _notes(study))
+    panels, drawn = _panels(study)
+    key = legend(study.styles, [label for label in study.drawn if label in drawn])
+    figures = Figures("convergence", "Validation during training.", panels, key, _notes(study))
     return Section("Convergence", [], [figures, _table(study.comparison)])
 
 
+def run_line(run: Run, kind: str, metric: str) -> Line | None:
+    """The curve of a run over an axis of ``AXES``; None if the record does not have the data."""
+    points = [
+        (epoch.number, place, epoch.valid[metric])
+        for epoch in run.curve
+        if metric in epoch.valid and (place := AXES[kind][2](epoch)) is not None
+    ]
+    if not points:
+        return None
+    numbers, places, values = (list(column) for column in zip(*points, strict=True))
+    best = numbers.index(run.best_epoch) if run.best_epoch in numbers else None
+    return Line(places, values, best)
+
+
+def paint_lines(axes: Any, lines: list[Line], style: Style) -> None:
+    """A thin line per seed, their mean as far as the shortest goes, and a marker at the mean best epoch."""
+    if len(lines) > 1:
+        for line in lines:
+            axes.plot(line.places, line.values, color=style.colour, linewidth=0.6, alpha=0.4)
+    shared = min(len(line.places) for line in lines)
+    places = [fmean(line.places[i] for line in lines) for i in range(shared)]
+    values = [fmean(line.values[i] for line in lines) for i in range(shared)]
+    axes.plot(places, values, **style.line, markevery=max(1, shared // 8))
+    found = [(line.places[line.best], line.values[line.best]) for line in lines if line.best is not None]
+    if found:
+        place, value = (fmean(column) for column in zip(*found, strict=True))
+        axes.plot([place], [value], **style.point | {"markersize": 9}, markeredgecolor=INK)
+
+
+def label_axes(axes: Any, kind: str, metric: str) -> None:
+    """Name the axes, with units."""
+    axes.set_xlabel(AXES[kind][1])
+    axes.set_ylabel(f"Validation {metric}")
+    scale_x(axes, [])
+
+
 def _notes(study: Study) -> list[str]:
-    return [*([SEEDS] if study.comparison.several_seeds else []), NOTE, *study.drawn_note]
+    without = [label for label in study.drawn if not _has_steps(study, label)]
+    steps = [f"Without a record of optimiser steps: {', '.join(without)}."] if without else []
+    return [*([SEEDS] if study.comparison.several_seeds else []), NOTE, *steps, *study.drawn_note]
 
 
-def _panels(study: Study) -> list[Panel]:
-    panels = []
+def _has_steps(study: Study, label: str) -> bool:
+    runs = [run for run in study.comparison.runs if run.setting == label]
+    return any(epoch.steps is not None for run in runs for epoch in run.curve)
+
+
+def _panels(study: Study) -> tuple[list[Panel], set[str]]:
+    """A panel per dataset and axis, and the settings that have a line in any of them."""
+    panels, drawn = [], set()
     for dataset in study.comparison.datasets:
         for kind in AXES:
             lines = _lines(study, dataset, kind)
             if lines:
-                heading = f"{dataset}: {TITLES[kind]}"
+                heading = f"{dataset}: {AXES[kind][0]}"
                 svg = draw(f"Validation result on {heading}", _painter(study, kind, lines))
                 panels.append(Panel(heading, svg))
-    return panels
+                drawn |= set(lines)
+    return panels, drawn
 
 
-def _lines(study: Study, dataset: str, kind: str) -> dict[str, list[Any]]:
+def _lines(study: Study, dataset: str, kind: str) -> dict[str, list[Line]]:
     found = {}
     for label in study.drawn:
         runs = study.comparison.of(dataset, label)
-        lines = [run_line(run, AXES[kind][1], run.valid_metric) for run in runs]
-        found[label] = [line for line in lines if line]
-    return {label: lines for label, lines in found.items() if lines}
+        lines = [line for run in runs if (line := run_line(run, kind, run.valid_metric))]
+        if lines:
+            found[label] = lines
+    return found
 
 
-def _painter(study: Study, kind: str, lines: dict[str, list[Any]]) -> Any:
+def _painter(study: Study, kind: str, lines: dict[str, list[Line]]) -> Callable[[Any], None]:
     def paint(axes: Any) -> None:
         for label, curves in lines.items():
             paint_lines(axes, curves, study.styles[label])
@@ -78,12 +137,13 @@ def _painter(study: Study, kind: str, lines: dict[str, list[Any]]) -> Any:
 
 
 def _metric(runs: list[Run]) -> str:
-    """The one metric that chose epochs, or a word for several."""
+    """The metric that chose the epochs; a general word if there are several."""
     names = {run.valid_metric for run in runs}
     return names.pop() if len(names) == 1 else "metric"
 
 
 def _table(comparison: Comparison) -> Table:
+    columns = [measure[0] for measure in MEASURES]
     rows = [
         Row(label, [measured(comparison, dataset, label, measure) for measure in MEASURES], dataset)
         for dataset in comparison.datasets
@@ -91,15 +151,4 @@ def _table(comparison: Comparison) -> Table:
         if comparison.of(dataset, label)
     ]
     notes = [seeds_note(comparison)]
-    return Table(
-        "convergence-table", "What the best epoch took.", "Setting", [m[0] for m in MEASURES], rows, notes
-    )
-
-
-def measured(comparison: Comparison, dataset: str, label: str, measure: Measure) -> Cell:
-    """Mean and deviation of a measure over a setting's runs."""
-    _, value, text = measure
-    found: Summary | None = comparison.summarise(dataset, label, value)
-    if found is None:
-        return Cell(formatting.DASH)
-    return Cell(text(found.mean), "" if found.deviation is None else f"±{text(found.deviation)}")
+    return Table("convergence-table", "What the best epoch took.", "Setting", columns, rows, notes)

@@ -1,19 +1,53 @@
-"""What was run, exactly: versions, every run, the changes of each setting, and whole configurations."""
+"""What was run: failed runs, versions, every run, the changes of each setting, whole configurations."""
 
 import json
 
 from recbole_mmm4rec.benchmark.report import formatting
 from recbole_mmm4rec.benchmark.report.metrics import written
-from recbole_mmm4rec.benchmark.report.run import Run
-from recbole_mmm4rec.benchmark.report.section import Folded, Section
+from recbole_mmm4rec.benchmark.report.runs import Run
+from recbole_mmm4rec.benchmark.report.section import Cell, Column, Folded, Row, Section, Table
 from recbole_mmm4rec.benchmark.report.study import Study
-from recbole_mmm4rec.benchmark.report.table import Cell, Column, Row, Table
+from recbole_mmm4rec.host.seen_items import ranking_rule
+
+FAILURE_COLUMNS = [
+    Column("Model", number=False),
+    Column("Seed"),
+    Column("Run", number=False),
+    Column("Error", number=False),
+]
+
+
+def failures(study: Study) -> Section | None:
+    """One row per failed run, with the reason."""
+    if not study.failed:
+        return None
+    rows = [Row(run.setting, _failure_cells(run), run.dataset) for run in study.failed]
+    caption = "Failed runs; no mean above includes them."
+    return Section("Failed runs", [], [Table("failures", caption, "Setting", FAILURE_COLUMNS, rows)])
+
+
+def _failure_cells(run: Run) -> list[Cell]:
+    seed = formatting.DASH if run.seed is None else str(run.seed)
+    return [Cell(run.model), Cell(seed), Cell(run.key), Cell(run.error or formatting.DASH)]
 
 
 def provenance(study: Study) -> Section:
-    """Folded, as it is long."""
+    """Versions, settings, runs and configurations; folded, because it is long."""
     blocks: list[Table | Folded] = [_versions(study.runs), _settings(study.runs), _runs(study)]
-    return Section("Versions and configurations", [], [*blocks, *_configurations(study.runs)], folded=True)
+    blocks += _configurations(study.runs)
+    return Section("Versions and configurations", protocol(study.runs), blocks, folded=True)
+
+
+def protocol(runs: list[Run]) -> list[str]:
+    """What the runs rank; which ones rank what where they differ, as their figures do not compare."""
+    settings: dict[str, list[str]] = {}
+    for run in runs:
+        if run.config.get("eval_args"):
+            settings.setdefault(ranking_rule(run.config), []).append(run.setting)
+    if len(settings) < 2:
+        return [f"Ranking: {rule}." for rule in settings]
+    parts = [f"{', '.join(dict.fromkeys(names))}: {rule}" for rule, names in settings.items()]
+    return ["Runs with another ranking do not compare.", *(f"Ranking of {part}." for part in parts)]
 
 
 def _versions(runs: list[Run]) -> Table:
@@ -75,7 +109,7 @@ def _run_cells(run: Run, metric: str) -> list[Cell]:
 
 
 def _configurations(runs: list[Run]) -> list[Folded]:
-    """The first run's configuration of every setting on every dataset."""
+    """The configuration of the first run of every setting on every dataset."""
     first: dict[tuple[str, str], Run] = {}
     for run in runs:
         first.setdefault((run.dataset, run.setting), run)

@@ -1,11 +1,10 @@
-"""Paired tests of the setting in question against each other one, by user and by seed."""
+"""Paired tests of the reference against each other setting, by user and by seed."""
 
 from recbole_mmm4rec.benchmark.report import formatting
+from recbole_mmm4rec.benchmark.report.contrasts import Contrast, seed_contrasts
 from recbole_mmm4rec.benchmark.report.metrics import written
-from recbole_mmm4rec.benchmark.report.pairing import Contrast, seed_contrasts
-from recbole_mmm4rec.benchmark.report.section import Section
+from recbole_mmm4rec.benchmark.report.section import Cell, Column, Row, Section, Table
 from recbole_mmm4rec.benchmark.report.study import Study
-from recbole_mmm4rec.benchmark.report.table import Cell, Column, Row, Table
 
 COLUMNS = [
     Column("Difference"),
@@ -17,9 +16,9 @@ COLUMNS = [
     Column("Verdict", number=False),
 ]
 READING = (
-    "Difference: {reference} minus the other setting. Interval: of that comparison alone. d: mean difference "
-    "over its deviation. Holm: corrected for all {count} comparisons by {unit}, {metrics} metrics together. "
-    "Verdict: of {reference}, by the corrected t-test at 0.05."
+    "Difference: {reference} minus the other setting. Interval: for that comparison, not corrected. d: mean "
+    "difference over its deviation. Holm: corrected for all {count} comparisons by {unit}, {metrics} metrics "
+    "together. Verdict: of {reference}, by the corrected t-test at 0.05."
 )
 PAIRS = {
     "users": "paired by user; a user's metric is averaged over the seeds of both settings",
@@ -28,7 +27,7 @@ PAIRS = {
 
 
 def significance(study: Study) -> Section | None:
-    """By user and by seed, as far as there are pairs: the main metric, and the others on request."""
+    """By user and by seed where there are pairs; the metrics other than the main one are folded."""
     reference = study.comparison.reference
     if reference is None:
         return None
@@ -63,7 +62,7 @@ def _tables(study: Study, reference: str, contrasts: list[Contrast], unit: str) 
 
 
 def _table(name: str, caption: str, rows: list[Row], reading: str, unit: str, folded: bool = False) -> Table:
-    """The columns of Wilcoxon's test are left out where no row has one."""
+    """The column of Wilcoxon's test is left out if no row has a value."""
     columns = [Column(f"Paired {unit}"), *COLUMNS]
     ranked = columns.index(COLUMNS[5])
     if all(row.cells[ranked].text == formatting.DASH for row in rows):

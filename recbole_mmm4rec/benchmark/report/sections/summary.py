@@ -1,12 +1,11 @@
-"""The answer first: on each dataset, how the setting in question does against the best other one."""
+"""The answer first: how the reference does against the best other setting on each dataset."""
 
 from recbole_mmm4rec.benchmark.report import formatting
 from recbole_mmm4rec.benchmark.report.comparison import ranks
+from recbole_mmm4rec.benchmark.report.contrasts import Contrast
 from recbole_mmm4rec.benchmark.report.metrics import written
-from recbole_mmm4rec.benchmark.report.pairing import Contrast
-from recbole_mmm4rec.benchmark.report.section import Section
+from recbole_mmm4rec.benchmark.report.section import BEST, Cell, Column, Row, Section, Table
 from recbole_mmm4rec.benchmark.report.study import Study
-from recbole_mmm4rec.benchmark.report.table import BEST, Cell, Column, Row, Table
 
 COLUMNS = [
     Column("Best other", number=False),
@@ -17,14 +16,14 @@ COLUMNS = [
     Column("Seeds"),
 ]
 NOTE = (
-    "p: paired t-test by user, corrected by Holm for all comparisons by user of the section on significance; "
-    "verdicts are given at 0.05."
+    "p: paired t-test by user with Holm's correction for all comparisons by user in the section on "
+    "significance; verdicts are at the level 0.05."
 )
-CHOICE = "{} is the one compared because it validated best on average over the datasets."
+CHOICE = "{} is compared with the others because it validated best on average over the datasets."
 
 
 def summary(study: Study) -> Section:
-    """What was run, and one row for each dataset on the main metric."""
+    """What was run, and one row per dataset for the main metric."""
     comparison, reference = study.comparison, study.comparison.reference
     missing = ", ".join(study.without_result)
     text = [_extent(study), *([f"Without a result yet: {missing}."] if missing else [])]
@@ -46,7 +45,7 @@ def _extent(study: Study) -> str:
     return (
         f"Runs: {done} finished{failed}. Datasets: {', '.join(datasets)}. "
         f"Seeds: {', '.join(map(str, seeds))}. "
-        f"Wall time of all runs: {formatting.amount(hours)} hours. Epochs were chosen by validation alone."
+        f"Wall time of all runs: {formatting.amount(hours)} hours. Epochs were chosen by validation only."
     )
 
 

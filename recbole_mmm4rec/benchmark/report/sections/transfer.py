@@ -1,20 +1,20 @@
-"""What pre-training saves, as the paper's Table V: what it takes to reach the best model from scratch."""
+"""What pre-training saves, as in the paper's Table V: the cost of being as good as training from scratch."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
 from recbole_mmm4rec.benchmark.report import formatting
-from recbole_mmm4rec.benchmark.report.convergence_curves import AXES, label_axes, paint_lines, run_line
 from recbole_mmm4rec.benchmark.report.drawing import draw, legend
-from recbole_mmm4rec.benchmark.report.metrics import written
-from recbole_mmm4rec.benchmark.report.run import Epoch, Run
-from recbole_mmm4rec.benchmark.report.section import Figures, Panel, Section
+from recbole_mmm4rec.benchmark.report.metrics import smaller_is_better, written
+from recbole_mmm4rec.benchmark.report.runs import Epoch, Run
+from recbole_mmm4rec.benchmark.report.section import Cell, Column, Figures, Panel, Row, Section, Table
+from recbole_mmm4rec.benchmark.report.sections.convergence import label_axes, paint_lines, run_line
 from recbole_mmm4rec.benchmark.report.study import Study
-from recbole_mmm4rec.benchmark.report.table import Cell, Column, Row, Table
-from recbole_mmm4rec.benchmark.report.transfer_pairs import TransferPair, transfer_pairs
 
-Pairs = dict[tuple[str, str], list[TransferPair]]
+_OF_TRANSFER = ("pretrained", "load_item_tables", "learning_rate", "epochs", "patience")
+"""Keys in which a pre-trained run may differ from its partner from scratch."""
 MEASURES: tuple[tuple[str, Callable[[Epoch], float | None]], ...] = (
     ("Epochs", lambda epoch: epoch.number),
     ("Optimiser steps", lambda epoch: epoch.steps),
@@ -24,17 +24,77 @@ NOTES = [
     "Epochs, steps and seconds of training until validation is as good as the best of the same run from "
     "scratch (same seed); means over the seeds that reach it (reached: how many of all). Faster: the mean "
     "from scratch over the mean pre-trained.",
-    "The pre-training itself is not in it.",
+    "The pre-training itself is not included.",
 ]
 
 
+@dataclass(frozen=True)
+class TransferPair:
+    """Two runs of the same dataset, seed and model.
+
+    Attributes:
+        scratch_best: epoch of the best validation of ``scratch``.
+        reached: first epoch of ``pretrained`` that is as good; None if there is none.
+    """
+
+    scratch: Run
+    pretrained: Run
+    scratch_best: Epoch
+    reached: Epoch | None
+
+
+Pairs = dict[tuple[str, str], list[TransferPair]]
+"""Pairs by dataset and setting of the pre-trained run."""
+
+
 def transfer(study: Study) -> Section | None:
-    """Every pre-trained setting that ran from scratch too."""
+    """Every pre-trained setting that also ran from scratch."""
     pairs = transfer_pairs(study)
     if not pairs:
         return None
     text = [_cost_line(run) for run in study.pretraining]
     return Section("Transfer", text, [_table(study, pairs), _figures(study, pairs)])
+
+
+def transfer_pairs(study: Study) -> Pairs:
+    """Pre-trained runs with the same runs from scratch."""
+    pairs: Pairs = {}
+    for run in study.results:
+        partner = _partner(study, run) if run.pretrain_key else None
+        pair = _pair(partner, run) if partner else None
+        if pair:
+            pairs.setdefault((run.dataset, run.setting), []).append(pair)
+    return pairs
+
+
+def _partner(study: Study, run: Run) -> Run | None:
+    """The run from scratch that differs from a pre-trained one only by the transfer."""
+    candidates = (
+        other
+        for other in study.results
+        if (other.model, other.dataset, other.seed) == (run.model, run.dataset, run.seed)
+        and not other.pretrain_key
+        and other.setting not in study.shortened
+    )
+    return next((other for other in candidates if _same_but_transfer(other, run)), None)
+
+
+def _same_but_transfer(first: Run, second: Run) -> bool:
+    keys = {*first.changes, *second.changes} - {*_OF_TRANSFER}
+    return all(first.changes.get(key) == second.changes.get(key) for key in keys)
+
+
+def _pair(scratch: Run, pretrained: Run) -> TransferPair | None:
+    metric = scratch.valid_metric
+    best = next((e for e in scratch.curve if e.number == scratch.best_epoch and metric in e.valid), None)
+    if best is None or not any(metric in epoch.valid for epoch in pretrained.curve):
+        return None
+    sign = -1 if smaller_is_better(metric) else 1
+    goal = sign * best.valid[metric]
+    reached = next(
+        (e for e in pretrained.curve if metric in e.valid and sign * e.valid[metric] >= goal), None
+    )
+    return TransferPair(scratch, pretrained, best, reached)
 
 
 def _cost_line(run: Run) -> str:
@@ -72,14 +132,14 @@ def _cells(study: Study, pairs: list[TransferPair]) -> list[Cell]:
 
 
 def _saving(values: list[tuple[float | None, float | None]]) -> list[Cell]:
-    """What scratch took, what the pre-trained took, and how many times less that is."""
+    """Cost from scratch, cost when pre-trained, and their ratio."""
     before, after = (_mean([pair[side] for pair in values]) for side in (0, 1))
     faster = before / after if before and after else None
     return [Cell(formatting.amount(before)), Cell(formatting.amount(after)), Cell(formatting.ratio(faster))]
 
 
 def _mean(values: list[float | None]) -> float | None:
-    """Mean of numbers; None where one is not known."""
+    """Mean of numbers; None if any of them is not known."""
     known = [value for value in values if value is not None]
     return fmean(known) if known and len(known) == len(values) else None
 
@@ -89,7 +149,8 @@ def _figures(study: Study, pairs: Pairs) -> Figures:
     runs = [run for found in pairs.values() for pair in found for run in (pair.scratch, pair.pretrained)]
     key = legend(study.styles, list(dict.fromkeys(run.setting for run in runs)))
     notes = [
-        "Horizontal line: the best of the run from scratch, mean over seeds. Lines as under convergence."
+        "Horizontal line: the best of the run from scratch, mean over seeds. The other lines are explained "
+        "in the section on convergence."
     ]
     return Figures("transfer", "Validation by epoch, pre-trained and from scratch.", panels, key, notes)
 
@@ -99,7 +160,7 @@ def _panel(study: Study, dataset: str, label: str, pairs: list[TransferPair]) ->
 
     def paint(axes: Any) -> None:
         for runs in ([pair.scratch for pair in pairs], [pair.pretrained for pair in pairs]):
-            lines = [line for run in runs if (line := run_line(run, AXES["epochs"][1], metric))]
+            lines = [line for run in runs if (line := run_line(run, "epochs", metric))]
             paint_lines(axes, lines, study.styles[runs[0].setting])
         goal = fmean(pair.scratch_best.valid[metric] for pair in pairs)
         axes.axhline(goal, color=study.styles[pairs[0].scratch.setting].colour, linewidth=0.8, linestyle=":")

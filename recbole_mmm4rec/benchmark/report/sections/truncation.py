@@ -1,25 +1,24 @@
-"""A metric against the length that histories are cut to, as the paper's Fig. 2."""
+"""A metric against the length that histories are cut to, as in the paper's Fig. 2."""
 
 import re
 from itertools import takewhile
 from typing import Any
 
+from recbole_mmm4rec.benchmark.report.comparison import Summary, summarise
 from recbole_mmm4rec.benchmark.report.drawing import draw, legend, make_styles, scale_x
 from recbole_mmm4rec.benchmark.report.metrics import written
-from recbole_mmm4rec.benchmark.report.run import Run
-from recbole_mmm4rec.benchmark.report.section import Figures, Panel, Section
-from recbole_mmm4rec.benchmark.report.sections.comparison import metric_cells
-from recbole_mmm4rec.benchmark.report.statistics import Summary, summarise
+from recbole_mmm4rec.benchmark.report.runs import Run
+from recbole_mmm4rec.benchmark.report.section import Column, Figures, Panel, Row, Section, Table
+from recbole_mmm4rec.benchmark.report.sections.cells import metric_cells
 from recbole_mmm4rec.benchmark.report.study import LENGTH, Study, without_length
-from recbole_mmm4rec.benchmark.report.table import Column, Row, Table
 
 Sweep = dict[int, list[Run]]
-"""Runs by length, in rising order."""
+"""Runs by length, in ascending order."""
 CAPTION = "Test results by the longest history that a model reads."
 
 
 def truncation(study: Study) -> Section | None:
-    """For each dataset and metric a line over the lengths, for every model that ran with several."""
+    """A panel per dataset and metric, with a line for every model that ran with several lengths."""
     sweeps = _sweeps(study)
     if not sweeps:
         return None
@@ -31,7 +30,8 @@ def truncation(study: Study) -> Section | None:
         for metric in study.metrics
     ]
     caption = f"{CAPTION[:-1]} ({LENGTH})."
-    figures = Figures("truncation", caption, panels, legend(styles, labels), study.comparison.bars_note)
+    key = legend(styles, [label for label in labels if _has_results(sweeps, label, study.metrics)])
+    figures = Figures("truncation", caption, panels, key, study.comparison.bars_note)
     return Section("Truncated histories", [], [figures, _table(sweeps, study.metrics)])
 
 
@@ -51,15 +51,20 @@ def _sweeps(study: Study) -> dict[str, dict[str, Sweep]]:
 
 
 def _label(runs: list[Run]) -> str:
-    """The words that the settings' labels begin with in common; else the model and its other changes."""
+    """The words that all labels of the settings begin with; if there are none, the model and its changes."""
     words = zip(*(re.split(r"[\s,]+", run.setting) for run in runs), strict=False)
     shared = " ".join(same[0] for same in takewhile(lambda place: len(set(place)) == 1, words))
     rest = ", ".join(f"{key}={value}" for key, value in runs[0].changes.items() if key != LENGTH)
     return shared or (f"{runs[0].model} ({rest})" if rest else runs[0].model)
 
 
+def _has_results(sweeps: dict[str, dict[str, Sweep]], label: str, metrics: list[str]) -> bool:
+    runs = [run for found in sweeps.values() for same in found.get(label, {}).values() for run in same]
+    return any(metric in run.test for run in runs for metric in metrics)
+
+
 def _of_ours(study: Study, sweeps: dict[str, dict[str, Sweep]]) -> str | None:
-    """The label of the sweep that our setting is a point of."""
+    """The label of the sweep that contains our setting."""
     for found in sweeps.values():
         for label, sweep in found.items():
             if any(run.setting == study.ours for runs in sweep.values() for run in runs):

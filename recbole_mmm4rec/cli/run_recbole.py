@@ -1,0 +1,115 @@
+"""``run_recbole.py``: RecBole's flags to one call, nothing else."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from recbole_mmm4rec.cli.guard import guarded
+from recbole_mmm4rec.cli.help import help_text, version_text
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.flags import TRUE, parse, refuse_beside, typed_values
+from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
+
+DEFAULT_MODEL = "MMM4Rec"
+DEFAULT_STEPS = 10
+GROWTH, PRETRAINING, MILLION = "growth", "pretraining", "million"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: the command line after the program's name; ``sys.argv`` when None. ``--debug`` shows
+            the traceback of an error.
+
+    Returns:
+        Exit code: 0 done, 1 a run of a benchmark failed, 2 bad input (one line on standard error), 130
+        interrupted.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    ignore_host_warnings()
+    return guarded(lambda: _run(parse([flag for flag in given if flag != "--debug"])), debug)
+
+
+def _run(flags: dict[str, str]) -> int:
+    if "version" in flags:
+        sys.stdout.write(version_text())
+    elif "help" in flags:
+        sys.stdout.write(help_text(flags.get("model")))
+    elif "benchmark" in flags:
+        return _commands("benchmark").benchmark_command(flags)
+    elif "report" in flags:
+        return _report(flags)
+    elif "tune" in flags:
+        return _commands("tuning").tune_command(flags)
+    else:
+        _train(flags)
+    return 0
+
+
+def _report(flags: dict[str, str]) -> int:
+    others = [key for key in flags if key != "report"]
+    if others or flags["report"] == TRUE:
+        given = f"; --{others[0]} does not go with it" if others else ""
+        raise UserError(f"--report expects the folder of a benchmark{given}")
+    return _commands("benchmark").report_command(flags["report"])
+
+
+def _commands(package: str) -> Any:
+    """The commands of a package that only they need."""
+    return import_module(f"recbole_mmm4rec.{package}.command")
+
+
+def _train(flags: dict[str, str]) -> None:
+    # imported late: --help and --version need neither torch nor RecBole's trainers
+    from recbole_mmm4rec.benchmark import growth, million_items, pretraining_costs, step_costs
+    from recbole_mmm4rec.quick_start.processes import run_in_processes
+    from recbole_mmm4rec.training.allocator import keep_memory
+
+    keep_memory()
+    bench, nproc = flags.pop("bench", None), _whole_number("nproc", flags.pop("nproc", "1"))
+    if bench is not None and nproc != 1:
+        raise UserError("--nproc and --bench do not go together: a step of one process is measured")
+    if bench in (GROWTH, PRETRAINING, MILLION):
+        refuse_beside(f"bench={bench}", flags, dict.fromkeys(flags, "it sets all sizes"))
+    call = _call(flags)
+    if bench is None:
+        run_in_processes(nproc, call)
+    elif bench == GROWTH:
+        sys.stdout.write(growth.table(growth.run()))
+    elif bench == PRETRAINING:
+        sys.stdout.write(pretraining_costs.run())
+    elif bench == MILLION:
+        sys.stdout.write(million_items.run())
+    else:
+        steps = DEFAULT_STEPS if bench == TRUE else _whole_number("bench", bench)
+        step_costs.run(**call, steps=steps)
+
+
+def _call(flags: dict[str, str]) -> dict[str, Any]:
+    """Arguments of a run. Without a dataset and a file it is the small one that shows the whole way."""
+    from recbole_mmm4rec.host.property_files import properties_path, read_config_files
+    from recbole_mmm4rec.host.resumed import settings_to_resume
+
+    model, dataset = flags.pop("model", None), flags.pop("dataset", None)
+    files = flags.pop("config_files", "").split()
+    resume = typed_values({"resume": flags.get("resume", "~")}, model, dataset)["resume"]
+    if not files and dataset is None and not resume and (model or DEFAULT_MODEL) == DEFAULT_MODEL:
+        files = [str(properties_path() / "stage" / "quick.yaml")]
+    named = read_config_files(files)
+    named = settings_to_resume(resume or named.get("resume"), {}) | named
+    return {
+        "model": model,
+        "dataset": dataset,
+        "config_file_list": files,
+        "config_dict": typed_values(flags, model or named.get("model") or DEFAULT_MODEL, dataset),
+        "origin": "command line",
+    }
+
+
+def _whole_number(flag: str, value: str) -> int:
+    if not value.isdigit():
+        raise UserError(f"--{flag} expects a whole number, got '{value}'")
+    return int(value)

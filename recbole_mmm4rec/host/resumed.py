@@ -1,0 +1,33 @@
+"""The settings that a resumed run takes from its checkpoint."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from recbole_mmm4rec.errors import ResumeError
+from recbole_mmm4rec.training.checkpoint import read_settings
+from recbole_mmm4rec.training.plain import plain_config
+
+FIXED_KEYS = ("model", "dataset", "fidelity")
+"""Keys that decide what other keys mean: a run that goes on cannot change them."""
+
+
+def settings_to_resume(path: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of the interrupted run, the model and the dataset among them; none without a checkpoint.
+
+    Args:
+        path: value of ``resume``.
+        given: what the user asks for; other values of these keys than the run's are allowed, except for
+            :data:`FIXED_KEYS`.
+
+    Raises:
+        ResumeError: not a checkpoint of a run, or one of another model, dataset or fidelity.
+    """
+    if not path:
+        return {}
+    settings = read_settings(path)
+    for key in FIXED_KEYS:
+        wanted, was = given.get(key), settings.get(key)
+        if wanted is not None and was is not None and wanted != was:
+            raise ResumeError(f"resume: {path} is a run with {key} '{was}', which cannot go on as '{wanted}'")
+    # its frozen parameters follow from the weights that it started from
+    return plain_config(settings) | {"pretrained": settings.get("pretrained")}

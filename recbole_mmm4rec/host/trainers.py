@@ -1,0 +1,166 @@
+"""RecBole's trainers with plain checkpoints, files of their own and processes on a CPU.
+
+RecBole pickles its ``Config`` into checkpoints, which ``torch.load`` refuses since PyTorch 2.6. A trainer of
+RecBole's is used through :func:`plain_trainer`, a subclass; nothing in RecBole is replaced.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import lru_cache
+from typing import Any
+
+import torch
+from recbole.trainer import trainer as recbole_trainers
+from recbole.utils import set_color
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from recbole_mmm4rec.training import distributed
+from recbole_mmm4rec.training.checkpoint import write_checkpoint
+from recbole_mmm4rec.training.gathering import RankedEvaluation
+from recbole_mmm4rec.training.plain import pack, plain_config, unpack
+
+
+class OwnFiles:
+    """Mixin for every trainer: a checkpoint file of its own.
+
+    RecBole's name holds the second it was made in (trainer.py, line 131), so that two runs can share it and
+    the processes of one run can differ.
+    """
+
+    config: Any
+    model: Any
+
+    def __init__(self, config: Any, model: Any) -> None:
+        # RecBole looks, then makes: of two processes that start together the second would fail
+        os.makedirs(config["checkpoint_dir"], exist_ok=True)
+        super().__init__(config, model)  # type: ignore[call-arg]
+        stem, suffix = os.path.splitext(self.saved_model_file)
+        self.saved_model_file: str = distributed.broadcast_object(f"{stem}-{os.getpid()}{suffix}")
+
+
+class CpuProcesses(OwnFiles):
+    """Mixin for RecBole's trainers: several processes on a CPU.
+
+    RecBole gives every process a GPU (trainer.py, line 62).
+    """
+
+    def __init__(self, config: Any, model: Any) -> None:
+        on_cpu = not config["single_spec"] and _is_on_cpu(model)
+        with _single(config) if on_cpu else nullcontext():
+            super().__init__(config, model)
+        if on_cpu:
+            self.distributed_model = DistributedDataParallel(self.model)
+
+
+def _is_on_cpu(model: nn.Module) -> bool:
+    return all(parameter.device == torch.device("cpu") for parameter in model.parameters())
+
+
+@contextmanager
+def _single(config: Any) -> Iterator[None]:
+    config["single_spec"] = True
+    try:
+        yield
+    finally:
+        config["single_spec"] = False
+
+
+class PlainCheckpoints(CpuProcesses):
+    """Mixin for RecBole's trainers of networks: checkpoints that ``torch.load(weights_only=True)`` reads."""
+
+    def _save_checkpoint(self, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
+        if not self.config["single_spec"] and self.config["local_rank"] != 0:
+            return
+        path = kwargs.pop("saved_model_file", self.saved_model_file)
+        trainer: Any = self
+        self._write(
+            path,
+            epoch=epoch,
+            cur_step=trainer.cur_step,
+            best_valid_score=float(trainer.best_valid_score),
+        )
+        if verbose:
+            trainer.logger.info(set_color("Saving current", "blue") + f": {path}")
+
+    def save_pretrained_model(self, epoch: int, saved_model_file: str) -> None:
+        """Store what RecBole's pre-training trainers store, as plain content."""
+        self._write(saved_model_file, epoch=epoch)
+        self.saved_model_file = saved_model_file
+
+    def _write(self, path: str, **progress: Any) -> None:
+        trainer: Any = self
+        content = {
+            "config": plain_config(self.config.final_config_dict),
+            "state_dict": self.model.state_dict(),
+            "other_parameter": plain_other_parameter(self.model),
+            "optimizer": trainer.optimizer.state_dict(),
+        }
+        write_checkpoint(path, content | progress)
+
+    def resume_checkpoint(self, resume_file: str) -> None:
+        """Continue as RecBole does (trainer.py, line 314), from a plain checkpoint."""
+        with _restored_other_parameter(self.model):
+            super().resume_checkpoint(resume_file)  # type: ignore[misc]
+
+    def evaluate(
+        self,
+        eval_data: Any,
+        load_best_model: bool = True,
+        model_file: str | None = None,
+        show_progress: bool = False,
+    ) -> Any:
+        """Evaluate as RecBole does (trainer.py, line 562), with the best model from a plain checkpoint."""
+        with _restored_other_parameter(self.model):
+            return super().evaluate(  # type: ignore[misc]
+                eval_data, load_best_model, model_file, show_progress
+            )
+
+
+class PlainTreeCheckpoints(CpuProcesses):
+    """Mixin for RecBole's trainers of decision trees, whose models save themselves."""
+
+    def _save_checkpoint(self, epoch: int) -> None:
+        trainer: Any = self
+        config, score = trainer.config, trainer.best_valid_score
+        trainer.config, trainer.best_valid_score = plain_config(config.final_config_dict), float(score)
+        try:
+            super()._save_checkpoint(epoch)  # type: ignore[misc]
+        finally:
+            trainer.config, trainer.best_valid_score = config, score
+
+
+@lru_cache(maxsize=32)
+def plain_trainer(kind: type) -> type:
+    """A trainer class of RecBole with plain checkpoints and our evaluation; one of ours as it is."""
+    if issubclass(kind, OwnFiles):
+        return kind
+    is_tree = issubclass(kind, recbole_trainers.DecisionTreeTrainer)
+    mixin = PlainTreeCheckpoints if is_tree else PlainCheckpoints
+    return type(kind.__name__, (RankedEvaluation, mixin, kind), {"__module__": __name__})
+
+
+def plain_other_parameter(model: Any) -> dict[str, Any]:
+    """What a model of RecBole keeps beside its state (abstract_recommender.py, line 88), as plain content.
+
+    Some keep numpy or scipy arrays there, or whole submodules, whose weights are in the state already.
+    """
+    kept = model.other_parameter()
+    return {key: pack(value) for key, value in kept.items() if not isinstance(value, nn.Module)}
+
+
+def load_other_parameter(model: Any, packed: dict[str, Any] | None) -> None:
+    """The inverse of :func:`plain_other_parameter`."""
+    model.load_other_parameter(unpack(packed or {}))
+
+
+@contextmanager
+def _restored_other_parameter(model: Any) -> Iterator[None]:
+    """Within it the model unpacks what a plain checkpoint holds."""
+    restore = model.load_other_parameter
+    model.load_other_parameter = lambda packed: restore(unpack(packed or {}))
+    try:
+        yield
+    finally:
+        del model.load_other_parameter

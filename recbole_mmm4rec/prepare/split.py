@@ -1,0 +1,83 @@
+"""``split``: one dataset -> several that have no user or no item in common, as pre-training needs them."""
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recbole_mmm4rec.columns import FEATURE_SUFFIX
+from recbole_mmm4rec.data.feature_files import open_features
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.atomic import write_batches
+from recbole_mmm4rec.prepare.atomic_reading import read_all, read_batches, read_header
+from recbole_mmm4rec.prepare.feature_files import feature_paths
+from recbole_mmm4rec.prepare.feature_rows import Rows, write_rows
+from recbole_mmm4rec.prepare.partition import BY_USER, ITEM, USER, partition
+from recbole_mmm4rec.prepare.record import known_pictures, picture_folders, record_path
+from recbole_mmm4rec.prepare.room import enough_room
+from recbole_mmm4rec.prepare.staging import staged_folder
+
+LOGGER = logging.getLogger(__name__)
+ITEM_FILE, USER_FILE, INTERACTIONS = "item", "user", "inter"
+
+
+def split(name: str, parts: Sequence[str], root: Path, by: str = BY_USER, overwrite: bool = False) -> None:
+    """Write the datasets ``<root>/<part>`` from ``<root>/<name>``; rows keep their order and their tokens.
+
+    Every interaction is in exactly one part, see :func:`partition` for ``by``. A part has the items and users
+    of its interactions, with their features; filters on the number of interactions are not applied again.
+    Raises ``UserError``; the parts appear all or not at all.
+    """
+    if len(parts) < 2 or len({name, *parts}) != len(parts) + 1:
+        raise UserError(f"split: at least two different parts are needed, neither of them called '{name}'")
+    source = root / name
+    column, tokens = partition(
+        source / f"{name}.{INTERACTIONS}", source / f"{name}.{ITEM_FILE}", by, len(parts)
+    )
+    with ExitStack() as stack:
+        folders = [stack.enter_context(staged_folder(root / part, overwrite)) for part in parts]
+        for part, folder, kept in zip(parts, folders, tokens, strict=True):
+            with enough_room(root / part):
+                _write_part(part, folder, source, column, kept)
+                record = {"split": {"dataset": name, "by": by}}
+                pictures = picture_folders(*known_pictures(name, source), target=root / part)
+                text = json.dumps(record | pictures, indent=2, ensure_ascii=False)
+                record_path(folder, part).write_text(text + "\n", encoding="utf-8")
+
+
+def _write_part(part: str, folder: Path, source: Path, column: str, kept: pa.Array) -> None:
+    name, interactions = source.name, folder / f"{part}.{INTERACTIONS}"
+    write_batches(interactions, *_kept(source / f"{name}.{INTERACTIONS}", column, kept))
+    table = read_all(interactions, [USER, ITEM])
+    users, items = (pc.unique(table.column(column)) for column in (USER, ITEM))
+    for suffix, key, tokens in ((ITEM_FILE, ITEM, items), (USER_FILE, USER, users)):
+        path = source / f"{name}.{suffix}"
+        if path.is_file():
+            write_batches(folder / f"{part}.{suffix}", *_kept(path, key, tokens))
+    for modality, path in feature_paths(source, name).items():
+        _write_features(path, folder / f"{part}.{modality}{FEATURE_SUFFIX}", items)
+    LOGGER.info(
+        "%s: %s users, %s items, %s interactions",
+        part, f"{len(users):,}", f"{len(items):,}", f"{table.num_rows:,}",
+    )  # fmt: skip
+
+
+def _kept(path: Path, column: str, tokens: pa.Array) -> tuple[list[str], Iterator[pa.RecordBatch]]:
+    """Header of an atomic file, and its rows whose ``column`` is one of ``tokens``."""
+    header = read_header(path)
+    batches = read_batches(path, header)
+    return header, (batch.filter(pc.is_in(batch.column(column), value_set=tokens)) for batch in batches)
+
+
+def _write_features(source: Path, path: Path, items: pa.Array) -> None:
+    file = open_features(source)
+    keep = pc.is_in(pa.array(file.tokens, pa.string()), value_set=items).to_numpy(zero_copy_only=False)
+    if not keep.any():
+        LOGGER.warning("%s: no item has a vector in %s: no such file", path.name, source.name)
+        return
+    write_rows(path, [Rows(file, np.asarray(file.tokens), keep)], dict(file.metadata))

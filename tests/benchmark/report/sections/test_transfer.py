@@ -1,0 +1,48 @@
+"""Pre-trained runs and the same runs from scratch."""
+
+from typing import Any
+
+from recbole_mmm4rec.benchmark.report.sections.transfer import transfer, transfer_pairs
+from tests.benchmark.report.test_study import ran, study
+
+
+def course(*values: float) -> dict[str, Any]:
+    curve = [
+        {
+            "epoch": number,
+            "steps": 10 * (number + 1),
+            "seconds": 2.0 * (number + 1),
+            "valid": {"ndcg@10": value},
+        }
+        for number, value in enumerate(values)
+    ]
+    return {"curve": curve, "best_epoch": max(range(len(values)), key=lambda number: values[number])}
+
+
+def test_transfer_reaches_the_best_from_scratch() -> None:
+    scratch = ran("MMM4Rec", **course(0.1, 0.2, 0.3, 0.25))
+    other = ran("w/o time", changes={"use_time": False}, **course(0.5))
+    moved = ran("pre-trained", pretrain_key="p", changes={"pretrained": "x"}, **course(0.2, 0.3, 0.4))
+    (pair,) = transfer_pairs(study(other, scratch, moved))[("shop", "pre-trained")]
+    assert (pair.scratch.setting, pair.scratch_best.number) == ("MMM4Rec", 3)
+    assert pair.reached is not None
+    assert (pair.reached.number, pair.reached.steps, pair.reached.seconds) == (2, 20, 4.0)
+
+
+def test_a_variant_is_no_partner_of_the_pre_trained_full_model() -> None:
+    variant = ran("w/o time", model="MMM4Rec", changes={"use_time": False}, **course(0.3))
+    moved = ran("pre-trained", model="MMM4Rec", pretrain_key="p", **course(0.3))
+    assert transfer_pairs(study(variant, moved)) == {}
+
+
+def test_transfer_that_never_gets_there_and_one_without_a_partner() -> None:
+    moved = ran("pre-trained", pretrain_key="p", **course(0.2, 0.25))
+    (pair,) = transfer_pairs(study(ran("MMM4Rec", **course(0.3)), moved))[("shop", "pre-trained")]
+    assert pair.reached is None
+    assert transfer_pairs(study(moved)) == {}
+    assert transfer_pairs(study(ran("MMM4Rec", seed=2, **course(0.3)), moved)) == {}
+
+
+def test_a_curve_without_the_validation_metric_makes_no_pair() -> None:
+    moved = ran("pre-trained", pretrain_key="p", curve=[{"epoch": 0, "valid": {"mrr@10": 0.1}}])
+    assert transfer(study(ran("MMM4Rec", **course(0.3)), moved)) is None
