@@ -7,8 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.nn.absent import Absent
-from recbole_mmm4rec.nn.item_table import ModalityTable
+from recbole_mmm4rec.nn.item_table import Absent, ModalityTable
 from recbole_mmm4rec.nn.mamba import MambaSettings
 from recbole_mmm4rec.nn.time_aware import TimeSettings
 from recbole_mmm4rec.nn.tissd import SKIPS, SSDSettings

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from recbole_mmm4rec.nn.time_aware import valid_positions
+from recbole_mmm4rec.nn.padding import valid_positions
 
 
 def keep_mask(lengths: Tensor, width: int, drop: float, keep_first: bool = True) -> Tensor:

@@ -1,9 +1,14 @@
-"""From histories padded on the right, as the data layer gives them, to histories of full length."""
+"""Which positions of right-padded histories hold an interaction, and histories moved to full length."""
 
 import torch
 from torch import Tensor
 
 SIDES = ("left", "right")
+
+
+def valid_positions(lengths: Tensor, width: int) -> Tensor:
+    """(B,) int64 -> (B, width) bool, true at the positions that hold an interaction."""
+    return torch.arange(width, device=lengths.device) < lengths.unsqueeze(1)
 
 
 def pad_to(item_seq: Tensor, lengths: Tensor, length: int, side: str) -> tuple[Tensor, Tensor]:

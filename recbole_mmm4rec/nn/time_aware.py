@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from recbole_mmm4rec.nn.convolution import CausalConv
 from recbole_mmm4rec.nn.dropout import Dropout
 from recbole_mmm4rec.nn.norm import MaskedLayerNorm
+from recbole_mmm4rec.nn.padding import valid_positions
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,6 @@ def time_gaps(timestamps: Tensor, lengths: Tensor, log: bool = True, masked: boo
     if log:
         gaps = gaps.sign() * gaps.abs().log1p()
     return gaps.float()
-
-
-def valid_positions(lengths: Tensor, width: int) -> Tensor:
-    """(B,) int64 -> (B, width) bool, true at the positions that hold an interaction."""
-    return torch.arange(width, device=lengths.device) < lengths.unsqueeze(1)
 
 
 class GapNorm(nn.Module):

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from recbole_mmm4rec.nn.dropout import Dropout
 from recbole_mmm4rec.nn.feed_forward import FeedForward
+from recbole_mmm4rec.nn.padding import valid_positions
 from recbole_mmm4rec.nn.tail import Tail, at_positions
-from recbole_mmm4rec.nn.time_aware import valid_positions
 
 ATTENTION_STARTS = ("normal", "xavier")
 

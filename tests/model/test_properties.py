@@ -22,7 +22,7 @@ def test_every_key_has_a_type_and_a_meaning(model: str) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_reference_settings_change_known_keys_to_other_values(model: str) -> None:
-    keys = read_keys(ROOT / "model" / f"{model}.yaml")
+    keys = read_keys(ROOT / "shared.yaml") | read_keys(ROOT / "model" / f"{model}.yaml")
     for name, key in read_keys(ROOT / "reference" / f"{model}.yaml").items():
         assert name in keys, f"{name} is no key of {model}"
         assert key.types == keys[name].types
@@ -41,6 +41,13 @@ def test_search_spaces_are_over_known_keys(path: Path) -> None:
         assert kind == "choice"
         assert values.startswith("[")
         assert values.endswith("]")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_key_that_models_share_is_written_once(model: str) -> None:
+    shared = read_keys(ROOT / "shared.yaml")
+    for name, key in read_keys(ROOT / "model" / f"{model}.yaml").items():
+        assert name not in shared or key.default != shared[name].default, name
 
 
 def test_every_model_has_a_search_space() -> None:

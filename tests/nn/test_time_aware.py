@@ -4,15 +4,9 @@ import pytest
 import torch
 
 from recbole_mmm4rec.model.mmm4rec.fourier import ComplexLinear, DualChannelFilter
+from recbole_mmm4rec.nn.padding import valid_positions
 from recbole_mmm4rec.nn.parameters import initialise
-from recbole_mmm4rec.nn.time_aware import (
-    GapNorm,
-    TimeGate,
-    TimeScale,
-    TimeSettings,
-    time_gaps,
-    valid_positions,
-)
+from recbole_mmm4rec.nn.time_aware import GapNorm, TimeGate, TimeScale, TimeSettings, time_gaps
 
 START = 1_500_000_000
 

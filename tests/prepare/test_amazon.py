@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recbole_mmm4rec.prepare.sources.amazon_fields import first_link, text_of
+from recbole_mmm4rec.prepare.sources.amazon import first_link, text_of
 from tests.prepare.raw_files import AMAZON, DAY, START, dense_rows, meta, rows_of, run, write_amazon
 
 

@@ -13,11 +13,11 @@ from PIL import Image
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.encoders import check_encoder, encode_images, encode_texts, shards
-from recbole_mmm4rec.prepare.encoders.device import chosen_device
+from recbole_mmm4rec.prepare.encoders.base import chosen_device
+from recbole_mmm4rec.prepare.encoders.pixels import SIDE, PixelEncoder
 from recbole_mmm4rec.prepare.encoders.shards import encode_in_shards
 from recbole_mmm4rec.prepare.features import FeatureMaker
 from recbole_mmm4rec.prepare.hashed_text import hashed_vectors
-from recbole_mmm4rec.prepare.picture_statistics import SIDE, PixelEncoder
 from recbole_mmm4rec.prepare.settings import Settings
 from recbole_mmm4rec.prepare.tally import Tally
 from recbole_mmm4rec.prepare.text_cleaning import compose

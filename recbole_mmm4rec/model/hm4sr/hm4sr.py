@@ -15,8 +15,7 @@ from torch.nn import functional as F
 from recbole_mmm4rec.columns import ID, IMAGE, TEXT
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.base import Table
-from recbole_mmm4rec.model.hm4sr.categories import item_categories
-from recbole_mmm4rec.model.hm4sr.category_head import CategoryHead
+from recbole_mmm4rec.model.hm4sr.categories import CategoryHead, item_categories
 from recbole_mmm4rec.model.hm4sr.stream_mixture import MixtureSettings, StreamMixtureEncoder
 from recbole_mmm4rec.model.self_attentive import transformer_settings
 from recbole_mmm4rec.model.settings import chosen

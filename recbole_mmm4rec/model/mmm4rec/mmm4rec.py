@@ -25,17 +25,11 @@ from recbole_mmm4rec.model.settings import (
 from recbole_mmm4rec.nn.dropout import Dropout
 from recbole_mmm4rec.nn.feed_forward import FeedForward
 from recbole_mmm4rec.nn.item_table import FrozenFeatures, ModalityTable
+from recbole_mmm4rec.nn.padding import valid_positions
 from recbole_mmm4rec.nn.parameters import initialise
 from recbole_mmm4rec.nn.scoring import CandidateFusion
 from recbole_mmm4rec.nn.tail import Tail
-from recbole_mmm4rec.nn.time_aware import (
-    GapNorm,
-    TimeGate,
-    TimeScale,
-    TimeSettings,
-    time_gaps,
-    valid_positions,
-)
+from recbole_mmm4rec.nn.time_aware import GapNorm, TimeGate, TimeScale, TimeSettings, time_gaps
 from recbole_mmm4rec.nn.tissd import SSDSettings, TiSSD
 
 

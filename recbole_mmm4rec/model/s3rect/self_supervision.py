@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recbole_mmm4rec.nn.chunks import in_chunks
-from recbole_mmm4rec.nn.time_aware import valid_positions
+from recbole_mmm4rec.nn.padding import valid_positions
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,8 @@
 
 from torch import Tensor, nn
 
-from recbole_mmm4rec.nn.time_aware import (
-    GapNorm,
-    TimeGate,
-    TimeScale,
-    TimeSettings,
-    time_gaps,
-    valid_positions,
-)
+from recbole_mmm4rec.nn.padding import valid_positions
+from recbole_mmm4rec.nn.time_aware import GapNorm, TimeGate, TimeScale, TimeSettings, time_gaps
 
 
 class TimeStreams(nn.Module):

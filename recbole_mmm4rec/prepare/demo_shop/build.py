@@ -10,9 +10,9 @@ from recbole_mmm4rec.prepare.atomic import write_atomic
 from recbole_mmm4rec.prepare.demo_shop.catalogue import Catalogue, draw_catalogue
 from recbole_mmm4rec.prepare.demo_shop.pictures import draw_picture
 from recbole_mmm4rec.prepare.demo_shop.shoppers import GROUPS, Journey, draw_journey
+from recbole_mmm4rec.prepare.encoders.pixels import PixelEncoder
 from recbole_mmm4rec.prepare.feature_files import write_feature_file
 from recbole_mmm4rec.prepare.hashed_text import hashed_vectors
-from recbole_mmm4rec.prepare.picture_statistics import PixelEncoder
 
 USERS = 1_500
 PARTS = {"demo-shop": ("s", 11), "demo-shop-a": ("a", 12), "demo-shop-b": ("b", 13)}

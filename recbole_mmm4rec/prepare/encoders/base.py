@@ -2,11 +2,12 @@
 
 import hashlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
+import torch
 from PIL import Image
 
 from recbole_mmm4rec.errors import UserError
@@ -47,3 +48,15 @@ def file_hash(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()[:16]
+
+
+def chosen_device(options: Mapping[str, Any]) -> torch.device:
+    """Return the ``device`` of ``encoder_options``, else the GPU if there is one. Raises ``UserError``."""
+    name = options.get("device") or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).strip().split("\n")[0][:200]
+        raise UserError(f"encoder_options: device: {name!r} cannot be used ({reason})") from error
+    return device

@@ -11,9 +11,9 @@ import numpy as np
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.encoders.base import Encoder, PictureEncoder
+from recbole_mmm4rec.prepare.encoders.pixels import PixelEncoder
 from recbole_mmm4rec.prepare.encoders.shards import encode_in_shards, file_state
 from recbole_mmm4rec.prepare.hashed_text import hashed_vectors, tfidf_vectors
-from recbole_mmm4rec.prepare.picture_statistics import PixelEncoder
 from recbole_mmm4rec.prepare.pictures import read_picture
 from recbole_mmm4rec.prepare.settings import Settings
 
@@ -28,7 +28,7 @@ def _minilm(_: Settings) -> Encoder[Any]:
 
 
 def _efficientnet(settings: Settings) -> PictureEncoder:
-    from recbole_mmm4rec.prepare.encoders.device import chosen_device
+    from recbole_mmm4rec.prepare.encoders.base import chosen_device
     from recbole_mmm4rec.prepare.encoders.efficientnet_lite import EfficientNetLite
 
     return EfficientNetLite(chosen_device(settings.encoder_options))

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.prepare.encoders.device import chosen_device
+from recbole_mmm4rec.prepare.encoders.base import chosen_device
 from recbole_mmm4rec.prepare.hashed_text import unit_rows
 
 MODEL, PRETRAINED = "ViT-B-16-SigLIP", "webli"

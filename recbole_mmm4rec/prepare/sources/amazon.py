@@ -1,4 +1,4 @@
-"""What the years of Amazon Reviews share: JSON lines of items, and of reviews or a CSV of ratings."""
+"""Amazon Reviews of 2014, 2018 and 2023: JSON lines of items, and of reviews or a CSV of ratings."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -6,12 +6,11 @@ from typing import Any, ClassVar
 
 from recbole_mmm4rec.prepare.ids import id_text
 from recbole_mmm4rec.prepare.raw_files import RawFile
-from recbole_mmm4rec.prepare.sources.base import ItemRecord, Rows
+from recbole_mmm4rec.prepare.sources.base import ItemRecord, Rows, TwoFiles
 from recbole_mmm4rec.prepare.sources.batches import Times, batched_rows, interaction_rows
-from recbole_mmm4rec.prepare.sources.columns import encodable
+from recbole_mmm4rec.prepare.sources.columns import encodable, text_of
 from recbole_mmm4rec.prepare.sources.json_lines import read_objects
 from recbole_mmm4rec.prepare.sources.tables import JSON_LINES, LINE, read_table
-from recbole_mmm4rec.prepare.sources.two_files import TwoFiles
 from recbole_mmm4rec.prepare.tally import RowCount
 
 
@@ -70,3 +69,79 @@ class AmazonReviews(TwoFiles, ABC):
             else:
                 user, item, rating, time = (review[key] for key in self.review_keys)
                 yield number, user, item, rating, time
+
+
+CSV_HEADER = ["item", "user", "rating", "time"]
+
+
+class Amazon2018(AmazonReviews):
+    """Items are ``asin``, times are seconds."""
+
+    item_key = "asin"
+    review_keys = ("reviewerID", "asin", "overall", "unixReviewTime")
+    time_unit = "s"
+    csv_columns = ("user", "item", "rating", "time")
+    csv_header = CSV_HEADER
+
+    def fields(self, entry: dict[str, Any], where: str, rows: RowCount) -> dict[str, str]:
+        """Title, category, brand and description; older files say ``categories``."""
+        description = entry.get("description")
+        return {
+            "title": title_of(entry.get("title"), where, rows),
+            "category": text_of(entry.get("category") or entry.get("categories")),
+            "brand": text_of(entry.get("brand")),
+            # kept as the list it is: the released code's text shows its brackets and quotes
+            "description": str(description) if description else "",
+        }
+
+    def picture(self, entry: dict[str, Any]) -> str:
+        """Link of the largest picture."""
+        return first_link(entry.get("imageURLHighRes"), entry.get("imageURL"), entry.get("imUrl"))
+
+
+class Amazon2023(AmazonReviews):
+    """Items are ``parent_asin``, times are milliseconds."""
+
+    item_key = "parent_asin"
+    review_keys = ("user_id", "parent_asin", "rating", "timestamp")
+    time_unit = "ms"
+    csv_columns = review_keys
+
+    def fields(self, entry: dict[str, Any], where: str, rows: RowCount) -> dict[str, str]:
+        """Title, category, brand (the ``store``) and description."""
+        description = entry.get("description")
+        return {
+            "title": title_of(entry.get("title"), where, rows),
+            "category": text_of(entry.get("categories")) or text_of(entry.get("main_category")),
+            "brand": text_of(entry.get("store")),
+            "description": str(description) if description else "",
+        }
+
+    def picture(self, entry: dict[str, Any]) -> str:
+        """Link of the main picture, the largest size first; later ones only where the main one has none."""
+        images = entry.get("images")
+        entries = [image for image in images if isinstance(image, dict)] if isinstance(images, list) else []
+        ordered = sorted(entries, key=lambda image: image.get("variant") != "MAIN")
+        return first_link(*(image.get(size) for image in ordered for size in ("hi_res", "large", "thumb")))
+
+
+SEVERAL_TITLES = "items with several titles: the first is taken"
+
+
+def title_of(value: Any, where: str, rows: RowCount) -> str:
+    """Return the title; of a list of titles the first that is not empty."""
+    if not isinstance(value, list):
+        return text_of(value)
+    titles = [title for title in map(text_of, value) if title.strip()]
+    if len(titles) > 1:
+        rows.note(SEVERAL_TITLES, where)
+    return titles[0] if titles else ""
+
+
+def first_link(*values: Any) -> str:
+    """Return the first link among texts and lists of texts, in that order; empty if there is none."""
+    for value in values:
+        for link in value if isinstance(value, list) else [value]:
+            if isinstance(link, str) and link.strip():
+                return link.strip()
+    return ""

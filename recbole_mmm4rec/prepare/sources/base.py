@@ -1,11 +1,14 @@
-"""What every source yields."""
+"""What every source yields, and what sources of two kinds of files have in common."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
-from recbole_mmm4rec.prepare.raw_files import RawFile
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.raw_files import RawFile, find_files
+from recbole_mmm4rec.prepare.settings import Settings
 from recbole_mmm4rec.prepare.tally import RowCount
 
 INTERACTIONS = pa.schema(
@@ -67,3 +70,19 @@ class Source(Protocol):
     def interactions(self, rows: RowCount) -> Iterator[Rows]:
         """Yield batches of ``INTERACTIONS`` in file order, those at fault included."""
         ...
+
+
+class TwoFiles:
+    """Finds the files of both kinds; ``UserError`` where one is missing."""
+
+    has_items = True
+    has_time = True
+    time_unit = "s"
+    has_rating = True
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.encoding = settings.encoding
+        self.interaction_files = find_files(folder, settings.interactions, "interactions")
+        if settings.items is None:
+            raise UserError(f"items: layout {settings.layout} needs a file of metadata")
+        self.item_files = find_files(folder, settings.items, "metadata")

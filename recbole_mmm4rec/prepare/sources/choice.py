@@ -5,11 +5,9 @@ from pathlib import Path
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.settings import Settings
-from recbole_mmm4rec.prepare.sources.amazon_2018 import Amazon2018
-from recbole_mmm4rec.prepare.sources.amazon_2023 import Amazon2023
+from recbole_mmm4rec.prepare.sources.amazon import Amazon2018, Amazon2023
 from recbole_mmm4rec.prepare.sources.base import Source
-from recbole_mmm4rec.prepare.sources.movielens import MovieLensCsv
-from recbole_mmm4rec.prepare.sources.movielens_1m import MovieLens1M
+from recbole_mmm4rec.prepare.sources.movielens import MovieLens1M, MovieLensCsv
 from recbole_mmm4rec.prepare.sources.opening import check_encoding
 from recbole_mmm4rec.prepare.sources.table import TableSource
 

@@ -1,9 +1,9 @@
 """Raw columns -> texts and numbers; what cannot be read becomes null instead of ending the run."""
 
+from typing import Any
+
 import pyarrow as pa
 import pyarrow.compute as pc
-
-from recbole_mmm4rec.prepare.sources.amazon_fields import text_of
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"
 
@@ -61,3 +61,12 @@ def _is_utf8(value: bytes) -> bool:
 
 def _decoded(value: bytes | None) -> str | None:
     return None if value is None else value.decode("utf-8", "replace")
+
+
+def text_of(value: Any, joint: str = " ") -> str:
+    """One string of a text, a number, or an arbitrarily nested list of them; empty for anything else."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return joint.join(part for part in (text_of(element, joint) for element in value) if part)
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""

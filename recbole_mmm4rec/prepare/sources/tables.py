@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.raw_files import RawFile
-from recbole_mmm4rec.prepare.sources.amazon_fields import text_of
+from recbole_mmm4rec.prepare.sources.columns import text_of
 from recbole_mmm4rec.prepare.sources.csv_blocks import CsvTable, one_line, strings
 from recbole_mmm4rec.prepare.sources.json_lines import read_objects
 from recbole_mmm4rec.prepare.sources.opening import open_raw, open_text

@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from recbole_mmm4rec.model.hm4sr.category_head import CategoryHead
+from recbole_mmm4rec.model.hm4sr.categories import CategoryHead
 
 CATEGORIES = torch.tensor([[0, 0, 0], [1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 1]])
 
