@@ -38,7 +38,7 @@ def missing_features(config: Any) -> str | None:
     wanted, only = config["modalities"], config["full_modality_only"]
     lacking = [modality for modality in [*_named(wanted), *_named(only)] if modality not in files]
     usable = usable_modalities(config.model_class)
-    if not lacking and usable and not set(usable) & set(files):
+    if not lacking and wanted is None and usable and not set(usable) & set(files):
         lacking = list(usable)
     if not lacking and only and not files:
         lacking = [TEXT]

@@ -13,7 +13,7 @@ from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
 
 DEFAULT_MODEL = "MMM4Rec"
 DEFAULT_STEPS = 10
-GROWTH, PRETRAINING = "growth", "pretraining"
+GROWTH, PRETRAINING, MILLION = "growth", "pretraining", "million"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +64,7 @@ def _commands(package: str) -> Any:
 
 def _train(flags: dict[str, str]) -> None:
     # imported late: --help and --version need neither torch nor RecBole's trainers
-    from recbole_mmm4rec.benchmark import growth, pretraining_costs, step_costs
+    from recbole_mmm4rec.benchmark import growth, million_items, pretraining_costs, step_costs
     from recbole_mmm4rec.quick_start.processes import run_in_processes
     from recbole_mmm4rec.training.allocator import keep_memory
 
@@ -72,7 +72,7 @@ def _train(flags: dict[str, str]) -> None:
     bench, nproc = flags.pop("bench", None), _whole_number("nproc", flags.pop("nproc", "1"))
     if bench is not None and nproc != 1:
         raise UserError("--nproc and --bench do not go together: a step of one process is measured")
-    if bench in (GROWTH, PRETRAINING):
+    if bench in (GROWTH, PRETRAINING, MILLION):
         refuse_beside(f"bench={bench}", flags, dict.fromkeys(flags, "it sets all sizes"))
     call = _call(flags)
     if bench is None:
@@ -81,6 +81,8 @@ def _train(flags: dict[str, str]) -> None:
         sys.stdout.write(growth.table(growth.run()))
     elif bench == PRETRAINING:
         sys.stdout.write(pretraining_costs.run())
+    elif bench == MILLION:
+        sys.stdout.write(million_items.run())
     else:
         steps = DEFAULT_STEPS if bench == TRUE else _whole_number("bench", bench)
         step_costs.run(**call, steps=steps)

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from recbole.data.interaction import Interaction
+from torch import Tensor
 
 from recbole_mmm4rec.data.atomic import AtomicDataset
 from recbole_mmm4rec.data.cache import compare_own_keys, fingerprint, make_unusable
@@ -145,6 +147,10 @@ class MultiModalDataset(AtomicDataset):
             return super().__getitem__(index, join)
         batch = self.inter_feat[index].cut()
         return self.join(batch) if join and not self._trims else batch
+
+    def target_counts(self) -> Tensor:
+        """(N + 1,) int64: how often each item is the target of a sample of this part of the data."""
+        return torch.bincount(self.inter_feat[self.iid_field], minlength=self.item_num)
 
     def _holds_out(self) -> bool:
         chosen = self.config["hold_out"]

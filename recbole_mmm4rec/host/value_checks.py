@@ -1,6 +1,7 @@
 """Checks of a run's final values: what would mean another value, or fail in the middle of the work."""
 
 import inspect
+from collections import defaultdict
 from typing import Any
 
 from recbole.evaluator.register import metric_types
@@ -9,6 +10,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import is_ours
+from recbole_mmm4rec.model.objective import check_objective
 
 POSITIVE = (
     *("train_batch_size", "eval_batch_size", "eval_chunk_size", "learning_rate", "MAX_ITEM_LIST_LENGTH"),
@@ -33,6 +35,7 @@ def check_values(model_class: type, final: dict[str, Any]) -> None:
     """
     check_choices(final)
     check_loss(model_class, final)
+    check_objective(model_class, defaultdict(lambda: None, final))
     check_ranges(final)
     check_clipping(final)
     check_valid_metric(final)

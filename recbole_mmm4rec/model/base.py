@@ -1,4 +1,4 @@
-"""What every model of this package is: an item table, a sequence encoder and a scorer.
+"""What every model of this package is: an item table, a sequence encoder, a scorer and an objective.
 
 A model builds a table of item vectors once a step, encodes histories gathered from it, and scores users
 against candidates made from it. Losses, negatives, prediction and batching by length are the same for all.
@@ -9,17 +9,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-import torch
 from recbole.model.abstract_recommender import SequentialRecommender
 from torch import Tensor
 
-from recbole_mmm4rec.columns import PAD, TEXT
+from recbole_mmm4rec.data.modalities import pick_modalities
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.interface import TrainingHooks
+from recbole_mmm4rec.model.objective import OBJECTIVES, build_objective
 from recbole_mmm4rec.model.shared_table import SharedTable
 from recbole_mmm4rec.nn.buckets import in_buckets
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
-from recbole_mmm4rec.nn.losses import full_catalogue_loss, in_batch_loss, inner_products
+from recbole_mmm4rec.nn.losses import inner_products
+from recbole_mmm4rec.nn.objectives import Step, rows_of_items
 from recbole_mmm4rec.nn.parameters import parameter_groups
 
 Table = Mapping[str, Tensor]
@@ -34,13 +35,21 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
 
     Class attributes:
         trims_history: batches come as wide as their longest history, not as ``MAX_ITEM_LIST_LENGTH``.
-        modalities: feature files that the model can use.
+        modalities: feature files that the model uses where the configuration names none.
+        most_modalities: how many it takes at once, of any names; None: as many as ``modalities`` has.
+        companions: names of files that stand beside those, such as other features of the same texts.
+        objectives: values of the key ``objective`` that make sense in fine-tuning.
+        pretraining_objectives: the same in pre-training; none where that has losses of its own.
         item_bound, immovable, frozen_after_transfer, ranks_in_pretraining: what the trainer asks, see
             :class:`~recbole_mmm4rec.model.interface.TrainedModel`.
     """
 
     trims_history: ClassVar[bool] = True
     modalities: ClassVar[tuple[str, ...]] = ()
+    most_modalities: ClassVar[int | None] = None
+    companions: ClassVar[tuple[str, ...]] = ()
+    objectives: ClassVar[tuple[str, ...]] = OBJECTIVES
+    pretraining_objectives: ClassVar[tuple[str, ...]] = OBJECTIVES
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
@@ -53,17 +62,19 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         self.softmax_chunk = config["softmax_chunk"]
         self.pad_is_candidate = bool(config["pad_is_candidate"])
         self.mask_equal_items = bool(config["mask_equal_items"])
+        self.objective = build_objective(type(self), config, dataset, self.n_items)
         self.decay_everything = bool(config["decay_everything"])
         self._shared_table: SharedTable | None = None
+        loaded = getattr(dataset, "features", {})  # where the configuration names some, only those
+        self.modality_names = pick_modalities(type(self), [*loaded] if config["modalities"] else None, loaded)
         self.feature_facts = {
             name: {"dimension": f.matrix.shape[1], "encoder": f.metadata.get("encoder")}
             for name, f in self.dataset_features(dataset).items()
         }
 
     def dataset_features(self, dataset: Any) -> dict[str, Any]:
-        """The dataset's features that this model uses, in the order of ``modalities``."""
-        loaded = getattr(dataset, "features", {})
-        return {name: loaded[name] for name in self.modalities if name in loaded}
+        """The dataset's features that this model uses, in its order."""
+        return {name: dataset.features[name] for name in self.modality_names}
 
     def frozen_features(self, dataset: Any) -> dict[str, FrozenFeatures]:
         """The same as modules."""
@@ -84,16 +95,16 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         return features
 
     def required_text(self, config: Any, features: Mapping[str, FrozenFeatures]) -> FrozenFeatures:
-        """The text features among these.
+        """The text features among these, or those of the modality that stands in for texts.
 
         Raises:
             UserError: there are none.
         """
-        if TEXT not in features:
-            raise UserError(
-                f"{type(self).__name__} needs {config['dataset']}.{TEXT}.parquet in {config['data_path']}"
-            )
-        return features[TEXT]
+        for name, frozen in features.items():
+            if name not in self.companions:
+                return frozen
+        files = " nor ".join(f"{config['dataset']}.{name}.parquet" for name in self.modalities)
+        raise UserError(f"{type(self).__name__} needs {files} in {config['data_path']}")
 
     # What a subclass gives -------------------------------------------------------------------------------
 
@@ -123,23 +134,28 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
     # What all models share -------------------------------------------------------------------------------
 
     def calculate_loss(self, interaction: Any) -> Tensor:
-        """Cross-entropy over the catalogue, or over the batch in pre-training: () float32."""
-        targets = interaction[self.POS_ITEM_ID]
-        if self.pretraining:
-            return self._in_batch_loss(interaction, targets)
-        table = self._full_table()
-        users = self._users(table, interaction[self.ITEM_SEQ], interaction)
-        return full_catalogue_loss(
-            users, self.candidates(table), targets, self.pad_is_candidate, self.softmax_chunk, self.scores
-        )
+        """The objective's loss: () float32."""
+        step = self.plan(interaction[self.ITEM_SEQ], interaction[self.POS_ITEM_ID])
+        table = self.step_table(step)
+        return self.objective_loss(self._users(table, step.item_seq, interaction), table, step)
 
-    def _in_batch_loss(self, interaction: Any, targets: Tensor) -> Tensor:
-        """Only items that occur in the batch get a vector."""
-        items, item_seq, target_rows = self.batch_items(interaction)
-        table = self.item_table(items)
-        users = self._users(table, item_seq, interaction)
-        candidates = self.candidates(table, items)[target_rows]
-        return in_batch_loss(users, candidates, targets, self.mask_equal_items, score=self.scores)
+    def plan(self, item_seq: Tensor, targets: Tensor) -> Step:
+        """What the objective needs of a batch of histories (B, W) and targets (T,)."""
+        assert self.objective is not None
+        return self.objective.plan(item_seq, targets)
+
+    def step_table(self, step: Step) -> Table:
+        """Vectors of the items of a step."""
+        return self._full_table() if step.items is None else self.item_table(step.items)
+
+    def objective_loss(self, users: Tensor, table: Table, step: Step) -> Tensor:
+        """The objective's loss of users (T, D) who are to find the targets of a step: () float32."""
+        assert self.objective is not None
+        return self.objective(users, self.trained_candidates(table, step.items), step, self.scores)
+
+    def trained_candidates(self, table: Table, items: Tensor | None = None) -> Tensor:
+        """Candidate vectors in training, where a model has others there."""
+        return self.candidates(table, items)
 
     def batch_items(self, interaction: Any) -> tuple[Tensor, Tensor, Tensor]:
         """The different items of a batch, the pad first, and the batch in terms of them.
@@ -147,10 +163,8 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         Returns:
             items (n,), histories (B, W) and targets (B,), the latter two as rows of the first; all int64.
         """
-        item_seq, targets = interaction[self.ITEM_SEQ], interaction[self.POS_ITEM_ID]
-        seen = torch.cat([targets.new_tensor([PAD]), item_seq.flatten(), targets])
-        items, rows = torch.unique(seen, return_inverse=True)
-        return items, rows[1 : -len(targets)].view_as(item_seq), rows[-len(targets) :]
+        items, item_seq, targets = rows_of_items(interaction[self.ITEM_SEQ], interaction[self.POS_ITEM_ID])
+        return items, item_seq, targets
 
     def _users(self, table: Table, item_seq: Tensor, interaction: Any) -> Tensor:
         lengths, context = interaction[self.ITEM_SEQ_LEN], self.context(interaction)

@@ -1,5 +1,6 @@
 """What M3Rec and HM4SR share: a stream of the history for every modality and one for the item ids."""
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -16,7 +17,7 @@ from recbole_mmm4rec.nn.item_table import ModalityTable
 class StreamRecommender(MultiModalRecommender):
     """A score is the sum of the streams' products: one product of vectors as wide as all streams together.
 
-    Streams come in the order id, text, image; one whose feature file is not there is left out.
+    Streams come in the order id, text, image, others; one whose feature file is not there is left out.
 
     Args:
         adapter: (D_m, D) -> the adapter of one modality.
@@ -24,6 +25,7 @@ class StreamRecommender(MultiModalRecommender):
     """
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT, IMAGE)
+    most_modalities: ClassVar[int | None] = sys.maxsize
     item_bound: tuple[str, ...] = ("ids.",)
 
     def __init__(

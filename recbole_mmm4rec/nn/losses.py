@@ -62,6 +62,7 @@ def in_batch_loss(
     equal_logit: float = -torch.inf,
     own_negatives: Tensor | None = None,
     score: Score = inner_products,
+    log_expected: Tensor | None = None,
 ) -> Tensor:
     """Mean cross-entropy of the target among the batch's own targets (equation (20)).
 
@@ -73,12 +74,16 @@ def in_batch_loss(
         equal_logit: score of such a row, as some released codes have it (UniSRec: 0, a weight of 1).
         own_negatives: (B, D), row b is one more negative of user b, divided by the temperature too.
         score: of users and candidates.
+        log_expected: (B,) float32, subtracted from the score of target b where it is a negative: the log of
+            how often it is expected there, so that popular items are not pushed down for being popular.
 
     Returns:
         () float32.
     """
     scores = score(users, candidates).float()
     labels = torch.arange(len(targets), device=targets.device)
+    if log_expected is not None:
+        scores = scores - log_expected + log_expected.diag()
     if mask_equal:
         same = targets.unsqueeze(1) == targets
         same.fill_diagonal_(False)

@@ -1,7 +1,7 @@
 """The feature files of a dataset: copied where the publisher has them, computed where not."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from recbole_mmm4rec.columns import IMAGE, TEXT
 from recbole_mmm4rec.names import check_modality_name
 from recbole_mmm4rec.prepare.encoders import check_encoder, encode_images, encode_texts
 from recbole_mmm4rec.prepare.feature_files import today, write_feature_file
+from recbole_mmm4rec.prepare.modalities import chosen_modalities
 from recbole_mmm4rec.prepare.ready_features import copy_features
 from recbole_mmm4rec.prepare.settings import Settings
 from recbole_mmm4rec.prepare.tally import Tally
@@ -32,6 +33,8 @@ class FeatureMaker:
             encoder = getattr(settings, key)
             if encoder is not None and modality not in self.ready:
                 check_encoder(key, encoder)
+        self._source = source
+        self._further = {m.name: m for m in chosen_modalities(settings) if m.name not in self.ready}
 
     def write(
         self,
@@ -50,9 +53,7 @@ class FeatureMaker:
         rows = {}
         for modality, path in self.ready.items():
             rows[modality] = copy_features(path, folder, self._name, modality, tokens)
-        for modality, inputs in ((TEXT, texts), (IMAGE, pictures)):
-            if modality in self.ready or getattr(self._settings, _ENCODER_KEYS[modality]) is None:
-                continue
+        for modality, inputs in self._inputs(tokens, {TEXT: texts, IMAGE: pictures}).items():
             vectors, metadata = self._encode(modality, inputs, cache / modality)
             present = vectors.any(axis=1)
             encoded = _encoded(inputs, present, modality, tally)
@@ -64,12 +65,26 @@ class FeatureMaker:
             rows[modality] = len(encoded)
         return rows
 
+    def _inputs(
+        self, tokens: list[str], built_in: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, Mapping[str, Any]]:
+        """What is to be encoded, by modality and token."""
+        chosen = {
+            modality: inputs
+            for modality, inputs in built_in.items()
+            if modality not in self.ready and getattr(self._settings, _ENCODER_KEYS[modality]) is not None
+        }
+        further = self._further.items()
+        return chosen | {name: m.find(self._source, tokens, self._settings) for name, m in further}
+
     def _encode(
-        self, modality: str, inputs: dict[str, Any], cache: Path
+        self, modality: str, inputs: Mapping[str, Any], cache: Path
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Return one row for each input, zeros where the encoder found nothing to read, and the metadata."""
         if not inputs:
             return np.zeros((0, 0), np.float32), {}
+        if modality in self._further:
+            return self._further[modality].encode(inputs, self._settings, cache)
         encode = encode_texts if modality == TEXT else encode_images
         return encode(inputs, self._settings, cache)
 

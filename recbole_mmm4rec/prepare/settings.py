@@ -44,6 +44,7 @@ class Settings:
     download: bool = False
     text_encoder: str | None = None
     image_encoder: str | None = None
+    encoders: dict[str, str] = field(default_factory=dict)
     encoder_options: dict[str, Any] = field(default_factory=dict)
     download_options: dict[str, Any] = field(default_factory=dict)
     features: dict[str, str] = field(default_factory=dict)
@@ -133,7 +134,7 @@ def _fits(key: str, value: Any) -> bool:
     default = getattr(_DEFAULTS, key)
     if isinstance(value, list):
         return key in LISTS and all(isinstance(name, str) for name in value)
-    if key == "features":
+    if key in ("features", "encoders"):
         return isinstance(value, dict) and all(isinstance(name, str) for name in chain(*value.items()))
     if default is None or (value is None and key in OPTIONAL):
         return value is None or isinstance(value, str)

@@ -1,6 +1,7 @@
 """The command line: what is parsed, what is refused, what is printed."""
 
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +195,8 @@ def test_a_run_by_flags(tiny: Path, in_tmp: Path) -> None:
     results = ("FLOPs", "best valid", "test result", "1 epochs, best epoch 0 (from 0)", "checkpoint: saved")
     for expected in ("embedding_size = 8", *results):
         assert expected in log
+
+
+def test_the_script_of_the_repository_is_this_command() -> None:
+    script = Path(__file__).parents[2] / "run_recbole.py"
+    assert runpy.run_path(str(script))["main"] is main

@@ -311,3 +311,18 @@ def test_benchmark_files_are_left_to_recbole(make_config: MakeConfig, write_inte
     assert_equal_datasets(make_config, **keys)
     with pytest.raises(UserError, match="benchmark_filename"):
         MultiModalDataset(make_config(model=Trimming, **keys))
+
+
+def test_targets_are_counted_in_the_training_part_only(make_config: MakeConfig, write_inter: Writer) -> None:
+    write_inter(
+        [*[("one", item, time) for time, item in enumerate("abbcd")], *[("two", i, 1) for i in "ebda"]]
+    )
+    dataset = MultiModalDataset(make_config())
+    parts = dataset.build()
+    numbers = {token: dataset.token2id("item_id", token) for token in "abcde"}
+    counts = [part.target_counts() for part in parts]
+    assert [len(count) for count in counts] == [6, 6, 6]
+    assert counts[0].dtype == torch.int64
+    named = [{t: int(c[n]) for t, n in numbers.items() if c[n]} for c in counts]
+    # a b b and e b are trained on; the first of each has no history
+    assert named == [{"b": 3}, {"c": 1, "d": 1}, {"d": 1, "a": 1}]

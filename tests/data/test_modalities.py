@@ -42,7 +42,7 @@ def test_a_file_that_the_model_cannot_use_is_left_out(tmp_path: Path) -> None:
     add(tmp_path, "text", ["a"])
     add(tmp_path, "image", ["a"])
     assert choose(None, TextOnly, tmp_path) == ["text"]
-    with pytest.raises(UserError, match='TextOnly cannot use "image"; it can use "text"'):
+    with pytest.raises(UserError, match='TextOnly takes at most 1, not "text", "image"'):
         choose(["text", "image"], TextOnly, tmp_path)
 
 
@@ -59,7 +59,7 @@ def test_what_is_left_out_is_said_in_one_line(
         dataset = MultiModalDataset(make_config(model=TextOnly))
     assert list(dataset.features) == ["text"]
     files = "shop.image.parquet, shop.text_worddrop.parquet"
-    assert left_out(caplog) == [f'TextOnly leaves out {files} in {folder}: it can use "text"']
+    assert left_out(caplog) == [f'TextOnly leaves out {files} in {folder}: it uses "text" by itself']
     caplog.clear()
     for model, named in ((TextOnly, ["text"]), ("SASRec", None)):
         with caplog.at_level("INFO"):
@@ -156,3 +156,38 @@ def test_full_modality_by_a_file_that_is_not_there(make_config: MakeConfig, writ
     prepare(write_inter)
     with pytest.raises(UserError, match=r"full_modality_only: .* has no audio file"):
         MultiModalDataset(make_config(modalities=["text"], full_modality_only=["audio"]))
+
+
+class AnyTwo(Trimming):
+    """Takes two of any names, and a companion of its texts."""
+
+    most_modalities = 2
+    companions = ("text_worddrop",)
+
+
+def test_modalities_of_any_name(tmp_path: Path) -> None:
+    for modality in ("text", "image", "audio", "text_worddrop"):
+        add(tmp_path, modality, ["a"])
+    assert choose(None, AnyTwo, tmp_path) == ["text", "image", "text_worddrop"]
+    assert choose(["audio", "text"], AnyTwo, tmp_path) == ["text", "audio"]
+    assert choose(["audio"], AnyTwo, tmp_path) == ["audio"]
+    assert choose(["audio", "text_worddrop", "image"], AnyTwo, tmp_path) == [
+        "image",
+        "text_worddrop",
+        "audio",
+    ]
+    with pytest.raises(UserError, match='AnyTwo takes at most 2, not "text", "image", "audio"'):
+        choose(["text", "image", "audio"], AnyTwo, tmp_path)
+    assert choose(["audio"], TextOnly, tmp_path) == ["audio"]
+
+
+@pytest.mark.parametrize("name", ["id", "present", "item", "keys", ".hidden"])
+def test_names_that_a_model_needs_itself(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match=f"'{name}' (cannot be the name of a modality|has a meaning)"):
+        choose([name], Trimming, tmp_path)
+
+
+def test_a_name_twice(tmp_path: Path) -> None:
+    add(tmp_path, "text", ["a"])
+    with pytest.raises(UserError, match="modalities: 'text' is named twice"):
+        choose(["text", "text"], Trimming, tmp_path)

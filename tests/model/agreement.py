@@ -19,7 +19,7 @@ def build(model_class: Any, golden: Golden, convert: Convert, has_time: bool = F
     config = builders.settings(model_class.__name__, "reference", **changes)
     features = {
         name: builders.feature(golden.input[f"{name}_features"])
-        for name in model_class.modalities
+        for name in (*model_class.modalities, *model_class.companions)
         if f"{name}_features" in golden.input
     }
     model = model_class(config, builders.dataset(golden.rows, has_time, **features))

@@ -3,16 +3,21 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from recbole.data import data_preparation
 
 from recbole_mmm4rec import load_data_and_model
+from recbole_mmm4rec.data import MultiModalDataset
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.datasets import create_dataset
+from recbole_mmm4rec.nn.negatives import NegativeSampler
+from recbole_mmm4rec.prepare.cli import main as prepare_main
 from recbole_mmm4rec.quick_start import run
 from recbole_mmm4rec.quick_start.run_key import settings_of
+from recbole_mmm4rec.quick_start.training_run import build_model
 from tests.conftest import SMALL
 
 QUIET = {"show_progress": False, "epochs": 2, "train_batch_size": 64}
@@ -173,3 +178,56 @@ def test_pretraining_holds_nothing_out_and_can_be_loaded(in_tmp: Path) -> None:
 def test_what_a_model_of_recbole_lacks_is_named(model: str, lacking: str) -> None:
     with pytest.raises(UserError, match=lacking):
         run(model, "tiny", config_dict=QUIET)
+
+
+@pytest.mark.usefixtures("tiny", "in_tmp")
+def test_negatives_are_those_of_the_seed_and_popularity_that_of_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[list[int]] = []
+    real = NegativeSampler.shared
+
+    def watched(self: Any, count: int) -> tuple[Any, Any]:
+        items, log_expected = real(self, count)
+        drawn.append(items.tolist())
+        return items, log_expected
+
+    monkeypatch.setattr(NegativeSampler, "shared", watched)
+    keys = {"objective": "sampled", "negatives": "popularity", "num_negatives": 8}
+    runs = []
+    for seed in (1, 1, 2):
+        run("MMM4Rec", "tiny", config_dict={**SMALL, **keys, "seed": seed})
+        runs.append(list(drawn))
+        drawn.clear()
+    assert runs[0] == runs[1] != runs[2]
+    config = RunConfig("MMM4Rec", "tiny", config_dict={**SMALL, **keys})
+    train = data_preparation(config, create_dataset(config))[0]._dataset
+    counts = build_model(config, train).objective.sampler.weights
+    in_training = torch.bincount(train[torch.arange(len(train))]["item_id"], minlength=len(counts))
+    assert torch.equal(counts[1:], in_training[1:].clamp_min(1))
+
+
+@pytest.mark.parametrize(
+    ("model", "named"),
+    [
+        ("MMM4Rec", ["text", "audio"]),
+        ("M3Rec", ["text", "image", "audio"]),
+        ("HM4SR", ["text", "image", "audio"]),
+        ("UniSRec", ["audio"]),
+    ],
+)
+def test_imported_audio_is_trained_on(
+    model: str, named: list[str], tiny: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for modality, width in (("audio", 5), ("image", 7)):
+        vectors = np.random.default_rng(width).normal(size=(60, width)).astype(np.float32)
+        np.savez(tiny / "vectors.npz", ids=[f"i{item}" for item in range(60)], embeddings=vectors)
+        given = ["import", "tiny", f"--modality={modality}", f"--file={tiny / 'vectors.npz'}"]
+        assert prepare_main(given) == 0
+    values = {"epochs": 1, "show_progress": False, "hidden_size": 16, "train_batch_size": 64}
+    values |= {"head_dim": 16, "d_state": 8, "n_groups": 2} if model == "MMM4Rec" else {}
+    result = run(model, "tiny", config_dict=values | {"modalities": named})
+    assert 0 <= result["test_result"]["recall@10"] <= 1
+    with caplog.at_level("INFO"):
+        MultiModalDataset(RunConfig(model, "tiny", config_dict=values | {"modalities": None}))
+    assert any("tiny.audio.parquet" in line for line in caplog.messages if "leaves out" in line)

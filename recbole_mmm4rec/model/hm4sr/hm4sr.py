@@ -23,7 +23,7 @@ from recbole_mmm4rec.model.streams import StreamRecommender
 from recbole_mmm4rec.nn.augmentation import some_positions
 from recbole_mmm4rec.nn.buckets import in_buckets
 from recbole_mmm4rec.nn.id_table import look_up
-from recbole_mmm4rec.nn.losses import contrastive_loss, full_catalogue_loss, in_batch_loss
+from recbole_mmm4rec.nn.losses import contrastive_loss
 from recbole_mmm4rec.nn.parameters import initialise, start_as_torch
 from recbole_mmm4rec.nn.time_aware import time_gaps
 
@@ -58,9 +58,10 @@ class HM4SR(StreamRecommender):
 
     def _mixture(self, config: Any, with_time: bool) -> MixtureSettings:
         weights = config["interaction_weights"]
-        if len(weights) != 3:
-            raise UserError(f"interaction_weights: {weights} are not three numbers, for id, text and image")
-        start = dict(zip((ID, TEXT, IMAGE), weights, strict=True))
+        named = (ID, TEXT, IMAGE, *(name for name in self.streams if name not in (ID, TEXT, IMAGE)))
+        if len(weights) not in (3, len(named)):
+            raise UserError(f"interaction_weights: {weights} are not numbers for id, text and image")
+        start = dict(zip(named, [*weights, *weights[-1:] * (len(named) - len(weights))], strict=True))
         return MixtureSettings(
             start={name: float(start[name]) for name in self.streams},
             length=self.max_seq_length,
@@ -108,38 +109,32 @@ class HM4SR(StreamRecommender):
         return torch.cat([self.joined(view) for view in views], dim=1)
 
     def calculate_loss(self, interaction: Any) -> Tensor:
-        """The cross-entropy and the weighted losses beside it: () float32."""
+        """The objective and the weighted losses beside it: () float32."""
         lengths, width = interaction[self.ITEM_SEQ_LEN], interaction[self.ITEM_SEQ].shape[1]
         losses = self.losses(interaction, some_positions(lengths, width, self.placeholder_share))
         return torch.stack([self.weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum()
 
     def losses(self, interaction: Any, hidden: Tensor) -> dict[str, Tensor]:
-        """The cross-entropy ``ce`` and those of :data:`LOSSES` that have a weight, unweighted, by name.
+        """The objective ``ce`` and those of :data:`LOSSES` that have a weight, unweighted, by name.
 
         Args:
             interaction: the batch.
             hidden: (B, W) bool, positions that placeholders stand for in the second view.
         """
-        items, item_seq, rows = None, interaction[self.ITEM_SEQ], interaction[self.POS_ITEM_ID]
-        if self.pretraining:
-            items, item_seq, rows = self.batch_items(interaction)
-        table, targets = self.item_table(items), interaction[self.POS_ITEM_ID]
-        candidates = self.candidates(table, items)
-        users, views = self._both_views(table, item_seq, interaction, hidden)
-        losses = {"ce": self._cross_entropy(self.joined(users), candidates, targets, rows)}
+        targets = interaction[self.POS_ITEM_ID]
+        step = self.plan(interaction[self.ITEM_SEQ], targets)
+        table = self.step_table(step)
+        users, views = self._both_views(table, step.item_seq, interaction, hidden)
+        losses = {"ce": self.objective_loss(self.joined(users), table, step)}
         if self.weights["idcl"]:
-            losses["idcl"] = self._contrast(users[ID], table[ID][rows], targets, "idcl")
+            losses["idcl"] = self._contrast(users[ID], table[ID][step.target_rows], targets, "idcl")
         if self.weights["pcl"]:
             parts = [self._contrast(users[n], views[n], targets, "pcl") for n in self.table.adapters]
             losses["pcl"] = torch.stack(parts).mean()
         if self.weights["cp"] and self.categories is not None:
-            losses["cp"] = self._category_loss(self.categories, candidates, item_seq, items)
+            vectors = self.candidates(table, step.items)
+            losses["cp"] = self._category_loss(self.categories, vectors, step.item_seq, step.items)
         return losses
-
-    def _cross_entropy(self, users: Tensor, candidates: Tensor, targets: Tensor, rows: Tensor) -> Tensor:
-        if self.pretraining:
-            return in_batch_loss(users, candidates[rows], targets, self.mask_equal_items)
-        return full_catalogue_loss(users, candidates, targets, self.pad_is_candidate, self.softmax_chunk)
 
     def _both_views(
         self, table: Table, item_seq: Tensor, interaction: Any, hidden: Tensor

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from recbole_mmm4rec.columns import IMAGE, TEXT
 from recbole_mmm4rec.model.base import Table
 from recbole_mmm4rec.model.m3rec.modality_experts import ModalityExpertEncoder, ModalityExpertLayer
 from recbole_mmm4rec.model.settings import absent_vectors, mamba_settings
@@ -32,7 +31,7 @@ class M3Rec(StreamRecommender):
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset, two_maps, bool(config["item_ids"]))
         width, dropout, count = self.hidden_size, config["dropout_prob"], config["num_layers"]
-        cut = (TEXT, IMAGE) if config["cut_gradients"] else ()
+        cut = tuple(self.table.adapters) if config["cut_gradients"] else ()
         layers = []
         for _ in range(count):
             block = StateSpaceBlock(Mamba(mamba_settings(config)), width, dropout, residual=count > 1)

@@ -18,13 +18,14 @@ from recbole_mmm4rec.model.base import PRESENT, MultiModalRecommender, Table
 from recbole_mmm4rec.model.missrec.candidate_weighing import CandidateWeighing
 from recbole_mmm4rec.model.missrec.interest_encoder import InterestEncoder, norm_penalty
 from recbole_mmm4rec.model.missrec.interests import CLUSTERINGS, InterestTable
+from recbole_mmm4rec.model.objective import GBCE, IN_BATCH, SAMPLED
 from recbole_mmm4rec.model.self_attentive import transformer_settings
 from recbole_mmm4rec.model.settings import chosen, masks_missing
 from recbole_mmm4rec.nn.augmentation import drop_items, keep_mask
 from recbole_mmm4rec.nn.buckets import in_buckets
 from recbole_mmm4rec.nn.id_table import IdTable, look_up
 from recbole_mmm4rec.nn.item_table import ModalityTable
-from recbole_mmm4rec.nn.losses import full_catalogue_loss, in_batch_loss
+from recbole_mmm4rec.nn.losses import in_batch_loss
 from recbole_mmm4rec.nn.parameters import initialise, start_as_torch
 from recbole_mmm4rec.nn.scoring import FUSIONS
 from recbole_mmm4rec.nn.transformer import ATTENTION_STARTS, start_attentions_as_torch
@@ -34,8 +35,10 @@ class MISSRec(MultiModalRecommender):
     """Multi-modal interests. Keys: ``properties/model/MISSRec.yaml``."""
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT, IMAGE)
+    most_modalities: ClassVar[int | None] = 2
     immovable: tuple[str, ...] = ("interests.",)  # numbers of clusters that the adapters made
     frozen_after_transfer: tuple[str, ...] = ("encoder.transformer.", "encoder.input.position.")
+    pretraining_objectives: ClassVar[tuple[str, ...]] = (IN_BATCH, SAMPLED, GBCE)  # reads a batch's own items
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
@@ -176,21 +179,17 @@ class MISSRec(MultiModalRecommender):
     # Losses ----------------------------------------------------------------------------------------------
 
     def calculate_loss(self, interaction: Any) -> Tensor:
-        """Cross-entropy over the catalogue, or the losses of pre-training, and the regulariser."""
+        """The objective, or the losses of pre-training, and the regulariser."""
         if self.pretraining:
             losses = self.pretraining_losses(interaction, *self._view(interaction))
             weights = {"sequence": self.sequence_weight, "regulariser": self.regulariser_weight}
             return torch.stack([weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum()
-        table, targets = self._full_table(), interaction[self.POS_ITEM_ID]
-        context = self.context(interaction)
+        step = self.plan(interaction[self.ITEM_SEQ], interaction[self.POS_ITEM_ID])
+        table, context = self.step_table(step), self.context(interaction)
         users, penalty = self._users_and_penalty(
-            table, interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN], context
+            table, step.item_seq, interaction[self.ITEM_SEQ_LEN], context
         )
-        candidates = self.candidates(table)
-        loss = full_catalogue_loss(
-            users, candidates, targets, self.pad_is_candidate, self.softmax_chunk, self.scores
-        )
-        return loss + self.regulariser_weight * penalty
+        return self.objective_loss(users, table, step) + self.regulariser_weight * penalty
 
     def _view(self, interaction: Any) -> tuple[Tensor, Tensor]:
         """Second views of the histories, (B, W) items and (B,) lengths."""
@@ -199,8 +198,10 @@ class MISSRec(MultiModalRecommender):
 
     def pretraining_losses(self, interaction: Any, view: Tensor, view_lengths: Tensor) -> dict[str, Tensor]:
         """User against item, user against second view, regulariser of both; unweighted, () float32 each."""
-        items, item_seq, target_rows = self.batch_items(interaction)
-        table, targets = self.item_table(items), interaction[self.POS_ITEM_ID]
+        step = self.plan(interaction[self.ITEM_SEQ], interaction[self.POS_ITEM_ID])
+        items, item_seq = step.items, step.item_seq
+        assert items is not None
+        table = self.item_table(items)
         users, penalty = self._users_and_penalty(
             table, item_seq, interaction[self.ITEM_SEQ_LEN], self.context(interaction)
         )
@@ -208,11 +209,9 @@ class MISSRec(MultiModalRecommender):
         context = [self.interests_of(seen), *(torch.searchsorted(items, seen[name]) for name in self.names)]
         rows = torch.searchsorted(items, view)
         others, other_penalty = self._users_and_penalty(table, rows, view_lengths, context)
-        candidates = self.candidates(table, items)[target_rows]
-        equal = self.mask_equal_items
         return {
-            "item": in_batch_loss(users, candidates, targets, equal, score=self.scores),
-            "sequence": in_batch_loss(users, others / self.temperature, targets, equal),
+            "item": self.objective_loss(users, table, step),
+            "sequence": in_batch_loss(users, others / self.temperature, step.targets, self.mask_equal_items),
             "regulariser": penalty + other_penalty,
         }
 

@@ -125,6 +125,7 @@ class MMM4Rec(MultiModalRecommender):
     """Multi-modal Mamba. Keys: ``properties/model/MMM4Rec.yaml``."""
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT, IMAGE)
+    most_modalities: ClassVar[int | None] = 2
     item_bound: tuple[str, ...] = ("table.item_bias.", "fusion.")
 
     def __init__(self, config: Any, dataset: Any) -> None:

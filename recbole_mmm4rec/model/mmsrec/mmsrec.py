@@ -21,7 +21,6 @@ from recbole_mmm4rec.model.settings import chosen
 from recbole_mmm4rec.nn.buckets import length_buckets
 from recbole_mmm4rec.nn.id_table import look_up
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
-from recbole_mmm4rec.nn.losses import full_catalogue_loss
 from recbole_mmm4rec.nn.parameters import initialise
 from recbole_mmm4rec.nn.transformer import ATTENTION_STARTS, start_attentions_as_torch
 
@@ -35,6 +34,8 @@ class MMSRec(MultiModalRecommender):
     """Masked prediction with pictures and texts. Keys: ``properties/model/MMSRec.yaml``."""
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT, IMAGE)
+    most_modalities: ClassVar[int | None] = 2
+    pretraining_objectives: ClassVar[tuple[str, ...]] = ()
     ranks_in_pretraining: bool = False  # users are read at a mask token, which learns later
 
     def __init__(self, config: Any, dataset: Any) -> None:
@@ -129,7 +130,7 @@ class MMSRec(MultiModalRecommender):
     # Losses ----------------------------------------------------------------------------------------------
 
     def calculate_loss(self, interaction: Any) -> Tensor:
-        """Fine-tuning: items to guess against the catalogue; pre-training: mean of the contrasts."""
+        """Fine-tuning: the objective of items to guess; pre-training: mean of the contrasts."""
         item_seq, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
         if self.pretraining:
             items, item_seq, targets = self.batch_items(interaction)
@@ -139,20 +140,18 @@ class MMSRec(MultiModalRecommender):
         return self.guessing_loss(sequences, lengths, draw_masks(sequences, self.n_items, self.mask_ratio))
 
     def guessing_loss(self, sequences: Tensor, last: Tensor, draws: MaskDraws) -> Tensor:
-        """Cross-entropy over the catalogue of sequences (B, S) whose last items are at ``last`` (B,)."""
-        table = self._full_table()
+        """The objective of guesses in sequences (B, S) whose last items are at ``last`` (B,)."""
         seen, masked, wanted = mask_items(sequences, last, draws)
+        buckets = list(length_buckets(last + 1, self.num_buckets))
+        targets = [sequences[rows, :width][wanted[rows, :width]] for rows, width in buckets]
+        step = self.plan(seen, torch.cat(targets))
+        table, seen = self.step_table(step), step.item_seq
         masked = masked | (wanted & ~table[PRESENT][seen].any(-1))  # a token must stand where one is read
-        first, users, targets = self.first_positions(last + 1), [], []
-        for rows, width in length_buckets(last + 1, self.num_buckets):
-            part = wanted[rows, :width]
+        first, users = self.first_positions(last + 1), []
+        for rows, width in buckets:
             states = self.states(table, seen[rows, :width], first[rows], masked[rows, :width])
-            users.append(states[part])
-            targets.append(sequences[rows, :width][part])
-        guesses = F.normalize(torch.cat(users), dim=-1)
-        return full_catalogue_loss(
-            guesses, self.candidates(table), torch.cat(targets), chunk=self.softmax_chunk
-        )
+            users.append(states[wanted[rows, :width]])
+        return self.objective_loss(F.normalize(torch.cat(users), dim=-1), table, step)
 
     def contrasts(self, table: Table, sequences: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """InfoNCE terms of sequences (B, S) by name, each () float32."""

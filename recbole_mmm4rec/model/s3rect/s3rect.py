@@ -12,13 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from recbole_mmm4rec.columns import PAD, TEXT
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.model.base import Table
 from recbole_mmm4rec.model.s3rect.self_supervision import Views, agreement_loss, attribute_loss, draw_views
 from recbole_mmm4rec.model.self_attentive import SelfAttentiveRecommender
 from recbole_mmm4rec.model.settings import chosen, masks_missing
 from recbole_mmm4rec.nn.buckets import length_buckets
 from recbole_mmm4rec.nn.id_table import IdTable, look_up
 from recbole_mmm4rec.nn.item_table import FrozenFeatures, ModalityTable
-from recbole_mmm4rec.nn.losses import full_catalogue_loss
+from recbole_mmm4rec.nn.objectives import FullCatalogue
 from recbole_mmm4rec.nn.padding import SIDES, pad_to
 from recbole_mmm4rec.nn.transformer import TransformerEncoder, key_mask
 
@@ -43,6 +45,7 @@ class S3RecT(SelfAttentiveRecommender):
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT,)
     item_bound: tuple[str, ...] = ("table.embedding.",)
+    pretraining_objectives: ClassVar[tuple[str, ...]] = ()
     ranks_in_pretraining: bool = False
 
     table: MaskableTable
@@ -55,6 +58,8 @@ class S3RecT(SelfAttentiveRecommender):
         self.weights = {name: float(config[f"{name}_weight"]) for name in LOSSES}
         self.padding = chosen(config, "pretrain_padding", SIDES)
         self.mask_is_candidate = bool(config["mask_is_candidate"])
+        if self.mask_is_candidate and not isinstance(self.objective, FullCatalogue | None):
+            raise UserError(f"mask_is_candidate: True needs the objective full, not {config['objective']}")
 
     def build_table(self, config: Any, features: Mapping[str, FrozenFeatures]) -> nn.Module:
         """Ids; in pre-training the texts are attributes."""
@@ -66,17 +71,17 @@ class S3RecT(SelfAttentiveRecommender):
         return MaskableTable(self.n_items, config["hidden_size"])
 
     def calculate_loss(self, interaction: Any) -> Tensor:
-        """Fine-tuning: cross-entropy over the catalogue; pre-training: the weighted sum of four losses."""
-        item_seq, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
-        if self.pretraining:
-            views = draw_views(item_seq, lengths, self.n_items, self.mask_ratio)
-            losses = self.pretraining_losses(views, lengths)
-            return torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
-        if not self.mask_is_candidate:
+        """Fine-tuning: the objective; pre-training: the weighted sum of four losses."""
+        if not self.pretraining:
             return super().calculate_loss(interaction)
-        users, targets = self._users(self.item_table(), item_seq, interaction), interaction[self.POS_ITEM_ID]
-        candidates = self.table.with_mask()
-        return full_catalogue_loss(users, candidates, targets, self.pad_is_candidate, self.softmax_chunk)
+        item_seq, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
+        views = draw_views(item_seq, lengths, self.n_items, self.mask_ratio)
+        losses = self.pretraining_losses(views, lengths)
+        return torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
+
+    def trained_candidates(self, table: Table, items: Tensor | None = None) -> Tensor:
+        """In the released code the mask token is one of all candidates."""
+        return self.table.with_mask() if self.mask_is_candidate else super().trained_candidates(table, items)
 
     def pretraining_losses(self, views: Views, lengths: Tensor) -> dict[str, Tensor]:
         """The four losses, unweighted sums over the batch, by name; worked off by length."""

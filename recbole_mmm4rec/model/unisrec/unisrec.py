@@ -23,8 +23,10 @@ WORD_DROP = "text_worddrop"
 class UniSRec(CosineRecommender):
     """Text through a mixture of whitening maps. Keys: ``properties/model/UniSRec.yaml``."""
 
-    modalities: ClassVar[tuple[str, ...]] = (TEXT, WORD_DROP)
+    modalities: ClassVar[tuple[str, ...]] = (TEXT,)
+    companions: ClassVar[tuple[str, ...]] = (WORD_DROP,)
     item_bound: tuple[str, ...] = ("table.ids.",)
+    pretraining_objectives: ClassVar[tuple[str, ...]] = ()
 
     table: AdaptedTable
 
@@ -48,7 +50,7 @@ class UniSRec(CosineRecommender):
         self.reword_first = bool(config["reword_first"])
 
     def calculate_loss(self, interaction: Any) -> Tensor:
-        """Fine-tuning: cross-entropy over the catalogue; pre-training: user against item and second view."""
+        """Fine-tuning: the objective; pre-training: user against item and second view."""
         if not self.pretraining:
             return super().calculate_loss(interaction)
         items, item_seq, target_rows = self.batch_items(interaction)

@@ -23,6 +23,7 @@ class VQRec(CosineRecommender):
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT,)
     item_bound: tuple[str, ...] = ()
+    pretraining_objectives: ClassVar[tuple[str, ...]] = ()
     immovable: tuple[str, ...] = ("permutation.", "folded")  # between two quantisers
 
     table: QuantisedTable
@@ -82,7 +83,7 @@ class VQRec(CosineRecommender):
             parameter.requires_grad_(name.startswith("permutation.") if search else not frozen)
 
     def calculate_loss(self, interaction: Any) -> Tensor:
-        """Fine-tuning: cross-entropy over the catalogue; pre-training: equation (7)."""
+        """Fine-tuning: the objective; pre-training: equation (7)."""
         if not self.pretraining:
             return super().calculate_loss(interaction)
         items, item_seq, target_rows = self.batch_items(interaction)

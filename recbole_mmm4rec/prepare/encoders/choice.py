@@ -12,7 +12,7 @@ import numpy as np
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.encoders.base import Encoder, PictureEncoder
 from recbole_mmm4rec.prepare.encoders.pixels import PixelEncoder
-from recbole_mmm4rec.prepare.encoders.shards import encode_in_shards
+from recbole_mmm4rec.prepare.encoders.shards import encode_in_shards, file_state
 from recbole_mmm4rec.prepare.hashed_text import hashed_vectors, tfidf_vectors
 from recbole_mmm4rec.prepare.pictures import read_picture
 from recbole_mmm4rec.prepare.settings import Settings
@@ -104,7 +104,7 @@ def encode_images(pictures: Mapping[str, Path], settings: Settings, cache: Path)
     vectors = _timed(
         "pictures",
         len(paths),
-        lambda: encode_in_shards(paths, load, encoder, cache, settings.batch_size, _file_state),
+        lambda: encode_in_shards(paths, load, encoder, cache, settings.batch_size, file_state),
     )
     return vectors, encoder.metadata
 
@@ -127,8 +127,3 @@ def _timed(what: str, count: int, work: Callable[[], np.ndarray]) -> np.ndarray:
         "%s %s encoded in %.1f s, %.1f a second", f"{count:,}", what, seconds, count / max(seconds, 1e-9)
     )
     return vectors
-
-
-def _file_state(path: Path) -> str:
-    state = path.stat()
-    return f"{path.name} {state.st_size} {state.st_mtime_ns}"

@@ -47,6 +47,12 @@ def encode_in_shards(
     return np.concatenate(parts)
 
 
+def file_state(path: Path) -> str:
+    """What tells a file from another one of the same name."""
+    state = path.stat()
+    return f"{path.name} {state.st_size} {state.st_mtime_ns}"
+
+
 def _encode_shard(
     keys: Sequence[Key], load: Callable[[Key], Any], encoder: Encoder[Any], batch_size: int, bar: tqdm
 ) -> np.ndarray:

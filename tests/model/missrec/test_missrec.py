@@ -177,7 +177,7 @@ def test_chunks_of_the_softmax_and_predictions_agree(seq: str, item: str, ids: b
     assert_agrees(model.predict(batch()), scores[torch.arange(4), targets], "predict", 1e-5)
     expected = F.cross_entropy(scores[:, 1:], targets - 1)
     for chunk in (0, 4):
-        model.softmax_chunk = chunk
+        model.objective.chunk = chunk
         assert_agrees(model.calculate_loss(batch()), expected, "loss", 1e-5)
 
 

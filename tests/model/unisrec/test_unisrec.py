@@ -132,6 +132,7 @@ def test_pre_training_uses_no_ids_and_reads_reworded_texts() -> None:
     config = builders.settings(
         "UniSRec",
         stage="pretrain",
+        modalities=["text", "text_worddrop"],
         transductive=True,
         hidden_size=32,
         item_drop_share=0.0,
