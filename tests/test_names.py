@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recbole_mmm4rec.cli import main as train
+from recbole_mmm4rec.cli.run_recbole import main as train
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.names import check_dataset_name, check_modality_name

@@ -9,7 +9,7 @@ import pytest
 from recbole_mmm4rec.benchmark import command
 from recbole_mmm4rec.benchmark.expansion import Expansion
 from recbole_mmm4rec.benchmark.results import Results
-from recbole_mmm4rec.cli import main
+from recbole_mmm4rec.cli.run_recbole import main
 from recbole_mmm4rec.files import read_json_lines
 from recbole_mmm4rec.quick_start import run_key
 from tests.benchmark.conftest import OURS
