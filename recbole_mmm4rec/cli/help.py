@@ -28,7 +28,7 @@ Train and evaluate a sequential recommender, ours or RecBole's, by the same data
 usage: python run_recbole.py [--model=M] [--dataset=D] [--config_files="a.yaml b.yaml"] [--key=value ...]
 
   --model=M           {ours}; or any model of RecBole, e.g. SASRec (default MMM4Rec)
-  --dataset=D         folder under data_path (default ml-100k; ml-100k and demo-shop are made on the spot)
+  --dataset=D         folder under data_path (default ml-100k; without a model: demo-shop, in a small run)
   --config_files=...  YAML files with keys; the last one wins
   --key=value         any key; wins over files. YAML values: --topk=[5,10] --learning_rate=1e-4 --seq_len=~
   --bench[=STEPS]     measure training steps instead of training; writes bench.json

@@ -89,7 +89,7 @@ def _train(flags: dict[str, str]) -> None:
 
 
 def _call(flags: dict[str, str]) -> dict[str, Any]:
-    """Arguments of a run. Without a dataset and a file it is the small one that shows the whole way."""
+    """Arguments of a run. Without a dataset and a file it is the small one of ``stage/quick.yaml``."""
     from recbole_mmm4rec.host.property_files import properties_path, read_config_files
     from recbole_mmm4rec.host.resumed import settings_to_resume
 

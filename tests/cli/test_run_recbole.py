@@ -1,7 +1,8 @@
 """The command line: what is parsed, what is refused, what is printed."""
 
 import re
-import runpy
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,10 @@ def test_a_run_by_flags(tiny: Path, in_tmp: Path) -> None:
         assert expected in log
 
 
-def test_the_script_of_the_repository_is_this_command() -> None:
+def test_the_script_takes_recboles_flags() -> None:
+    """As a process of its own: the script chooses between two command lines."""
     script = Path(__file__).parents[2] / "run_recbole.py"
-    assert runpy.run_path(str(script))["main"] is main
+    command = [sys.executable, str(script), "--model=SASrec", "--dataset=ml-100k"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "unknown model 'SASrec'; did you mean SASRec" in done.stderr
