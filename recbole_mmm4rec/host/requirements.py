@@ -20,7 +20,11 @@ LIBRARIES = {
 }
 """The first release that works and the first one that is not supposed to."""
 
+EXTRAS = {"hyperopt": ((0, 2, 7), (1,)), "ray": ((2, 50), (3,))}
+"""The same of what only some flags need."""
+
 COMMANDS = {"recbole": "pip install --no-deps recbole==1.2.1"}
+SPELLED = {"ray": "ray[tune]"}
 Range = tuple[tuple[int, ...], tuple[int, ...]]
 
 
@@ -33,17 +37,34 @@ def check_requirements() -> None:
     """
     found = tuple(sys.version_info[:3])
     if not _fits(found, PYTHON):
-        shown, wanted = _text(found), f"{_text(PYTHON[0])} to 3.{PYTHON[1][1] - 1}"
-        raise UserError(f"Python {shown} runs this, but it needs {wanted}: python3.13 -m venv .venv")
+        wanted = f"Python {_text(PYTHON[0])} to 3.{PYTHON[1][1] - 1}"
+        raise UserError(f"this is Python {_text(found)}, needed is {wanted}: python3.13 -m venv .venv")
     for name, limits in LIBRARIES.items():
-        wanted = f"{name}>={_text(limits[0])},<{_text(limits[1])}"
-        command = COMMANDS.get(name, f"pip install '{wanted}'")
-        try:
-            version = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            raise UserError(f"{name} is not installed: {command}") from None
-        if not _fits(_numbers(version), limits):
-            raise UserError(f"{name} {version} is installed, but this package needs {wanted}: {command}")
+        _check(name, limits, "this package")
+
+
+def check_extra(name: str, flag: str) -> None:
+    """Look at the version of an optional package; it is not imported.
+
+    Args:
+        name: ``hyperopt`` or ``ray``.
+        flag: what asks for it.
+
+    Raises:
+        UserError: it is missing, too old or too new; the line names the flag and the command that mends it.
+    """
+    _check(name, EXTRAS[name], flag)
+
+
+def _check(name: str, limits: Range, needed_by: str) -> None:
+    wanted = f">={_text(limits[0])},<{_text(limits[1])}"
+    command = COMMANDS.get(name, f"pip install '{SPELLED.get(name, name)}{wanted}'")
+    try:
+        version = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        raise UserError(f"{needed_by} needs {name}, which is not installed: {command}") from None
+    if not _fits(_numbers(version), limits):
+        raise UserError(f"{needed_by} needs {name}{wanted}, installed is {version}: {command}")
 
 
 def _fits(version: tuple[int, ...], limits: Range) -> bool:
@@ -58,8 +79,3 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def _text(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
-
-
-def missing_extra(package: str, flag: str) -> UserError:
-    """The line for an optional package that a flag needs."""
-    return UserError(f"{flag} needs the package '{package}': pip install 'recbole-mmm4rec[{package}]'")
