@@ -10,6 +10,7 @@ from recbole_mmm4rec.cli.help import USAGE
 from recbole_mmm4rec.host.catalogue import our_models, recbole_models
 from recbole_mmm4rec.host.config_checks import RUN_KEYS, documented_keys
 from recbole_mmm4rec.host.flags import parse
+from recbole_mmm4rec.host.requirements import COMMANDS as COMMANDS_FOR_MISSING
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), ROOT / "atomic_data" / "README.md"]
@@ -24,11 +25,11 @@ RUNS = [command for command in COMMANDS if "run_recbole.py" in command]
 
 
 def test_the_first_screen_has_both_commands_with_their_set_up() -> None:
-    install = r"python3 -m venv \.venv && \.venv/bin/pip install -c constraints\.txt -e "
-    first_screen = "\n".join(README.splitlines()[:30])
-    assert re.search(install + r"\. && \.venv/bin/python run_recbole\.py$", first_screen, flags=re.MULTILINE)
-    tests = install + r'"\.\[dev\]" && \.venv/bin/python -m pytest$'
-    assert re.search(tests, first_screen, flags=re.MULTILINE)
+    first_screen = README.splitlines()[:30]
+    install = "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e "
+    recbole = f" && .venv/bin/{COMMANDS_FOR_MISSING['recbole']} && .venv/bin/python "
+    assert f"{install}.{recbole}run_recbole.py" in first_screen
+    assert f'{install}".[dev]"{recbole}-m pytest' in first_screen
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

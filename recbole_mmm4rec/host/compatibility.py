@@ -36,7 +36,7 @@ def old_numpy() -> Facade:
     """numpy with the names of its first release, of which RecBole uses these."""
     import numpy as np
 
-    return Facade("numpy", bool=np.bool_, float=np.float64, str=np.str_)
+    return Facade("numpy", bool=np.bool_, float=np.float64, long=np.int_, str=np.str_)
 
 
 def numpy_for_hyperopt() -> Facade:
@@ -127,6 +127,9 @@ REPAIRS: dict[str, dict[str, Callable[[], Any]]] = {
     "recbole.data.dataset.kg_dataset": {"len": length_of_each},
     "recbole.data.dataset.sequential_dataset": {"len": length_of_each},
     "recbole.evaluator.metrics": {"np": old_numpy},
+    "recbole.model.abstract_recommender": {"np": old_numpy},
+    "recbole.model.context_aware_recommender.ffm": {"np": old_numpy},
+    "recbole.model.layers": {"np": old_numpy},
     "recbole.trainer.hyper_tuning": {"np": numpy_for_hyperopt},
     **{module: {"sp": old_sparse} for module in GRAPHS},
 }

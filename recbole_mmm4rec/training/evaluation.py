@@ -134,7 +134,8 @@ class FullRanking:
         self.n_items = n_items
         self.chunk = int(chunk or DEFAULT_CHUNK)
         self.counter = RankCounter(n_items - 1, depth)
-        matrix = model.item_matrix() if hasattr(model, "item_matrix") else None
+        # of the class: RecBole's RepeatNet has an embedding of that name
+        matrix = model.item_matrix() if hasattr(type(model), "item_matrix") else None
         self.items: Tensor | None = None if matrix is None else matrix[1:].float().T
 
     def ranks(self, interaction: Any, targets: Tensor) -> Tensor:

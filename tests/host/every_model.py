@@ -20,22 +20,38 @@ from recbole.utils import ModelType
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import find_model, recbole_models
 
-USERS, ITEMS, SEED = 60, 50, 7
-FEATURES = {"item": ["item_id", "kinds", "brand", "price"], "user": ["user_id", "age"]}
+USERS, ITEMS, WIDTH, SEED = 60, 50, 8, 7
+FEATURES = {"item": ["item_id", "kinds", "brand", "price"], "user": ["user_id", "age", "town"]}
+GRAPH = {"kg": ["head_id", "relation_id", "tail_id"], "link": ["item_id", "entity_id"]}
 OF_TYPE: dict[ModelType, dict[str, Any]] = {
-    ModelType.KNOWLEDGE: {
-        "kg": ["head_id", "relation_id", "tail_id"],
-        "link": ["item_id", "entity_id"],
-    },
+    ModelType.KNOWLEDGE: GRAPH,
     ModelType.CONTEXT: FEATURES,
     ModelType.DECISIONTREE: FEATURES,
-    ModelType.SEQUENTIAL: {"item": ["item_id", "kinds"]},
+    ModelType.SEQUENTIAL: {
+        "item": ["item_id", "kinds"],
+        **GRAPH,
+        "ent": ["ent_id", "ent_emb"],
+        "rel": ["rel_id", "rel_emb"],
+    },
 }
 """Columns beside the interactions that a kind of model reads."""
 
 OF_MODEL: dict[str, dict[str, Any]] = {
     name: {"selected_features": ["kinds"]} for name in ("FDSA", "GRU4RecF", "SASRecF")
 }
+OF_MODEL |= {name: {"reranker_CAN_NUM": "20"} for name in ("GRU4RecCPR", "SASRecCPR")}
+OF_MODEL |= {
+    name: {
+        "additional_feat_suffix": ["ent", "rel"],
+        "preload_weight": {"ent_id": "ent_emb", "rel_id": "rel_emb"},
+        "alias_of_entity_id": ["ent_id"],
+        "alias_of_relation_id": ["rel_id"],
+        "embedding_size": WIDTH,
+        **({"kg_embedding_size": WIDTH} if name == "KSR" else {}),
+    }
+    for name in ("GRU4RecKG", "KSR")
+}
+OF_MODEL["DSSM"] = {"numerical_features": ["age", "price"]}
 OF_MODEL["S3Rec"] = {"item_attribute": "kinds", "train_stage": "pretrain", "pretrain_epochs": 1, "save_step": 1}
 
 
@@ -53,10 +69,15 @@ def write_dataset(folder: Path) -> None:
         for item in range(ITEMS)
     ]
     write(folder / "small.item", "item_id:token kinds:token_seq brand:token price:float", items)
-    write(folder / "small.user", "user_id:token age:float", [(f"u{user}", 20 + user % 40) for user in range(USERS)])
+    users = [(f"u{user}", 20 + user % 40, f"t{user % 5}") for user in range(USERS)]
+    write(folder / "small.user", "user_id:token age:float town:token", users)
     triples = [(f"e{item}", f"r{item % 3}", f"e{(7 * item) % (ITEMS + 9)}") for item in range(ITEMS) for _ in range(2)]
     write(folder / "small.kg", "head_id:token relation_id:token tail_id:token", sorted(set(triples)))
     write(folder / "small.link", "item_id:token entity_id:token", [(f"i{item}", f"e{item}") for item in range(ITEMS)])
+    for kind, tokens in (("ent", [f"e{item}" for item in range(ITEMS)]), ("rel", ["r0", "r1", "r2"])):
+        vectors = [" ".join(f"{value:.3f}" for value in rng.normal(size=WIDTH)) for _ in tokens]
+        rows = list(zip(tokens, vectors, strict=True))
+        write(folder / f"small.{kind}", f"{kind}_id:token {kind}_emb:float_seq", rows)
 
 
 def write(path: Path, header: str, rows: list[Any]) -> None:

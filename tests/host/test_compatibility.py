@@ -50,7 +50,7 @@ def test_the_page_lists_every_replacement() -> None:
 @pytest.mark.parametrize("name", sorted(REPAIRS))
 def test_the_lines_on_the_page_are_recboles(name: str) -> None:
     source = Path(str(module_of(name).__file__)).read_text().splitlines()
-    marks = {"np": r"np\.(float|str|bool|random\.RandomState)\b", "len": r"agg\(len\)|\]\.agg|\.agg\(", "pd": "fillna"}
+    marks = {"np": r"np\.(float|str|bool|long|random\.RandomState)\b", "len": r"agg\(len\)|\]\.agg|\.agg\(", "pd": "fillna"}
     marks |= {"sp": "_update", "Dataset._fill_nan": "def _fill_nan", "Config.compatibility_settings": "def compat"}
     rows = re.findall(rf"^\| `{name}` \| `([\w.]+)` \| ([\d, ]+) \|", README.read_text(), re.MULTILINE)
     for replaced, lines in rows:
@@ -122,6 +122,19 @@ def test_numbers_of_old_numpy(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(module_of(name), "np", np)
     with pytest.raises(AttributeError, match="float"):
         use()
+
+
+OLD_NAME = re.compile(r"\bnp\.(float|int|bool|str|object|complex|long|unicode)\b")
+
+
+def test_every_module_that_uses_old_names_of_numpy_has_them() -> None:
+    package = Path(str(importlib.import_module("recbole").__file__)).parent
+    using = {path for path in package.rglob("*.py") if OLD_NAME.search(path.read_text())}
+    names = {".".join(["recbole", *path.relative_to(package).with_suffix("").parts]) for path in using}
+    assert names - {"recbole.config.configurator"} == {name for name, own in REPAIRS.items() if "np" in own}
+    for name in sorted(names - {"recbole.config.configurator"}):
+        source, numpy = Path(str(module_of(name).__file__)).read_text(), vars(module_of(name))["np"]
+        assert all(hasattr(numpy, old) for old in OLD_NAME.findall(source))
 
 
 @pytest.fixture
