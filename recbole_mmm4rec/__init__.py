@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from recbole_mmm4rec.host.catalogue import register_model
 from recbole_mmm4rec.host.registry import register
+from recbole_mmm4rec.host.requirements import check_requirements
 from recbole_mmm4rec.model import MODELS
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ register()
 def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    check_requirements()
     return getattr(import_module(_PLACES[name]), name)
 
 

@@ -41,6 +41,12 @@ def test_every_part_of_the_page_is_package_data() -> None:
     assert folder / "page.html.j2" in wanted
 
 
+def test_types_are_for_users_too() -> None:
+    folder = ROOT / "recbole_mmm4rec"
+    assert package_data("recbole_mmm4rec", folder) == {folder / "py.typed"}
+    assert (folder / "py.typed").is_file()
+
+
 def test_properties_are_found() -> None:
     assert (properties_path() / "overall.yaml").is_file()
 

@@ -19,6 +19,7 @@ from recbole_mmm4rec.benchmark.run_plan import RunPlan
 from recbole_mmm4rec.benchmark.single_run import do_run
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
+from recbole_mmm4rec.host.requirements import check_extra
 from recbole_mmm4rec.quick_start.ray_session import start_ray
 from recbole_mmm4rec.training.allocator import keep_memory
 
@@ -149,10 +150,12 @@ def make_launcher(kind: str, folder: Path, workers: int) -> Launcher:
     """A launcher by name: ``process`` or ``ray``; without workers, runs are done in this process.
 
     Raises:
-        UserError: another name.
+        UserError: another name, or Ray is not installed.
     """
     if kind not in ("process", "ray"):
         raise UserError(f"--launcher: '{kind}' is not one of process, ray")
+    if kind == "ray":
+        check_extra("ray", "--launcher=ray")
     if workers == 0:
         return HereLauncher(folder)
     return RayLauncher(folder, workers) if kind == "ray" else ProcessLauncher(folder, workers)

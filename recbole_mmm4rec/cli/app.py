@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from recbole_mmm4rec.cli import run_recbole
+from recbole_mmm4rec.cli.guard import guarded
 from recbole_mmm4rec.cli.help import help_text, version_text
 
 FLAGS = {"ignore_unknown_options": True, "allow_interspersed_args": False}
@@ -20,6 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command line after the program's name; ``sys.argv`` when None.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    return guarded(lambda: _command(given), "--debug" in given)
+
+
+def _command(given: list[str]) -> int:
     try:
         return commands.main(given, prog_name="recbole-mmm4rec", standalone_mode=False) or 0
     except click.ClickException as error:

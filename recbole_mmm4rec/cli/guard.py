@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.requirements import check_requirements
 
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
 
@@ -20,6 +21,7 @@ def guarded(call: Callable[[], int | None], debug: bool = False, interrupted: st
         The command's exit code; 2 for bad input (one line on standard error), 130 when interrupted.
     """
     try:
+        check_requirements()
         return call() or DONE
     except KeyboardInterrupt:
         sys.stderr.write(f"{interrupted}\n")

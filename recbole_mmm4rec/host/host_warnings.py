@@ -1,19 +1,19 @@
-"""Warnings about the insides of ray 2.6.3 and RecBole 1.2.1, about which a user can do nothing."""
+"""Warnings about the insides of RecBole 1.2.1, about which a user can do nothing."""
 
-import os
 import warnings
 
-_OF_RAY = "pkg_resources is deprecated"
-_VARIABLE, _RULE = "PYTHONWARNINGS", f"ignore:{_OF_RAY}"
+_READ_ONLY = "The given NumPy array is not writable"
+"""RecBole makes tensors of the columns of pandas 3, which are read-only; nothing writes into them."""
+
+_CHAINED = "A value is being set on a copy of a DataFrame"
+"""RecBole fills gaps in a way that pandas 3 ignores; ``compatibility.py`` has filled them."""
 
 
 def ignore_host_warnings() -> None:
-    """Hide them in this process, which is one of the command line, and in those that it starts.
+    """Hide them in this process, which is one of the command line or one that it has started.
 
     A program that uses this package keeps the filters that it has.
     """
-    warnings.filterwarnings("ignore", message=_OF_RAY)
+    warnings.filterwarnings("ignore", message=_READ_ONLY)
+    warnings.filterwarnings("ignore", message=_CHAINED, module=r"recbole\.")
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
-    rules = [rule for rule in os.environ.get(_VARIABLE, "").split(",") if rule]
-    if _RULE not in rules:  # a started process imports ray before it can call this function
-        os.environ[_VARIABLE] = ",".join([*rules, _RULE])

@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from recbole_mmm4rec.host.catalogue import find_model, is_ours, our_models, registered_models
+from recbole_mmm4rec.host.compatibility import make_compatible
 
 HOST_PACKAGE = "recbole.model.sequential_recommender"
 """Where RecBole looks for a module called like the model in lower case."""
@@ -57,7 +58,8 @@ class ModelLoader(Loader):
 
 
 def register() -> None:
-    """Plug our models into RecBole. Calling it again changes nothing."""
+    """Plug our models into RecBole, and let it run with current libraries. Calling it again changes nothing."""
+    make_compatible()
     if not any(isinstance(finder, ModelFinder) for finder in sys.meta_path):
         sys.meta_path.append(ModelFinder())
 

@@ -1,5 +1,7 @@
 """The whole run on one screen: configuration, data, model, training, result."""
 
+from collections import OrderedDict
+from collections.abc import Mapping
 from logging import getLogger
 from pathlib import Path
 from time import time
@@ -65,15 +67,20 @@ def _train_and_test(config: Any, saved: bool) -> dict[str, Any]:
     test = trainer.evaluate(test_data, load_best_model=saved, show_progress=config["show_progress"])
 
     return {
-        "best_valid_score": chosen.score,
+        "best_valid_score": float(chosen.score),
         "valid_score_bigger": config["valid_metric_bigger"],
-        "best_valid_result": chosen.valid,
-        "test_result": test,
+        "best_valid_result": _plain(chosen.valid),
+        "test_result": _plain(test),
         "epochs": len(getattr(trainer, "train_loss_dict", ())),
         "best_epoch": best_epoch(chosen, config["valid_metric_bigger"]),
         "seconds": round(time() - started, 3),
         "checkpoint": trainer.saved_model_file if saved else None,
     }
+
+
+def _plain(metrics: Mapping[str, Any] | None) -> OrderedDict[str, float] | None:
+    """Metrics as Python's numbers, which numpy 2 shows as such."""
+    return None if metrics is None else OrderedDict((name, float(value)) for name, value in metrics.items())
 
 
 def check_topk(config: Any, data: Any) -> None:

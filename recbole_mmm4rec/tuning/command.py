@@ -9,6 +9,7 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import locked
 from recbole_mmm4rec.host.flags import TRUE, refuse_beside, typed_values
 from recbole_mmm4rec.host.property_files import read_config_files
+from recbole_mmm4rec.host.requirements import check_extra
 from recbole_mmm4rec.tuning.search import Search, Trials
 from recbole_mmm4rec.tuning.space import Space, find_space
 from recbole_mmm4rec.tuning.trial_store import TrialStore
@@ -65,6 +66,7 @@ def _tool(left: dict[str, str]) -> tuple[str, str]:
         raise UserError(f"--tool: '{tool}' is not one of {', '.join(ALGORITHMS)}")
     if algorithm is not None and algorithm not in ALGORITHMS[tool]:
         raise UserError(f"--algo: {tool} has {', '.join(ALGORITHMS[tool])}, not '{algorithm}'")
+    check_extra(tool, f"--tool={tool}")
     return tool, algorithm or ALGORITHMS[tool][0]
 
 

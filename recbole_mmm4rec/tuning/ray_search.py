@@ -11,8 +11,7 @@ import shutil
 from dataclasses import dataclass
 from typing import Any
 
-from ray import air, tune
-from ray.air import session
+from ray import tune
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
 from recbole_mmm4rec.errors import UserError
@@ -68,7 +67,7 @@ def search_with_ray(
                 mode="max" if store.bigger else "min",
                 scheduler=_scheduler(algorithm, int(config["epochs"]), resources.grace_period),
             ),
-            run_config=air.RunConfig(
+            run_config=tune.RunConfig(
                 storage_path=str(place), name="search", callbacks=[bookkeeping], verbose=0
             ),
         ).fit()
@@ -101,19 +100,19 @@ def _work(
     done = known.get(trials.search.key(params))
     record = _again(done) if done else _try(trials, params)
     score = record["score"] if record["score"] is not None else _worst(trials)
-    session.report({EPOCH: max(record["epochs"], 1) + 1, SCORE: score, RECORD: json.dumps(record)})
+    tune.report({EPOCH: max(record["epochs"], 1) + 1, SCORE: score, RECORD: json.dumps(record)})
 
 
 def _again(record: dict[str, Any]) -> dict[str, Any]:
     """Tell the scheduler what it was told when the trial was done."""
     for epoch, score in enumerate(record["scores"]):
-        session.report({EPOCH: epoch + 1, SCORE: score, RECORD: ""})
+        tune.report({EPOCH: epoch + 1, SCORE: score, RECORD: ""})
     return record
 
 
 def _try(trials: Trials, params: dict[str, Any]) -> dict[str, Any]:
     def watch(epoch: int, score: float) -> None:
-        session.report({EPOCH: epoch + 1, SCORE: score, RECORD: ""})
+        tune.report({EPOCH: epoch + 1, SCORE: score, RECORD: ""})
 
     try:
         return trials.run(params, watch)

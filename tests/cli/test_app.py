@@ -60,6 +60,14 @@ def test_what_is_not_understood_ends_with_2(arguments: list[str], capsys: pytest
     assert "Error" in capsys.readouterr().err
 
 
+def test_the_script_takes_flags_and_no_commands() -> None:
+    script = Path(__file__).parents[2] / "run_recbole.py"
+    command = [sys.executable, str(script), "--model=SASRek", "--epochs=1"]
+    shown = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert shown.returncode == 2
+    assert shown.stderr.startswith("error: unknown model 'SASRek'")
+
+
 def test_prepare_takes_its_own_flags(in_tmp: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(["prepare", "demo-shop", "--part=a"]) == 0
     assert (in_tmp / "atomic_data" / "demo-shop-a" / "demo-shop-a.inter").is_file()

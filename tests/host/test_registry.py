@@ -5,6 +5,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import recbole.data.dataset
@@ -12,7 +13,6 @@ import recbole.trainer
 import torch
 import yaml
 from recbole.config import Config
-from recbole.quick_start import objective_function, run_recbole
 from recbole.trainer import HyperTuning
 from recbole.utils import get_model, get_trainer
 
@@ -22,6 +22,12 @@ from recbole_mmm4rec.host.catalogue import find_model, is_ours, our_models, recb
 from recbole_mmm4rec.host.mended_models import MENDED
 from recbole_mmm4rec.host.registry import HOST_PACKAGE, ModelFinder
 from tests.conftest import SMALL
+
+
+@pytest.fixture(scope="module")
+def quick_start() -> ModuleType:
+    """RecBole's own, which imports Ray."""
+    return pytest.importorskip("recbole.quick_start", reason="RecBole's quick_start needs Ray")
 
 
 def test_every_model_of_ours_is_found_by_name() -> None:
@@ -89,7 +95,7 @@ def test_importing_the_package_imports_neither_torch_nor_recbole() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("first", ["recbole.quick_start", "recbole_mmm4rec"])
+@pytest.mark.parametrize("first", ["recbole.trainer", "recbole_mmm4rec"])
 def test_it_plugs_in_before_and_after_recbole(first: str) -> None:
     code = (
         f"import {first}, recbole_mmm4rec\n"
@@ -104,13 +110,12 @@ def test_it_plugs_in_before_and_after_recbole(first: str) -> None:
 
 UNTOUCHED = """
 import inspect, types
-import recbole.quick_start.quick_start, recbole.trainer.trainer, recbole.data.utils, recbole.config
+import recbole.trainer.trainer, recbole.data.utils, recbole.config
 import recbole.model.abstract_recommender as recommenders
 import recbole_mmm4rec
 
 def parts():
-    for module in (recbole.quick_start.quick_start, recbole.trainer.trainer, recbole.data.utils, recommenders,
-                   recbole.config.configurator):
+    for module in (recbole.trainer.trainer, recbole.data.utils, recommenders, recbole.config.configurator):
         for name, value in vars(module).items():
             yield (module.__name__, name), value
             if inspect.isclass(value) and value.__module__ == module.__name__:
@@ -132,8 +137,8 @@ def test_runs_of_ours_replace_nothing_in_recbole(in_tmp: Path) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_recbole_runs_ours_and_loads_it_again(in_tmp: Path) -> None:
-    result = run_recbole(model="MMM4Rec", dataset="tiny", config_dict=dict(SMALL))
+def test_recbole_runs_ours_and_loads_it_again(in_tmp: Path, quick_start: ModuleType) -> None:
+    result = quick_start.run_recbole(model="MMM4Rec", dataset="tiny", config_dict=dict(SMALL))
     assert set(result["test_result"]) >= {"recall@10", "ndcg@10", "mrr@50"}
     best = next(path for path in (in_tmp / "saved").glob("MMM4Rec-*.pth") if "last" not in path.name)
     config, model, dataset, _, _, test_data = load_data_and_model(str(best))
@@ -153,11 +158,15 @@ def test_recbole_keeps_its_own_settings_for_its_models(tiny: Path) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_hyper_tuning_accepts_ours(in_tmp: Path) -> None:
+def test_hyper_tuning_accepts_ours(in_tmp: Path, quick_start: ModuleType) -> None:
+    pytest.importorskip("hyperopt", reason="hyperopt is not installed")
     (in_tmp / "run.yaml").write_text(yaml.safe_dump({"model": "MMM4Rec", "dataset": "tiny", **SMALL}))
     space = {"choice": {"dropout_prob": [0.1, 0.5]}}
     tuning = HyperTuning(
-        objective_function, params_dict=space, fixed_config_file_list=["run.yaml"], algo="exhaustive"
+        quick_start.objective_function,
+        params_dict=space,
+        fixed_config_file_list=["run.yaml"],
+        algo="exhaustive",
     )
     tuning.run()
     assert len(tuning.params2result) == 2

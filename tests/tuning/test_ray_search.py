@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytest.importorskip("ray", reason="Ray is not installed: pip install 'ray[tune]>=2.50'")
+
 from recbole_mmm4rec.files import read_json_lines
 from recbole_mmm4rec.tuning.ray_search import Bookkeeping, Resources, search_with_ray
 from recbole_mmm4rec.tuning.search import FAILED, FINISHED, STOPPED, Search, Trials, trial_record
