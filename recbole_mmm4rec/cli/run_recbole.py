@@ -64,26 +64,32 @@ def _commands(package: str) -> Any:
 
 def _train(flags: dict[str, str]) -> None:
     # imported late: --help and --version need neither torch nor RecBole's trainers
-    from recbole_mmm4rec.benchmark import growth, pretraining_costs, step_costs
     from recbole_mmm4rec.quick_start.processes import run_in_processes
     from recbole_mmm4rec.training.allocator import keep_memory
 
     keep_memory()
     bench, nproc = flags.pop("bench", None), _whole_number("nproc", flags.pop("nproc", "1"))
-    if bench is not None and nproc != 1:
+    if bench is None:
+        run_in_processes(nproc, _call(flags))
+    elif nproc != 1:
         raise UserError("--nproc and --bench do not go together: a step of one process is measured")
+    else:
+        _measure(bench, flags)
+
+
+def _measure(bench: str, flags: dict[str, str]) -> None:
+    # imported late: a run draws no chart
+    from recbole_mmm4rec.benchmark import growth, pretraining_costs, step_costs
+
     if bench in (GROWTH, PRETRAINING):
         refuse_beside(f"bench={bench}", flags, dict.fromkeys(flags, "it sets all sizes"))
-    call = _call(flags)
-    if bench is None:
-        run_in_processes(nproc, call)
-    elif bench == GROWTH:
+    if bench == GROWTH:
         sys.stdout.write(growth.table(growth.run()))
     elif bench == PRETRAINING:
         sys.stdout.write(pretraining_costs.run())
     else:
-        steps = DEFAULT_STEPS if bench == TRUE else _whole_number("bench", bench)
-        step_costs.run(**call, steps=steps)
+        call = _call(flags)
+        step_costs.run(**call, steps=DEFAULT_STEPS if bench == TRUE else _whole_number("bench", bench))
 
 
 def _call(flags: dict[str, str]) -> dict[str, Any]:
