@@ -59,15 +59,24 @@ def _report(flags: dict[str, str]) -> int:
 
 def _commands(package: str) -> Any:
     """The commands of a package that only they need."""
+    _prepare()
     return import_module(f"recbole_mmm4rec.{package}.command")
 
 
-def _train(flags: dict[str, str]) -> None:
+def _prepare() -> None:
+    """Make this process ready for runs, before anything else imports torch or RecBole."""
     # imported late: --help and --version need neither torch nor RecBole's trainers
-    from recbole_mmm4rec.quick_start.processes import run_in_processes
-    from recbole_mmm4rec.training.allocator import keep_memory
+    from recbole_mmm4rec.host.late_sklearn import import_recbole_metrics
+    from recbole_mmm4rec.training.process import prepare_process
 
-    keep_memory()
+    prepare_process()
+    import_recbole_metrics()
+
+
+def _train(flags: dict[str, str]) -> None:
+    _prepare()
+    from recbole_mmm4rec.quick_start.processes import run_in_processes
+
     bench, nproc = flags.pop("bench", None), _whole_number("nproc", flags.pop("nproc", "1"))
     if bench is None:
         run_in_processes(nproc, _call(flags))
