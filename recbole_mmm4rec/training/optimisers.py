@@ -44,7 +44,7 @@ def make_optimiser(learner: str, params: Iterable[Any], rate: float, decay: floa
     """
     if learner not in LEARNERS:
         raise UserError(f"learner: {learner!r} is not one of {', '.join(LEARNERS)}")
-    kind = uncompiled(LEARNERS[learner])
+    kind = uncompiled(learner)
     if learner != "sparse_adam":
         return kind(params, lr=rate, weight_decay=decay)  # type: ignore[call-arg]
     if decay > 0:
@@ -53,11 +53,12 @@ def make_optimiser(learner: str, params: Iterable[Any], rate: float, decay: floa
 
 
 @lru_cache(maxsize=len(LEARNERS))
-def uncompiled(kind: type[optim.Optimizer]) -> type[optim.Optimizer]:
-    """The optimiser class with its methods as they were before PyTorch wrapped them; the same numbers.
+def uncompiled(learner: str) -> type[optim.Optimizer]:
+    """A learner's class with its methods as they were before PyTorch wrapped them; the same numbers.
 
     Its steps record no gradients, as those of PyTorch without ``differentiable``. Its hooks are called.
     """
+    kind = LEARNERS[learner]
     methods: dict[str, Any] = {name: inspect.unwrap(getattr(kind, name)) for name in _KEPT_FROM_COMPILER}
     methods["step"] = torch.no_grad()(inspect.unwrap(kind.step))
     return type(kind.__name__, (kind,), methods | {"__module__": __name__})

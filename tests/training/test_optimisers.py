@@ -53,7 +53,7 @@ def test_a_step_calls_its_hooks_and_records_no_gradient() -> None:
 
 def test_pytorchs_own_class_stays_as_it_is() -> None:
     before = torch.optim.Adam.add_param_group, torch.optim.Adam.zero_grad
-    assert uncompiled(torch.optim.Adam) is uncompiled(torch.optim.Adam)
+    assert issubclass(uncompiled("adam"), torch.optim.Adam)
     assert (torch.optim.Adam.add_param_group, torch.optim.Adam.zero_grad) == before
 
 
