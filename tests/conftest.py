@@ -32,6 +32,12 @@ def _seeded() -> None:
     torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def _denormals() -> None:
+    """Denormal numbers, whichever test has called the command line, which flushes them."""
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture
 def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder; RecBole writes logs and checkpoints into it, and reads no flags of pytest."""

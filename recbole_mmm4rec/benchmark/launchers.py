@@ -21,12 +21,12 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
 from recbole_mmm4rec.host.requirements import check_extra
 from recbole_mmm4rec.quick_start.ray_session import start_ray
-from recbole_mmm4rec.training.allocator import keep_memory
+from recbole_mmm4rec.training.process import prepare_process
 
 Run = Callable[[RunPlan, Path], Any]
 
 PRELOADED = [__name__, "torch._dynamo"]
-"""Modules that the server loads; the second takes seconds, and whoever makes an optimiser needs it."""
+"""Modules that the server loads; the second takes seconds, and RecBole's own trainers need it."""
 
 
 class Launcher(Protocol):
@@ -167,7 +167,7 @@ def _work(run: Run, plan: dict[str, Any], folder: str, threads: int) -> None:
     planned, place = RunPlan.from_dict(plan), Path(folder)
     _write_output_to(run_folder(place, planned.key) / LOG)
     ignore_host_warnings()
-    keep_memory()
+    prepare_process()
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(threads)
     run(planned, place)

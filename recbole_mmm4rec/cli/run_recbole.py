@@ -59,33 +59,48 @@ def _report(flags: dict[str, str]) -> int:
 
 def _commands(package: str) -> Any:
     """The commands of a package that only they need."""
+    _prepare()
     return import_module(f"recbole_mmm4rec.{package}.command")
 
 
-def _train(flags: dict[str, str]) -> None:
+def _prepare() -> None:
+    """Make this process ready for runs, before anything else imports torch or RecBole."""
     # imported late: --help and --version need neither torch nor RecBole's trainers
-    from recbole_mmm4rec.benchmark import growth, million_items, pretraining_costs, step_costs
-    from recbole_mmm4rec.quick_start.processes import run_in_processes
-    from recbole_mmm4rec.training.allocator import keep_memory
+    from recbole_mmm4rec.host.late_sklearn import import_recbole_metrics
+    from recbole_mmm4rec.training.process import prepare_process
 
-    keep_memory()
+    prepare_process()
+    import_recbole_metrics()
+
+
+def _train(flags: dict[str, str]) -> None:
+    _prepare()
+    from recbole_mmm4rec.quick_start.processes import run_in_processes
+
     bench, nproc = flags.pop("bench", None), _whole_number("nproc", flags.pop("nproc", "1"))
-    if bench is not None and nproc != 1:
+    if bench is None:
+        run_in_processes(nproc, _call(flags))
+    elif nproc != 1:
         raise UserError("--nproc and --bench do not go together: a step of one process is measured")
+    else:
+        _measure(bench, flags)
+
+
+def _measure(bench: str, flags: dict[str, str]) -> None:
+    # imported late: a run draws no chart
+    from recbole_mmm4rec.benchmark import growth, million_items, pretraining_costs, step_costs
+
     if bench in (GROWTH, PRETRAINING, MILLION):
         refuse_beside(f"bench={bench}", flags, dict.fromkeys(flags, "it sets all sizes"))
-    call = _call(flags)
-    if bench is None:
-        run_in_processes(nproc, call)
-    elif bench == GROWTH:
+    if bench == GROWTH:
         sys.stdout.write(growth.table(growth.run()))
     elif bench == PRETRAINING:
         sys.stdout.write(pretraining_costs.run())
     elif bench == MILLION:
         sys.stdout.write(million_items.run())
     else:
-        steps = DEFAULT_STEPS if bench == TRUE else _whole_number("bench", bench)
-        step_costs.run(**call, steps=steps)
+        call = _call(flags)
+        step_costs.run(**call, steps=DEFAULT_STEPS if bench == TRUE else _whole_number("bench", bench))
 
 
 def _call(flags: dict[str, str]) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """RecBole 1.2.1 with current numpy, pandas, scipy and hyperopt: what it lacks, put into its own modules.
 
-RecBole is older than numpy 2, pandas 3, scipy 1.13 and hyperopt 0.2.7. :data:`REPAIRS` lists each name that it
-uses and that is gone or works differently today. A name is replaced in the namespace of the one module of
-RecBole that uses it, when that module is imported; numpy, pandas, scipy and torch themselves stay as they are
-for the rest of the program. ``README.md`` beside this file says for each one what happens without it.
+RecBole is older than numpy 2, pandas 3, scipy 1.13 and hyperopt 0.2.7. :data:`REPAIRS` lists each name that
+it uses and that is gone or works differently today. A name is replaced in the namespace of the one module
+of RecBole that uses it, when that module is imported; numpy, pandas, scipy and torch themselves stay as
+they are for the rest of the program. ``README.md`` beside this file says for each one what happens without
+it.
 """
 
 import builtins

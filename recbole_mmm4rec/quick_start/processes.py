@@ -11,7 +11,7 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
 from recbole_mmm4rec.quick_start.whole_run import run
-from recbole_mmm4rec.training.allocator import keep_memory
+from recbole_mmm4rec.training.process import prepare_process
 
 HOST = "localhost"
 
@@ -52,7 +52,7 @@ def _check_and_make_folders(arguments: dict[str, Any]) -> None:
 def _work(rank: int, nproc: int, port: int, arguments: dict[str, Any], queue: Any) -> None:
     """One process. Unpickling this function imports the package, which registers it with RecBole."""
     ignore_host_warnings()
-    keep_memory()  # a setting of the process: it is not inherited from the one that started it
+    prepare_process()
     place = {"local_rank": rank, "world_size": nproc, "nproc": nproc, "offset": 0, "ip": HOST, "port": port}
     values = {**(arguments.get("config_dict") or {}), **place}
     try:

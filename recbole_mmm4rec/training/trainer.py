@@ -21,9 +21,9 @@ from recbole_mmm4rec.training.checkpoint import read_checkpoint
 from recbole_mmm4rec.training.evaluation import FullRanking, counting_suffices
 from recbole_mmm4rec.training.gathering import RankedEvaluation
 from recbole_mmm4rec.training.loss_sum import LossSum
+from recbole_mmm4rec.training.optimisers import make_optimiser
 from recbole_mmm4rec.training.resume import ResumableTrainer
 
-LEARNERS = ("adam", "adamw", "adagrad", "nadam", "rmsprop", "sgd", "sparse_adam")
 PRECISIONS = ("float32", "bf16")
 
 
@@ -98,13 +98,9 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
         rate = kwargs.pop("learning_rate", self.learning_rate)
         decay = float(kwargs.pop("weight_decay", self.weight_decay) or 0.0)
         params = kwargs.pop("params", None) or self.hooks.parameter_groups(decay)
-        if learner not in LEARNERS:
-            raise UserError(f"learner: {learner!r} is not one of {', '.join(LEARNERS)}")
-        if learner == "nadam":
-            return optim.NAdam(params, lr=rate, weight_decay=decay)
-        return super()._build_optimizer(
-            params=params, learner=learner, learning_rate=rate, weight_decay=decay
-        )
+        if decay and self.config["reg_weight"]:
+            self.logger.warning("weight_decay and reg_weight are both set: weights may be penalised twice")
+        return make_optimiser(learner, params, rate, decay)
 
     def _train_epoch(
         self,

@@ -16,6 +16,7 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.quick_start.ray_session import start_ray
+from recbole_mmm4rec.training.process import prepare_process
 from recbole_mmm4rec.tuning.search import FAILED, STOPPED, Trials, trial_record
 from recbole_mmm4rec.tuning.space import drawn, every
 from recbole_mmm4rec.tuning.trial_store import TrialStore
@@ -96,6 +97,7 @@ def _work(
     config: dict[str, Any], trials: Trials, chosen: list[dict[str, Any]], known: dict[str, Any]
 ) -> None:
     """One trial in a Ray worker. It reports every epoch's score, at the end its record."""
+    prepare_process()
     params = chosen[config[NUMBER]]
     done = known.get(trials.search.key(params))
     record = _again(done) if done else _try(trials, params)

@@ -28,9 +28,9 @@ def test_bad_input_is_found_before_processes_start() -> None:
         run_in_processes(2, {"model": "BPR", "dataset": "tiny", "config_dict": {"epoch": 1}})
 
 
-def test_a_process_keeps_its_memory_before_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_is_prepared_before_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
-    monkeypatch.setattr(processes, "keep_memory", lambda: calls.append("memory"), raising=False)
+    monkeypatch.setattr(processes, "prepare_process", lambda: calls.append("prepare"))
     monkeypatch.setattr(processes, "run", lambda **arguments: calls.append("run"))
     processes._work(1, 2, 0, {}, SimpleQueue())
-    assert calls == ["memory", "run"]
+    assert calls == ["prepare", "run"]

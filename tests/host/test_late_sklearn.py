@@ -1,0 +1,41 @@
+"""RecBole's metrics without scikit-learn: the same values, and no stand-in left behind."""
+
+import subprocess
+import sys
+
+PROGRAM = """
+import sys
+from recbole_mmm4rec.host.late_sklearn import import_recbole_metrics
+import_recbole_metrics()
+import_recbole_metrics()
+print("sklearn" in sys.modules, "sklearn.metrics" in sys.modules)
+from recbole.evaluator import metrics
+given = [0.0, 1.0, 3.0], [1.0, 1.0, 2.0]
+late = [metrics.mean_absolute_error(*given), metrics.mean_squared_error(*given), metrics.sk_auc(*given)]
+import sklearn.metrics as real
+print(late == [real.mean_absolute_error(*given), real.mean_squared_error(*given), real.auc(*given)])
+print(real.__file__.startswith(sys.modules["sklearn"].__path__[0]))
+"""
+
+SURROUNDING = """
+import sys
+import sklearn
+from recbole_mmm4rec.host.late_sklearn import import_recbole_metrics
+import_recbole_metrics()
+print(sys.modules["sklearn"] is sklearn, "recbole.evaluator.metrics" in sys.modules)
+from recbole.evaluator import metrics
+print(metrics.sk_auc is sys.modules["sklearn.metrics"].auc)
+"""
+
+
+def _lines(program: str) -> list[str]:
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_values_are_those_of_scikit_learn_which_comes_when_it_is_called() -> None:
+    assert _lines(PROGRAM) == ["False False", "True", "True"]
+
+
+def test_a_scikit_learn_that_is_there_stays() -> None:
+    assert _lines(SURROUNDING) == ["True False", "True"]
