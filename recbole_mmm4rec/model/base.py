@@ -35,10 +35,11 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
     Class attributes:
         trims_history: batches come as wide as their longest history, not as ``MAX_ITEM_LIST_LENGTH``.
         modalities: feature files that the model can use.
-        item_bound, immovable, frozen_after_transfer, ranks_in_pretraining: what the trainer asks, see
-            :class:`~recbole_mmm4rec.model.interface.TrainedModel`.
+        item_bound, immovable, frozen_after_transfer, ranks_in_pretraining, item_rows, ...: what trainer and
+            recommender ask, see :class:`~recbole_mmm4rec.model.interface.TrainedModel`.
     """
 
+    scores_content: bool = True
     trims_history: ClassVar[bool] = True
     modalities: ClassVar[tuple[str, ...]] = ()
 

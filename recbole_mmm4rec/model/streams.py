@@ -25,6 +25,7 @@ class StreamRecommender(MultiModalRecommender):
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT, IMAGE)
     item_bound: tuple[str, ...] = ("ids.",)
+    item_rows: tuple[str, ...] = ("ids.",)
 
     def __init__(
         self,

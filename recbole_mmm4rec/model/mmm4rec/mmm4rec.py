@@ -132,6 +132,7 @@ class MMM4Rec(MultiModalRecommender):
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT, IMAGE)
     item_bound: tuple[str, ...] = ("table.item_bias.", "fusion.")
+    item_rows: tuple[str, ...] = ("table.item_bias.", "fusion.")
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)

@@ -25,6 +25,8 @@ class UniSRec(CosineRecommender):
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT, WORD_DROP)
     item_bound: tuple[str, ...] = ("table.ids.",)
+    item_rows: tuple[str, ...] = ("table.ids.",)
+    loss_features: tuple[str, ...] = (WORD_DROP,)
 
     table: AdaptedTable
 

@@ -23,6 +23,7 @@ class VQRec(CosineRecommender):
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT,)
     item_bound: tuple[str, ...] = ()
+    item_rows: tuple[str, ...] = ()
     immovable: tuple[str, ...] = ("permutation.", "folded")  # between two quantisers
 
     table: QuantisedTable
