@@ -78,7 +78,7 @@ class Catalogue:
         places = self._index.get_indexer(as_tokens(ids))
         return np.where(places < 0, UNKNOWN_ITEM, places + 1).astype(np.int64)
 
-    def known(self, ids: Sequence[Any], what: str) -> np.ndarray:
+    def known(self, ids: Sequence[Any] | np.ndarray, what: str) -> np.ndarray:
         """The numbers of ids that all must be known.
 
         Raises:

@@ -149,10 +149,10 @@ def _raw(histories: Any, times: Any) -> RawHistories:
 
 
 def is_single(histories: Any) -> bool:
-    """Whether this is the history of one user: a list of ids and not of lists."""
-    if isinstance(histories, Mapping | pd.DataFrame | str) or not len(histories):
-        return not isinstance(histories, pd.DataFrame | Mapping) and not isinstance(histories, str)
-    return not isinstance(histories[0], list | tuple | np.ndarray | pd.Series)
+    """Whether this is the history of one user: a list of ids and not of lists, or an empty one."""
+    if isinstance(histories, Mapping | pd.DataFrame):
+        return False
+    return not len(histories) or not isinstance(histories[0], list | tuple | np.ndarray | pd.Series)
 
 
 def _of_lists(users: list[Any], lists: list[Any], times: Any) -> RawHistories:

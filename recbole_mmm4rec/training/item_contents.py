@@ -20,18 +20,19 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.interface import hooks_of
 
 KEY = "items"
-"""Name of the part in a checkpoint; there is none where ``save_features`` is off."""
+"""Name of the part in a checkpoint."""
 
 
-def pack_items(dataset: Any, model: Any) -> dict[str, Any]:
+def pack_items(dataset: Any, model: Any, with_features: bool = True) -> dict[str, Any]:
     """What a checkpoint keeps of a dataset's items: only the modalities that the model's scores need.
 
     Args:
         dataset: RecBole's or ours; one without features and times has none.
         model: says which features only its losses read.
+        with_features: False where ``save_features`` is off.
     """
     unneeded = () if _learns_from_losses(model) else hooks_of(model).loss_features
-    loaded = getattr(dataset, "features", None) or {}
+    loaded = (getattr(dataset, "features", None) or {}) if with_features else {}
     features = {name: _pack(f) for name, f in loaded.items() if name not in unneeded}
     return {KEY: {"has_time": bool(getattr(dataset, "has_time", False)), "features": features}}
 

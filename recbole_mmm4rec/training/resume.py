@@ -123,9 +123,10 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
 
     def _items(self, path: str) -> dict[str, Any]:
         """What a model's file says of the items, so that it recommends without the dataset's files."""
-        if path == self.last_file or self.config["save_features"] is False:
+        if path == self.last_file:
             return {}
-        return pack_items(getattr(self._loader, "dataset", None), self.model)
+        with_features = self.config["save_features"] is not False
+        return pack_items(getattr(self._loader, "dataset", None), self.model, with_features)
 
     def _training_state(self, random_states: list[dict[str, Any]]) -> dict[str, Any]:
         return {
