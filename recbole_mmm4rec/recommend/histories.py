@@ -23,16 +23,6 @@ USER, ITEM, TIME = "user_id", "item_id", "timestamp"
 
 
 @dataclass(frozen=True)
-class RawHistories:
-    """What users chose, in order. ``ids`` (M,) and ``times`` (M,) seconds or None, ``lengths`` (U,)."""
-
-    users: np.ndarray
-    ids: np.ndarray
-    lengths: np.ndarray
-    times: np.ndarray | None
-
-
-@dataclass(frozen=True)
 class Histories:
     """U histories of known items.
 
@@ -119,33 +109,59 @@ def read_histories(histories: Any, times: Any, catalogue: Catalogue) -> tuple[Hi
     Raises:
         UserError: another form; times of another number than items, that are none, or that go backwards.
     """
-    raw = _raw(histories, times)
-    numbers = catalogue.numbers(raw.ids)
-    known = numbers > 0
-    unknown = Offenders()
-    unknown.add(f'"{name}"' for name in raw.ids[~known])
-    owners = np.repeat(np.arange(len(raw.users)), raw.lengths)[known]
-    lengths = np.bincount(owners, minlength=len(raw.users)).astype(np.int64)
-    start = np.concatenate([[0], np.cumsum(lengths)])
-    seconds = None if raw.times is None else raw.times[known]
-    return Histories(raw.users, numbers[known], start, seconds), unknown
-
-
-def _raw(histories: Any, times: Any) -> RawHistories:
     if isinstance(histories, pd.DataFrame):
         if times is not None:
             raise UserError(f"times: a table of histories has its times in its column {TIME}")
-        return _of_table(histories)
+        events = _of_table(histories)
+    else:
+        events = _of_lists(*_by_user(histories, times))
+    numbers, unknown = catalogue.numbers(events.ids), Offenders()
+    unknown.add(f'"{name}"' for name in events.ids[numbers < 0])
+    return assembled(events.users, events.owners, numbers, events.times), unknown
+
+
+def assembled(
+    users: np.ndarray, owners: np.ndarray, numbers: np.ndarray, times: np.ndarray | None
+) -> Histories:
+    """Histories from events in any order; those of one user stay as they stand where times do not say.
+
+    Args:
+        users: (U,) object.
+        owners: (M,) int64 positions of users.
+        numbers: (M,) numbers of items; those below 1 are left out.
+        times: (M,) float64 seconds, or None.
+    """
+    kept = np.flatnonzero(numbers > 0)
+    if times is not None:
+        kept = kept[stable_order(times[kept])]
+    kept = kept[stable_order(owners[kept])]
+    lengths = np.bincount(owners[kept], minlength=len(users)).astype(np.int64)
+    start = np.concatenate([[0], np.cumsum(lengths)])
+    return Histories(users, numbers[kept].astype(np.int64), start, None if times is None else times[kept])
+
+
+@dataclass(frozen=True)
+class _Events:
+    """What users (U,) chose: ``owners`` (M,) positions of users, ``ids`` (M,), ``times`` (M,) or None."""
+
+    users: np.ndarray
+    owners: np.ndarray
+    ids: np.ndarray
+    times: np.ndarray | None
+
+
+def _by_user(histories: Any, times: Any) -> tuple[list[Any], list[Any], Any]:
+    """Users, their lists of ids, and their lists of times or None."""
     if isinstance(histories, str | bytes) or not isinstance(histories, Mapping | Sequence | np.ndarray):
         raise UserError(f"histories: lists of item ids are needed, not {type(histories).__name__}")
     if is_single(histories):
-        return _of_lists([0], [histories], None if times is None else [times])
+        return [0], [histories], None if times is None else [times]
     if isinstance(histories, Mapping):
         if times is not None and not isinstance(times, Mapping):
             raise UserError("times: histories by user need times by user")
         moments = None if times is None else [times.get(user) for user in histories]
-        return _of_lists(list(histories), list(histories.values()), moments)
-    return _of_lists(list(range(len(histories))), list(histories), times)
+        return list(histories), list(histories.values()), moments
+    return list(range(len(histories))), list(histories), times
 
 
 def is_single(histories: Any) -> bool:
@@ -155,14 +171,14 @@ def is_single(histories: Any) -> bool:
     return not len(histories) or not isinstance(histories[0], list | tuple | np.ndarray | pd.Series)
 
 
-def _of_lists(users: list[Any], lists: list[Any], times: Any) -> RawHistories:
+def _of_lists(users: list[Any], lists: list[Any], times: Any) -> _Events:
     for user, history in zip(users, lists, strict=True):
         if isinstance(history, str | bytes) or not isinstance(history, Sequence | np.ndarray | pd.Series):
             raise UserError(f"history of user {user!r}: a list of item ids is needed, not {history!r}")
     lengths = np.array([len(history) for history in lists], dtype=np.int64)
     ids = as_tokens(list(chain.from_iterable(lists)))
     moments = None if times is None else _flat_times(users, lengths, times)
-    return RawHistories(_objects(users), ids, lengths, moments)
+    return _Events(as_objects(users), np.repeat(np.arange(len(users)), lengths), ids, moments)
 
 
 def _flat_times(users: list[Any], lengths: np.ndarray, times: Any) -> np.ndarray:
@@ -179,7 +195,7 @@ def _flat_times(users: list[Any], lengths: np.ndarray, times: Any) -> np.ndarray
         seconds = as_seconds(list(chain.from_iterable(parts)))
     except UserError as error:
         raise UserError(f"times: {error}") from None
-    _refuse_backwards(_objects(users), lengths, seconds)
+    _refuse_backwards(as_objects(users), lengths, seconds)
     return seconds
 
 
@@ -191,24 +207,19 @@ def _refuse_backwards(users: np.ndarray, lengths: np.ndarray, seconds: np.ndarra
         raise UserError(f"history of user {user!r}: times go backwards; the oldest item comes first")
 
 
-def _of_table(table: pd.DataFrame) -> RawHistories:
+def _of_table(table: pd.DataFrame) -> _Events:
     for column in (USER, ITEM):
         if column not in table:
             raise UserError(f"histories: the table has no column {column}; it has {', '.join(table.columns)}")
     codes, users = pd.factorize(table[USER], use_na_sentinel=True)
     if (codes < 0).any():
         raise UserError(f"histories: row {int(np.argmax(codes < 0)) + 1} of the table has no {USER}")
-    order, seconds = np.arange(len(table)), None
-    if TIME in table:
-        seconds = as_seconds(table[TIME])
-        order = stable_order(seconds)
-    order = order[stable_order(codes[order])]
-    lengths = np.bincount(codes, minlength=len(users)).astype(np.int64)
-    ids = as_tokens(table[ITEM].to_numpy()[order])
-    return RawHistories(_objects(users), ids, lengths, None if seconds is None else seconds[order])
+    seconds = as_seconds(table[TIME]) if TIME in table else None
+    return _Events(as_objects(users), codes, as_tokens(table[ITEM].to_numpy()), seconds)
 
 
-def _objects(values: Any) -> np.ndarray:
+def as_objects(values: Any) -> np.ndarray:
+    """(n,) object, also of values that numpy would take for a matrix."""
     array = np.empty(len(values), dtype=object)
     array[:] = list(values)
     return array

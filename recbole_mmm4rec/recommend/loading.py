@@ -68,7 +68,10 @@ def _better_reason(path: str | os.PathLike[str]) -> str | None:
         model = raw["config"]["model"]
     except Exception:  # the reader of a file that is not a checkpoint fails in many ways
         return None
-    return f"{path}: a checkpoint of {model} by RecBole's own trainer, which keeps no ids of items"
+    return (
+        f"{path}: a checkpoint of {model} by a trainer of RecBole's, without ids of items; only sequential "
+        "models that learn by the plain trainer can recommend from a history"
+    )
 
 
 def _items(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -117,29 +117,46 @@ class Recommender:
         leaves_out = self.exclude_seen if exclude_seen is None else exclude_seen
         filters = Filters(self.catalogue, known.users, allow, deny, leaves_out)
         treat_unknown(filters.unknown, "allow and deny", on_unknown)
-        return self._ranked(known, self._with_items(known), filters, k)
+        return self._told(known, filters, k)
 
-    def _ranked(
+    def _told(self, histories: Histories, filters: Filters, k: int) -> Iterator[pd.DataFrame]:
+        """The lists of all users; tells at the end what they lack."""
+        rows = self._with_items(histories)
+        fewer, served = 0, np.zeros(len(histories), bool)
+        for part, frame, counts in self.ranked(histories, rows, filters, k):
+            fewer += int(((counts < k) & (counts > 0)).sum())
+            served[part] = counts > 0
+            yield frame
+        none = histories.users[rows[~served[rows]]]
+        if len(none) and len(histories) == 1:
+            raise UserError(f"user {none[0]!r}: allow, deny and exclude_seen leave no item to recommend")
+        if len(none):
+            tell(f"users to whom allow, deny and exclude_seen leave no item: {named(none)}")
+        if fewer:
+            tell(f"fewer than {k} items left after filters for {fewer:,} of {len(rows):,} users")
+
+    def ranked(
         self, histories: Histories, rows: np.ndarray, filters: Filters, k: int
-    ) -> Iterator[pd.DataFrame]:
-        fewer, none = 0, []
+    ) -> Iterator[tuple[np.ndarray, pd.DataFrame, np.ndarray]]:
+        """Lists of some users at a time.
+
+        Args:
+            histories: of all users.
+            rows: (n,) int64 positions of users whose histories are not empty.
+            filters: made for all users.
+            k: items per user.
+
+        Returns:
+            Positions of the users, the table of :meth:`recommend`, and how many rows each user has.
+        """
         step = self.scorer.users_at_a_time
         for start in range(0, len(rows), step):
             part = rows[start : start + step]
             some = histories.of(part)
             scores = self.scorer.scores(some).clone()
             filters.apply(scores, part, some)
-            values, numbers = (tensor.cpu() for tensor in best(scores, k))
-            counts = (values > -torch.inf).sum(1).numpy()
-            fewer += int(((counts < k) & (counts > 0)).sum())
-            none += [repr(user) for user in some.users[counts == 0]]
-            yield self._frame(some.users, values.numpy(), numbers.numpy())
-        if none and len(histories) == 1:
-            raise UserError(f"user {none[0]}: allow, deny and exclude_seen leave no item to recommend")
-        if none:
-            tell(f"nothing to recommend to {len(none):,} users after filters: {', '.join(none[:3])}")
-        if fewer:
-            tell(f"fewer than {k} items left after filters for {fewer:,} of {len(rows):,} users")
+            values, numbers = (tensor.cpu().numpy() for tensor in best(scores, k))
+            yield part, self._frame(some.users, values, numbers), (values > -np.inf).sum(1)
 
     def _frame(self, users: np.ndarray, values: Any, numbers: Any) -> pd.DataFrame:
         values, numbers = np.asarray(values, np.float32), np.asarray(numbers, np.int64)
@@ -288,6 +305,8 @@ class Recommender:
                 not the items' own; a vector of another width or with NaN; a picture that is none.
         """
         check_k(k, len(self.items))
+        if like is None and self.catalogue.features:
+            self._require_content("a query by features")
         query = read_query(self.catalogue, vector, text, image, like)
         given = Filters(self.catalogue, np.array(["query"], object), allow, deny, exclude_seen=True)
         treat_unknown(given.unknown, "allow and deny", "warn")

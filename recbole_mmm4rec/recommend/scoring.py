@@ -6,6 +6,7 @@ What does not depend on the user is computed once: weights do not change any mor
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,15 +39,15 @@ class Scorer:
         self.model, self.items = model, items
         self.is_ours = isinstance(model, MultiModalRecommender)
         self.device = next(model.parameters()).device
-        trims = bool(getattr(model, "trims_history", False))
-        time = f"{settings['TIME_FIELD']}{settings['LIST_SUFFIX']}"
         self.layout = BatchLayout(
             f"{settings['ITEM_ID_FIELD']}{settings['LIST_SUFFIX']}",
             settings["ITEM_LIST_LENGTH_FIELD"],
-            time if with_time and trims else None,
+            None,
             int(settings["MAX_ITEM_LIST_LENGTH"]),
-            trims,
+            bool(getattr(model, "trims_history", False)),
         )
+        if with_time and self._reads_times():
+            self.layout = replace(self.layout, time=f"{settings['TIME_FIELD']}{settings['LIST_SUFFIX']}")
         self._held, self._holds = ExitStack(), False  # the table of all items, as long as this object lives
         self._candidates: Tensor | None = None
         self._item_vectors: Tensor | None = None
@@ -56,6 +57,18 @@ class Scorer:
     def users_at_a_time(self) -> int:
         """Rows of scores that are in memory together."""
         return int(np.clip(_SCORES // self.items, 1, _MOST_USERS))
+
+    @torch.inference_mode()
+    def _reads_times(self) -> bool:
+        """Whether the model asks for the times of a history that comes without."""
+        if not self.is_ours:
+            return False
+        lone = Histories(np.zeros(1, object), np.zeros(1, np.int64), np.arange(2), None)
+        try:
+            self.model.context(self._batch(lone))
+        except KeyError:
+            return True
+        return False
 
     @torch.inference_mode()
     def scores(self, histories: Histories) -> Tensor:
