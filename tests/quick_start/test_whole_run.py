@@ -173,3 +173,21 @@ def test_pretraining_holds_nothing_out_and_can_be_loaded(in_tmp: Path) -> None:
 def test_what_a_model_of_recbole_lacks_is_named(model: str, lacking: str) -> None:
     with pytest.raises(UserError, match=lacking):
         run(model, "tiny", config_dict=QUIET)
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize(
+    ("model", "line"),
+    [
+        ("SASRec", "recbole-mmm4rec recommend {} --users=histories.csv --output=lists.csv"),
+        ("FPMC", "not with this checkpoint: FPMC cannot be rebuilt from items alone"),
+        ("BPR", None),
+    ],
+)
+def test_a_run_ends_with_the_command_that_recommends(
+    model: str, line: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = run(model, "tiny", config_dict={**QUIET, "epochs": 1})
+    last = caplog.messages[-1]
+    assert line is None or line.format(result["checkpoint"]) in last
+    assert ("recommend" in last) is (line is not None)

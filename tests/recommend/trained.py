@@ -68,7 +68,8 @@ def trained(model: str, changes: tuple[tuple[str, Any], ...] = ()) -> tuple[Path
     """Checkpoint, trainer (its last test evaluation done) and test loader of a run."""
     with working_in(home()), mock.patch.object(sys, "argv", ["test"]):
         torch.manual_seed(0)
-        config = RunConfig(model, "tiny", config_dict=settings_of(model, **dict(changes)))
+        own = {"checkpoint_dir": mkdtemp(dir=".", prefix=f"{model}-")}  # a second may see two runs
+        config = RunConfig(model, "tiny", config_dict=settings_of(model, **dict(changes), **own))
         loaders = prepare_loaders(config, create_dataset(config))
         trainer = select(config, *loaders[:2]).trainer
         trainer.evaluate(loaders[2], load_best_model=True)
