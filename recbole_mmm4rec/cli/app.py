@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from recbole_mmm4rec.cli import recommend as recommending
 from recbole_mmm4rec.cli import run_recbole
 from recbole_mmm4rec.cli.guard import guarded
 from recbole_mmm4rec.cli.help import help_text, version_text
@@ -105,6 +106,10 @@ def bench(rest: tuple[str, ...]) -> int:
     """Measure training steps: a number of steps, growth or pretraining; then --key=value."""
     named = rest if rest and not rest[0].startswith("--") else (str(run_recbole.DEFAULT_STEPS), *rest)
     return _named("bench", named)
+
+
+for task in recommending.COMMANDS:
+    commands.add_command(task)
 
 
 @command("models")

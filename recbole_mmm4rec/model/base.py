@@ -40,10 +40,11 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         companions: names of files that stand beside those, such as other features of the same texts.
         objectives: values of the key ``objective`` that make sense in fine-tuning.
         pretraining_objectives: the same in pre-training; none where that has losses of its own.
-        item_bound, immovable, frozen_after_transfer, ranks_in_pretraining: what the trainer asks, see
-            :class:`~recbole_mmm4rec.model.interface.TrainedModel`.
+        item_bound, immovable, frozen_after_transfer, ranks_in_pretraining, item_rows, ...: what trainer and
+            recommender ask, see :class:`~recbole_mmm4rec.model.interface.TrainedModel`.
     """
 
+    scores_content: bool = True
     trims_history: ClassVar[bool] = True
     modalities: ClassVar[tuple[str, ...]] = ()
     most_modalities: ClassVar[int | None] = None

@@ -21,6 +21,8 @@ class FDSAT(MultiModalRecommender):
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT,)
     item_bound: tuple[str, ...] = ("ids.",)
+    item_rows: tuple[str, ...] = ("ids.",)
+    scores_content: bool = False
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)

@@ -1,7 +1,8 @@
-"""What the trainer, transfer and checkpoints ask of a model, as types.
+"""What the trainer, checkpoints and recommenders ask of a model, and a model of its data, as types.
 
-:class:`TrainedModel` is the contract. :class:`TrainingHooks` holds its defaults, and is a base of every model
-of ours; :func:`hooks_of` gives RecBole's own models the same defaults from outside.
+:class:`ItemSource` is all that a model of ours asks of a dataset. :class:`TrainedModel` is the contract of a
+model. :class:`TrainingHooks` holds its defaults, and is a base of every model of ours; :func:`hooks_of` gives
+RecBole's own models the same defaults from outside.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,6 +14,41 @@ from torch import Tensor, nn
 from recbole_mmm4rec.errors import UserError
 
 
+class ItemFeatures(Protocol):
+    """One modality of the items.
+
+    Attributes:
+        matrix: (N + 1, D_m) float32 or float16; rows of the pad and of items without the modality are zero.
+        present: (N + 1,) bool.
+        metadata: JSON facts about the encoder.
+    """
+
+    @property
+    def matrix(self) -> Tensor: ...  # noqa: D102
+    @property
+    def present(self) -> Tensor: ...  # noqa: D102
+    @property
+    def metadata(self) -> dict[str, Any]: ...  # noqa: D102
+
+
+class ItemSource(Protocol):
+    """What a model asks of a dataset when it is built: a catalogue of items suffices.
+
+    Attributes:
+        has_time: whether interactions have times.
+        features: by modality, in the model's order.
+    """
+
+    has_time: bool
+
+    @property
+    def features(self) -> Mapping[str, ItemFeatures]: ...  # noqa: D102
+
+    def num(self, field: str) -> int:
+        """N + 1 for the field of the items."""
+        ...
+
+
 @runtime_checkable
 class TrainedModel(Protocol):
     """A model as the trainer sees it, beside RecBole's ``calculate_loss`` and ``full_sort_predict``.
@@ -22,12 +58,22 @@ class TrainedModel(Protocol):
         immovable: those of them that do not move to the same items either (``load_item_tables``).
         frozen_after_transfer: prefixes of parameters that stay as pre-trained in fine-tuning.
         ranks_in_pretraining: pre-training learns to score items, so that held-out ones can choose its epoch.
+        item_rows: prefixes of state entries that hold one row per item (those with N + 1 rows among them).
+        scores_content: an item that training never saw is scored by its features; False: only by its id.
+        loss_only: prefixes of state entries that only losses read.
+        without_losses: settings under which the model is built without those.
+        loss_features: modalities that only losses read.
     """
 
     item_bound: tuple[str, ...]
     immovable: tuple[str, ...]
     frozen_after_transfer: tuple[str, ...]
     ranks_in_pretraining: bool
+    item_rows: tuple[str, ...]
+    scores_content: bool
+    loss_only: tuple[str, ...]
+    without_losses: Mapping[str, Any]
+    loss_features: tuple[str, ...]
 
     def before_epoch(self, epoch: int) -> None:
         """Called before an epoch of training, which is counted from 0."""
@@ -43,6 +89,13 @@ class TrainedModel(Protocol):
     def item_matrix(self) -> Tensor | None:
         """(N + 1, D) vectors such that scores are ``user_vectors @ item_matrix.T``, or None."""
         ...
+
+    def item_vectors(self) -> Tensor | None:
+        """(N + 1, E) vectors whose cosines say how alike items are, or None."""
+        ...
+
+    def adopt_items(self, first: int) -> None:
+        """Called where rows from ``first`` on are items that the loaded state does not know."""
 
     def transfer_signature(self) -> dict[str, Any]:
         """Facts that a checkpoint and the model it is loaded into must agree on."""
@@ -60,6 +113,11 @@ class TrainingHooks:
     immovable: tuple[str, ...] = ()
     frozen_after_transfer: tuple[str, ...] = ()
     ranks_in_pretraining: bool = True
+    item_rows: tuple[str, ...] = ()
+    scores_content: bool = False
+    loss_only: tuple[str, ...] = ()
+    without_losses: Mapping[str, Any] = {}
+    loss_features: tuple[str, ...] = ()
 
     def before_epoch(self, epoch: int) -> None:
         """Nothing to prepare."""
@@ -76,6 +134,13 @@ class TrainingHooks:
     def item_matrix(self) -> Tensor | None:
         """Scores are not known to be products."""
         return None
+
+    def item_vectors(self) -> Tensor | None:
+        """Those of the scores, where they are products."""
+        return self.item_matrix()
+
+    def adopt_items(self, first: int) -> None:
+        """Nothing is derived from the items' content beforehand."""
 
     def transfer_signature(self) -> dict[str, Any]:
         """No facts."""

@@ -21,6 +21,7 @@ class SingleTableRecommender(MultiModalRecommender):
     """Item ids, unless a subclass gives another table; plain inner products."""
 
     item_bound: tuple[str, ...] = ("table.",)
+    item_rows: tuple[str, ...] = ("table.embedding.",)
 
     table: nn.Module
     encoder: nn.Module
@@ -75,6 +76,7 @@ class TextItems(SingleTableRecommender):
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT,)
     item_bound: tuple[str, ...] = ("table.item_bias.",)
+    item_rows: tuple[str, ...] = ("table.item_bias.",)
 
     def build_table(self, config: Any, features: Mapping[str, FrozenFeatures]) -> ModalityTable:
         """Adapter of the text features; ``item_bias`` adds one trainable row per item."""

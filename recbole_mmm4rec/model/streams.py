@@ -27,6 +27,7 @@ class StreamRecommender(MultiModalRecommender):
     modalities: ClassVar[tuple[str, ...]] = (TEXT, IMAGE)
     most_modalities: ClassVar[int | None] = sys.maxsize
     item_bound: tuple[str, ...] = ("ids.",)
+    item_rows: tuple[str, ...] = ("ids.",)
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ PLACES = frozenset(
 )
 COSTS = frozenset(
     {"show_progress", "state", "gpu_id", "use_gpu", "worker", "save_dataset", "save_dataloaders"}
-) | {"log_wandb", "flops", "state_every", "save_every", "eval_chunk_size", "config_files"}
+) | {"log_wandb", "flops", "state_every", "save_every", "save_features", "eval_chunk_size", "config_files"}
 """Keys on which costs and files depend, but no number."""
 
 _DESCRIPTIONS = (".json", ".html", ".tsv")  # files beside a dataset that no run reads

@@ -1,5 +1,6 @@
 """The whole run on one screen: configuration, data, model, training, result."""
 
+import shlex
 from collections import OrderedDict
 from collections.abc import Mapping
 from logging import getLogger
@@ -7,7 +8,7 @@ from pathlib import Path
 from time import time
 from typing import Any
 
-from recbole.utils import init_seed, set_color
+from recbole.utils import ModelType, init_seed, set_color
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import RunConfig
@@ -99,3 +100,16 @@ def _report(result: dict[str, Any], config: RunConfig) -> None:
     facts = f"{result['epochs']} epochs, best epoch {result['best_epoch']} (from 0), {result['seconds']} s"
     logger.info(set_color("run", "yellow") + f": {facts}")
     logger.info(set_color("checkpoint", "yellow") + f": {result['checkpoint'] or 'not saved'}")
+    if result["checkpoint"] and config["MODEL_TYPE"] == ModelType.SEQUENTIAL and not config["local_rank"]:
+        logger.info(set_color("recommend", "yellow") + f": {how_to_recommend(result['checkpoint'])}")
+
+
+def how_to_recommend(checkpoint: str) -> str:
+    """The command that recommends with a checkpoint; why there is none, where it cannot."""
+    from recbole_mmm4rec.recommend.loading import load
+
+    try:
+        load(checkpoint, "cpu")
+    except UserError as error:
+        return f"not with this checkpoint: {str(error).removeprefix(f'{checkpoint}: ')}"
+    return f"recbole-mmm4rec recommend {shlex.quote(checkpoint)} --users=histories.csv --output=lists.csv"

@@ -10,6 +10,7 @@ A file of ours is a dict that ``torch.load(weights_only=True)`` reads: nothing i
 ``state_dict``            the model's weights (frozen features are not among them)
 ``optimizer``             the optimiser's ``state_dict()``
 ``training``              epoch, counters, best score and random states: what resuming needs
+``items``                 of a model's file: features and times, see :mod:`.item_contents`
 ========================  ===============================================================================
 """
 
@@ -52,6 +53,7 @@ class Checkpoint:
     item_tokens: list[str] = field(default_factory=list)
     optimizer: dict[str, Any] | None = None
     training: dict[str, Any] | None = None
+    items: dict[str, Any] | None = None
 
 
 def item_tokens(dataset: Any) -> list[str]:
@@ -161,6 +163,7 @@ def _ours(path: str, raw: dict[str, Any]) -> Checkpoint:
             raw["item_tokens"],
             raw["optimizer"],
             raw["training"],
+            raw.get("items"),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: damaged checkpoint, part {error} is missing or unreadable") from None

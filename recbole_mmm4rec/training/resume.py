@@ -1,8 +1,9 @@
 """The checkpoints of a run, and going on after a kill as if nothing had happened.
 
 Two files a run: ``<Model>-<time>-<process>.pth``, the best model so far, and the same with ``.last.pth``, the
-rolling training state, rewritten at every epoch boundary. Both have the same content (:mod:`.checkpoint`); a
-run that is killed in the middle of an epoch goes on from the boundary before it.
+rolling training state, rewritten at every epoch boundary. Both have the same content (:mod:`.checkpoint`);
+the first has also what a recommender needs of the items (:mod:`.item_contents`). A run that is killed in the
+middle of an epoch goes on from the boundary before it.
 """
 
 import json
@@ -23,6 +24,7 @@ from recbole_mmm4rec.training.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
+from recbole_mmm4rec.training.item_contents import pack_items
 from recbole_mmm4rec.training.random_state import capture_random_state, restore_random_state
 from recbole_mmm4rec.training.run_record import RunRecord
 
@@ -30,6 +32,7 @@ from recbole_mmm4rec.training.run_record import RunRecord
 _FREE_KEYS = {"resume", "epochs", "checkpoint_dir", "show_progress", "state", "gpu_id", "device"} | {
     "eval_chunk_size",
     "state_every",
+    "save_features",
     "port",
 }
 
@@ -115,8 +118,15 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
                 "optimizer": self.optimizer.state_dict(),
                 "training": self._training_state(states),
             }
-            write_checkpoint(path, self._description | content)
+            write_checkpoint(path, self._description | content | self._items(path))
         distributed.barrier()  # the others may read the file next
+
+    def _items(self, path: str) -> dict[str, Any]:
+        """What a model's file says of the items, so that it recommends without the dataset's files."""
+        if path == self.last_file:
+            return {}
+        with_features = self.config["save_features"] is not False
+        return pack_items(getattr(self._loader, "dataset", None), self.model, with_features)
 
     def _training_state(self, random_states: list[dict[str, Any]]) -> dict[str, Any]:
         return {

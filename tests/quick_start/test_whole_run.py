@@ -231,3 +231,21 @@ def test_imported_audio_is_trained_on(
     with caplog.at_level("INFO"):
         MultiModalDataset(RunConfig(model, "tiny", config_dict=values | {"modalities": None}))
     assert any("tiny.audio.parquet" in line for line in caplog.messages if "leaves out" in line)
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize(
+    ("model", "line"),
+    [
+        ("SASRec", "recbole-mmm4rec recommend {} --users=histories.csv --output=lists.csv"),
+        ("FPMC", "not with this checkpoint: FPMC cannot be rebuilt from items alone"),
+        ("BPR", None),
+    ],
+)
+def test_a_run_ends_with_the_command_that_recommends(
+    model: str, line: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = run(model, "tiny", config_dict={**QUIET, "epochs": 1})
+    last = caplog.messages[-1]
+    assert line is None or line.format(result["checkpoint"]) in last
+    assert ("recommend" in last) is (line is not None)

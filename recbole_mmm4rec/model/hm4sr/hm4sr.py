@@ -5,6 +5,7 @@ stream -> the sum of the streams' products; three losses beside the cross-entrop
 pre-training; here it is the cross-entropy over the batch, with the same losses beside it.
 """
 
+from collections.abc import Mapping
 from logging import getLogger
 from typing import Any
 
@@ -39,6 +40,8 @@ class HM4SR(StreamRecommender):
     """Keys: ``properties/model/HM4SR.yaml``."""
 
     item_bound: tuple[str, ...] = ("ids.", "categories.")
+    loss_only: tuple[str, ...] = ("categories.",)
+    without_losses: Mapping[str, Any] = {"category_field": None, "cp_weight": 0.0}
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)

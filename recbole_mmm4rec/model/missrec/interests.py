@@ -6,12 +6,13 @@ representation for recommendation", ACM Multimedia 2023.
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from recbole_mmm4rec.model.missrec.density_peaks import density_peaks
-from recbole_mmm4rec.nn.k_means import first_centroids, k_means
+from recbole_mmm4rec.nn.k_means import first_centroids, k_means, nearest
 
 CLUSTERINGS = ("kmeans", "dpc_knn")
 
@@ -29,6 +30,7 @@ class InterestTable(nn.Module):
         seed: of the first centroids, and of the jumps of those without points.
     """
 
+    members: Tensor
     clusters: Tensor
     centroids: Tensor
     fitted: Tensor
@@ -60,7 +62,6 @@ class InterestTable(nn.Module):
 
         Number 0 and its centroid, zero, stand for no interest.
         """
-        assert isinstance(self.members, Tensor)
         points = torch.stack([v.detach().float() for v in vectors.values()], dim=1)[self.members]
         if self.clustering == "kmeans":
             generator = torch.Generator().manual_seed(self.seed)
@@ -71,6 +72,29 @@ class InterestTable(nn.Module):
             numbers, self.centroids[1:] = density_peaks(points, self.count, self.neighbours)
         self.clusters[self.members] = numbers + 1
         self.fitted.fill_(True)
+
+    @torch.no_grad()
+    def assign(self, vectors: Mapping[str, Tensor], first: int) -> None:
+        """Number the items from row ``first`` on by their nearest centroids, which stay where they are.
+
+        Items without a modality have no number there, whatever they had.
+
+        Args:
+            vectors: (N + 1, D) a modality, in the order of ``present``.
+            first: number of a row.
+        """
+        for column, vector in enumerate(vectors.values()):
+            rows = first + self.members[first:, column].nonzero()[:, 0]
+            if len(rows):
+                self.clusters[rows, column] = nearest(vector[rows].float(), self.centroids[1:]) + 1
+        self.clusters[~self.members] = 0
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        """Take over as many clusters as the state has: their number followed from the items of training."""
+        saved = state_dict.get(f"{prefix}centroids")
+        if saved is not None and saved.ndim == 2 and saved.shape[1] == self.centroids.shape[1]:
+            self.count, self.centroids = len(saved) - 1, self.centroids.new_zeros(saved.shape)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def tokens(self, item_seq: Tensor, keep_zero: bool = False) -> Tensor:
         """The different interests of histories.

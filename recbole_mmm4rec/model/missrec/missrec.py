@@ -37,6 +37,7 @@ class MISSRec(MultiModalRecommender):
     modalities: ClassVar[tuple[str, ...]] = (TEXT, IMAGE)
     most_modalities: ClassVar[int | None] = 2
     immovable: tuple[str, ...] = ("interests.",)  # numbers of clusters that the adapters made
+    item_rows: tuple[str, ...] = ("ids.", "fusion.", "interests.clusters")
     frozen_after_transfer: tuple[str, ...] = ("encoder.transformer.", "encoder.input.position.")
     pretraining_objectives: ClassVar[tuple[str, ...]] = (IN_BATCH, SAMPLED, GBCE)  # reads a batch's own items
 
@@ -114,7 +115,17 @@ class MISSRec(MultiModalRecommender):
         """(N + 1, D) where weights are static; None where they depend on the user."""
         return super().item_matrix() if self.fusion.factor is None else None
 
+    def item_vectors(self) -> Tensor:
+        """(N + 1, M D): a cosine is the mean of the modalities' own, whatever a user's weights are."""
+        table = self._full_table()
+        return torch.cat([F.normalize(table[name], dim=-1) for name in (*self.names, ID) if name in table], 1)
+
     # Users -----------------------------------------------------------------------------------------------
+
+    def adopt_items(self, first: int) -> None:
+        """Rows from ``first`` on belong to the interests that their vectors are nearest to."""
+        if self.interests.fitted:
+            self.interests.assign(self.table(), first)
 
     def before_epoch(self, epoch: int) -> None:  # noqa: ARG002
         """Interests follow the adapters."""

@@ -127,6 +127,7 @@ class MMM4Rec(MultiModalRecommender):
     modalities: ClassVar[tuple[str, ...]] = (TEXT, IMAGE)
     most_modalities: ClassVar[int | None] = 2
     item_bound: tuple[str, ...] = ("table.item_bias.", "fusion.")
+    item_rows: tuple[str, ...] = ("table.item_bias.", "fusion.")
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)

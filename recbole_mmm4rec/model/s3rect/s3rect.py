@@ -46,6 +46,8 @@ class S3RecT(SelfAttentiveRecommender):
     modalities: ClassVar[tuple[str, ...]] = (TEXT,)
     item_bound: tuple[str, ...] = ("table.embedding.",)
     pretraining_objectives: ClassVar[tuple[str, ...]] = ()
+    scores_content: bool = False
+    loss_features: tuple[str, ...] = (TEXT,)
     ranks_in_pretraining: bool = False
 
     table: MaskableTable

@@ -27,6 +27,8 @@ class UniSRec(CosineRecommender):
     companions: ClassVar[tuple[str, ...]] = (WORD_DROP,)
     item_bound: tuple[str, ...] = ("table.ids.",)
     pretraining_objectives: ClassVar[tuple[str, ...]] = ()
+    item_rows: tuple[str, ...] = ("table.ids.",)
+    loss_features: tuple[str, ...] = (WORD_DROP,)
 
     table: AdaptedTable
 

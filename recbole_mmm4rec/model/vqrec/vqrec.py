@@ -24,6 +24,7 @@ class VQRec(CosineRecommender):
     modalities: ClassVar[tuple[str, ...]] = (TEXT,)
     item_bound: tuple[str, ...] = ()
     pretraining_objectives: ClassVar[tuple[str, ...]] = ()
+    item_rows: tuple[str, ...] = ()
     immovable: tuple[str, ...] = ("permutation.", "folded")  # between two quantisers
 
     table: QuantisedTable

@@ -1,0 +1,184 @@
+"""``recommend``, ``similar`` and ``search``: a checkpoint's answers on the command line."""
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from recbole_mmm4rec.cli.guard import guarded
+from recbole_mmm4rec.errors import UserError
+
+CHECKPOINT = click.argument("checkpoint", type=click.Path())
+K = click.option("--k", default=10, show_default=True, help="Items per list.")
+DEVICE = click.option("--device", help="Such as cpu or cuda:1; a GPU where there is one by default.")
+ALLOW = click.option("--allow", type=click.Path(), help="Text file of ids, one per line: only these.")
+DENY = click.option("--deny", type=click.Path(), help="Text file of ids, one per line: never these.")
+DEBUG = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+SEEN = click.option(
+    "--exclude-seen/--include-seen",
+    default=None,
+    help="Leave out the items of a user's history; by default as the model was evaluated.",
+)
+
+
+@click.command("recommend")
+@CHECKPOINT
+@click.option(
+    "--users",
+    required=True,
+    type=click.Path(),
+    help="Histories: .csv or .parquet with user_id, item_id and perhaps timestamp.",
+)
+@click.option("--output", required=True, type=click.Path(), help="File to write: .parquet, .csv or .jsonl.")
+@K
+@SEEN
+@ALLOW
+@DENY
+@click.option(
+    "--on-unknown",
+    type=click.Choice(["warn", "raise", "ignore"]),
+    default="warn",
+    show_default=True,
+    help="Ids that the model does not know: leave out and count, refuse, or leave out in silence.",
+)
+@click.option("--shard-users", default=20_000, show_default=True, help="Users per step that a kill can lose.")
+@DEVICE
+@DEBUG
+def recommend(**given: Any) -> int:
+    """Write the best next items of every user of a file; the same command goes on after a kill."""
+
+    def work() -> None:
+        from recbole_mmm4rec.recommend.batch_run import Order, recommend_file
+
+        names = ("k", "exclude_seen", "on_unknown", "shard_users")
+        order = Order(
+            users=Path(given["users"]),
+            output=Path(given["output"]),
+            allow=_ids(given["allow"]),
+            deny=_ids(given["deny"]),
+            **{name: given[name] for name in names},
+        )
+        done = recommend_file(_load(given), order, show_progress=sys.stderr.isatty())
+        left = f", {done.left_out:,} left out" if done.left_out else ""
+        click.echo(f"{order.output}: {done.rows:,} rows for {done.users:,} users{left}")
+
+    return _answered(work, given["debug"])
+
+
+@click.command("similar")
+@CHECKPOINT
+@click.argument("items", nargs=-1, required=True)
+@K
+@ALLOW
+@DENY
+@DEVICE
+@DEBUG
+def similar(**given: Any) -> int:
+    """Print the items most alike to some items: item, rank, similar, score, separated by tabs."""
+
+    def work() -> None:
+        found = _load(given).similar(
+            list(given["items"]), given["k"], allow=_ids(given["allow"]), deny=_ids(given["deny"])
+        )
+        click.echo(found.to_csv(sep="\t", index=False), nl=False)
+
+    return _answered(work, given["debug"])
+
+
+@click.command("search")
+@CHECKPOINT
+@click.option("--text", help="A text, encoded as the items' texts were.")
+@click.option("--image", type=click.Path(), help="A picture, encoded as the items' pictures were.")
+@click.option("--like", help="Ids of items, separated by commas.")
+@click.option("--vector", type=click.Path(), help="A .npy file with the features of the query.")
+@click.option("--history", help="Ids of items that a user chose, separated by commas, the oldest first.")
+@K
+@SEEN
+@ALLOW
+@DENY
+@DEVICE
+@DEBUG
+def search(**given: Any) -> int:
+    """Print the items that go with a query, and with a history: rank, item, score, separated by tabs."""
+
+    def work() -> None:
+        found = _load(given).search(
+            vector=_vector(given["vector"]),
+            text=given["text"],
+            image=given["image"],
+            like=_listed(given["like"]),
+            history=_listed(given["history"]),
+            k=given["k"],
+            allow=_ids(given["allow"]),
+            deny=_ids(given["deny"]),
+            exclude_seen=given["exclude_seen"],
+        )
+        click.echo(found.to_csv(sep="\t", index=False), nl=False)
+
+    return _answered(work, given["debug"])
+
+
+COMMANDS = (recommend, similar, search)
+
+
+def _load(given: dict[str, Any]) -> Any:
+    from recbole_mmm4rec.recommend.loading import load
+
+    return load(given["checkpoint"], given["device"])
+
+
+def _listed(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _ids(path: str | None) -> list[str] | None:
+    """Ids of a text file, one per line."""
+    if path is None:
+        return None
+    try:
+        ids = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a text file in UTF-8") from None
+    return [name for name in ids if name]
+
+
+def _vector(path: str | None) -> Any:
+    if path is None:
+        return None
+    import numpy as np
+
+    try:
+        return np.load(path, allow_pickle=False)
+    except ValueError:
+        raise UserError(f"{path}: not a .npy file of numbers") from None
+
+
+def _answered(work: Callable[[], None], debug: bool) -> int:
+    from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
+
+    ignore_host_warnings()
+    with _notes():
+        return guarded(work, debug, "interrupted; the same command goes on with it")
+
+
+@contextmanager
+def _notes() -> Iterator[None]:
+    """What a recommender tells is one line each on standard error."""
+    from recbole_mmm4rec.recommend.telling import RecommendWarning
+
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def note(message: Any, category: type[Warning], *rest: Any, **more: Any) -> None:
+            if issubclass(category, RecommendWarning):
+                click.echo(f"note: {message}", err=True)
+            else:
+                show(message, category, *rest, **more)
+
+        warnings.simplefilter("always", RecommendWarning)
+        warnings.showwarning = note
+        yield

@@ -1,0 +1,90 @@
+"""Why an item has its score: predictions with one thing left out each, which is exact for every model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from recbole_mmm4rec.columns import PAD
+from recbole_mmm4rec.data.features import ModalityFeatures
+from recbole_mmm4rec.recommend.catalogue import Catalogue
+from recbole_mmm4rec.recommend.histories import Histories
+from recbole_mmm4rec.recommend.scoring import Scorer
+
+if TYPE_CHECKING:
+    from recbole_mmm4rec.recommend.recommender import Recommender
+
+HISTORY_ITEM = "history item"
+HISTORY_MODALITY = "modality of the history"
+ITEM_MODALITY = "modality of the item"
+
+
+def explained(recommender: Recommender, history: Histories, item: int) -> pd.DataFrame:
+    """The table of ``Recommender.explain`` for one history and the number of an item."""
+    limit = recommender.blueprint.max_length
+    # an item beyond the longest history is not read, and its time is no gap either
+    last = history.of(np.zeros(1, np.int64))
+    skipped = max(0, len(last.items) - limit)
+    last = _cut(last, np.arange(skipped, len(last.items)))
+    full = float(recommender.scorer.scores(last)[0, item])
+    rows = [*_items(recommender, last, item, skipped), *_modalities(recommender, last, item)]
+    table = pd.DataFrame(rows, columns=["left_out", "what", "position", "score"])
+    table["effect"] = full - table["score"]
+    table.attrs["score"] = full
+    return table
+
+
+def _cut(history: Histories, kept: np.ndarray) -> Histories:
+    times = None if history.times is None else history.times[kept]
+    return Histories(history.users, history.items[kept], np.array([0, len(kept)]), times)
+
+
+def _items(recommender: Recommender, history: Histories, item: int, skipped: int) -> list[tuple[Any, ...]]:
+    """Scores without each item of the history."""
+    count = len(history.items)
+    tokens = recommender.catalogue.tokens[history.items]
+    if count == 1:
+        return [(HISTORY_ITEM, tokens[0], skipped, np.nan)]
+    places = np.concatenate([np.delete(np.arange(count), place) for place in range(count)])
+    times = None if history.times is None else history.times[places]
+    start = np.arange(count + 1) * (count - 1)
+    variants = Histories(np.arange(count).astype(object), history.items[places], start, times)
+    scores = recommender.scorer.scores(variants)[:, item].tolist()
+    return [(HISTORY_ITEM, token, skipped + at, scores[at]) for at, token in enumerate(tokens)]
+
+
+def _modalities(recommender: Recommender, history: Histories, item: int) -> list[tuple[Any, ...]]:
+    """Scores without a modality of the history's items, and of the item; models of features only.
+
+    The model is built over the items of the history and, after them, the item once more: what is left out on
+    one side stays on the other.
+    """
+    if not recommender.scorer.is_ours or not recommender.catalogue.features:
+        return []
+    items, numbers = np.unique(history.items, return_inverse=True)
+    rows = torch.from_numpy(np.concatenate([[PAD], items, [item]]))
+    part = recommender.catalogue.part(rows, {}, 0)
+    local = Histories(history.users, numbers + 1, history.start, history.times)
+    found = []
+    for label, gone in ((HISTORY_MODALITY, slice(1, -1)), (ITEM_MODALITY, slice(-1, None))):
+        for name in part.features:
+            score = _score(recommender, _without(part, name, gone), rows, local)
+            found.append((label, name, -1, score))
+    return found
+
+
+def _without(part: Catalogue, modality: str, gone: slice) -> Catalogue:
+    old = part.features[modality]
+    matrix, present = old.matrix.clone(), old.present.clone()
+    matrix[gone], present[gone] = 0, False
+    features = part.features | {modality: ModalityFeatures(modality, matrix, present, old.metadata)}
+    return Catalogue(part.tokens, features, part.has_time, part.iid_field, part.field2seqlen)
+
+
+def _score(recommender: Recommender, part: Catalogue, rows: torch.Tensor, history: Histories) -> float:
+    model = recommender.blueprint.over(part, rows, 0)
+    scorer = Scorer(model, len(part), recommender.blueprint.settings, part.has_time)
+    return float(scorer.scores(history)[0, -1])

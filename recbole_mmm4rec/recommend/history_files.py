@@ -1,0 +1,111 @@
+"""Histories from a CSV or Parquet file, read in blocks: 24 bytes per event and the users' ids are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from recbole_mmm4rec.data.offenders import Offenders
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.recommend.catalogue import Catalogue
+from recbole_mmm4rec.recommend.histories import ITEM, TIME, USER, Histories, as_objects, assembled
+from recbole_mmm4rec.recommend.moments import as_seconds
+
+SUFFIXES = (".csv", ".parquet")
+
+
+def read_history_file(path: Path, catalogue: Catalogue) -> tuple[Histories, Offenders]:
+    """Histories of known items, and the items that the catalogue does not have.
+
+    Args:
+        path: a table with columns ``user_id``, ``item_id`` and perhaps ``timestamp`` (seconds since 1970 or
+            dates), one row per event in any order; CSV with a header, or Parquet.
+        catalogue: turns ids into numbers.
+
+    Raises:
+        UserError: names the file, and the column or the row.
+    """
+    rows: dict[str, int] = {}
+    owners, numbers, times, unknown, done = [], [], [], Offenders(), 0
+    for block in _blocks(path):
+        users, items = (_texts(path, block, name, done) for name in (USER, ITEM))
+        owners.append(np.fromiter((rows.setdefault(u, len(rows)) for u in users), np.int64, len(users)))
+        found = catalogue.numbers(items)
+        numbers.append(found.astype(np.int32))
+        unknown.add(f'"{name}"' for name in items[found < 0])
+        if TIME in block.schema.names:
+            times.append(_seconds(path, block, done))
+        done += block.num_rows
+    if not done:
+        raise UserError(f"{path}: no row")
+    moments = np.concatenate(times) if times else None
+    histories = assembled(as_objects(rows), np.concatenate(owners), np.concatenate(numbers), moments)
+    return histories, unknown
+
+
+def _blocks(path: Path) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from _checked(path, _open(path))
+    except (pa.ArrowInvalid, pa.ArrowKeyError, pa.ArrowTypeError) as error:
+        raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())[:200]}") from None
+
+
+def _open(path: Path) -> Iterator[pa.RecordBatch]:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    if path.suffix == ".parquet":
+        file = pq.ParquetFile(path)
+        wanted = [name for name in (USER, ITEM, TIME) if name in file.schema_arrow.names]
+        return file.iter_batches(columns=wanted)
+    if path.suffix == ".csv":
+        kinds = dict.fromkeys((USER, ITEM, TIME), pa.string())
+        return iter(pa_csv.open_csv(path, convert_options=pa_csv.ConvertOptions(column_types=kinds)))
+    raise UserError(f"{path}: a file of histories ends in {' or '.join(SUFFIXES)}")
+
+
+def _checked(path: Path, blocks: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for block in blocks:
+        for name in (USER, ITEM):
+            if name not in block.schema.names:
+                raise UserError(f"{path}: no column {name}; it has {', '.join(block.schema.names)}")
+        yield block
+
+
+def _texts(path: Path, block: pa.RecordBatch, name: str, done: int) -> np.ndarray:
+    """(n,) object ids of a column; whole numbers without a decimal point."""
+    column = block.column(name)
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_floating(column.type):
+        column = pc.cast(column, pa.int64())
+    values = pc.cast(column, pa.string())
+    empty = pc.fill_null(pc.equal(values, ""), True).to_numpy(zero_copy_only=False)
+    if name == USER and empty.any():
+        raise UserError(f"{path}: row {done + int(np.argmax(empty)) + 1} has no {name}")
+    return pc.fill_null(values, "").to_numpy(zero_copy_only=False)
+
+
+def _seconds(path: Path, block: pa.RecordBatch, done: int) -> np.ndarray:
+    column = block.column(TIME)
+    if pa.types.is_string(column.type):
+        column = _as_numbers(column)
+    try:
+        return as_seconds(column.to_pandas())
+    except UserError as error:
+        raise UserError(
+            f"{path}: {TIME}, in rows {done + 1:,} to {done + block.num_rows:,}: {error}"
+        ) from None
+
+
+def _as_numbers(column: pa.Array) -> pa.Array:
+    """Texts of numbers as numbers; the texts themselves where they are dates."""
+    try:
+        return pc.cast(column, pa.float64())
+    except pa.ArrowInvalid:
+        return column

@@ -1,0 +1,419 @@
+"""What a trained model can be asked, with the user's own ids on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional as F
+
+from recbole_mmm4rec.columns import PAD
+from recbole_mmm4rec.data.offenders import named
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.recommend.catalogue import Catalogue, as_tokens
+from recbole_mmm4rec.recommend.explanation import explained
+from recbole_mmm4rec.recommend.histories import Histories, read_histories
+from recbole_mmm4rec.recommend.new_items import NewItems, read_new_items
+from recbole_mmm4rec.recommend.query import Query, read_query
+from recbole_mmm4rec.recommend.ranking import Filters, best, check_k
+from recbole_mmm4rec.recommend.rebuild import Blueprint
+from recbole_mmm4rec.recommend.scoring import Scorer
+from recbole_mmm4rec.recommend.telling import check_on_unknown, tell, treat_unknown
+
+Ids = Sequence[Any]
+"""Ids of items as the data has them; numbers and texts are the same (5 is "5")."""
+
+
+class Recommender:
+    """A trained model over a catalogue of items; made by :func:`recbole_mmm4rec.load`.
+
+    Every ``DataFrame`` it gives has the user's own ids. What cannot be done raises
+    :class:`~recbole_mmm4rec.errors.UserError` with one line; what was left out is counted in a
+    :class:`~recbole_mmm4rec.recommend.telling.RecommendWarning`.
+
+    Attributes:
+        blueprint: the trained model apart from its items.
+        catalogue: the items.
+    """
+
+    def __init__(self, blueprint: Blueprint, catalogue: Catalogue, model: Any) -> None:
+        self._take(blueprint, catalogue, model)
+        self._missed_times = False
+
+    def _take(self, blueprint: Blueprint, catalogue: Catalogue, model: Any) -> None:
+        self.blueprint, self.catalogue = blueprint, catalogue
+        self.scorer = Scorer(model, len(catalogue), blueprint.settings, catalogue.has_time)
+
+    def __repr__(self) -> str:
+        features = ", ".join(str(feature) for feature in self.catalogue.features.values()) or "ids only"
+        return f"<Recommender: {self.blueprint.name}, {len(self.items):,} items; {features}>"
+
+    @property
+    def items(self) -> np.ndarray:
+        """(N,) object: the ids of all items, in the order of the catalogue."""
+        return self.catalogue.tokens[PAD + 1 :]
+
+    @property
+    def exclude_seen(self) -> bool:
+        """Whether evaluation left out what a user had seen, which is the default here."""
+        return self.blueprint.settings["rank_seen"] is False
+
+    # Users -------------------------------------------------------------------------------------------------
+
+    def recommend(
+        self,
+        histories: Any,
+        times: Any = None,
+        k: int = 10,
+        exclude_seen: bool | None = None,
+        allow: Any = None,
+        deny: Any = None,
+        on_unknown: str = "warn",
+    ) -> pd.DataFrame:
+        """The k best next items of one user or a million.
+
+        Args:
+            histories: one history (ids, the oldest first), a list of histories, a mapping user -> history, or
+                a table with columns ``user_id``, ``item_id`` and perhaps ``timestamp`` (its rows are put in
+                the order of their times). Any length; a model reads the last L items that it knows.
+            times: of the same form, seconds since 1970 or dates; without them a model with a time branch
+                takes all events as simultaneous, which is told once.
+            k: items per user.
+            exclude_seen: leave out the items of a user's history, all of it; None: as in evaluation.
+            allow: recommend only these: ids, a mapping user -> ids, or one list of ids per history.
+            deny: never these; of the same forms.
+            on_unknown: ids that the model does not know are left out and counted (``warn``), refused
+                (``raise``) or left out in silence (``ignore``).
+
+        Returns:
+            Columns ``user``, ``rank`` (from 1), ``item`` and ``score`` (float32), best first; fewer than k
+            rows of a user whose candidates are fewer. Equal scores come in the order of the catalogue.
+
+        Raises:
+            UserError: wrong forms or values; a single history without an item that the model knows. In a
+                batch such users are left out and counted.
+        """
+        parts = list(
+            self.recommend_in_parts(histories, times, k, exclude_seen, allow, deny, on_unknown=on_unknown)
+        )
+        return pd.concat(parts, ignore_index=True) if parts else self._frame(np.empty(0, object), [], [])
+
+    def recommend_in_parts(
+        self,
+        histories: Any,
+        times: Any = None,
+        k: int = 10,
+        exclude_seen: bool | None = None,
+        allow: Any = None,
+        deny: Any = None,
+        on_unknown: str = "warn",
+    ) -> Iterator[pd.DataFrame]:
+        """The same, some users at a time, so that memory does not grow with their number."""
+        check_k(k, len(self.items))
+        known = self._histories(histories, times, on_unknown)
+        leaves_out = self.exclude_seen if exclude_seen is None else exclude_seen
+        filters = Filters(self.catalogue, known.users, allow, deny, leaves_out)
+        treat_unknown(filters.unknown, "allow and deny", on_unknown)
+        return self._told(known, filters, k)
+
+    def _told(self, histories: Histories, filters: Filters, k: int) -> Iterator[pd.DataFrame]:
+        """The lists of all users; tells at the end what they lack."""
+        rows = self._with_items(histories)
+        fewer, served = 0, np.zeros(len(histories), bool)
+        for part, frame, counts in self.ranked(histories, rows, filters, k):
+            fewer += int(((counts < k) & (counts > 0)).sum())
+            served[part] = counts > 0
+            yield frame
+        none = histories.users[rows[~served[rows]]]
+        if len(none) and len(histories) == 1:
+            raise UserError(f"user {none[0]!r}: allow, deny and exclude_seen leave no item to recommend")
+        if len(none):
+            tell(f"users to whom allow, deny and exclude_seen leave no item: {named(none)}")
+        if fewer:
+            tell(f"fewer than {k} items left after filters for {fewer:,} of {len(rows):,} users")
+
+    def ranked(
+        self, histories: Histories, rows: np.ndarray, filters: Filters, k: int
+    ) -> Iterator[tuple[np.ndarray, pd.DataFrame, np.ndarray]]:
+        """Lists of some users at a time.
+
+        Args:
+            histories: of all users.
+            rows: (n,) int64 positions of users whose histories are not empty.
+            filters: made for all users.
+            k: items per user.
+
+        Returns:
+            Positions of the users, the table of :meth:`recommend`, and how many rows each user has.
+        """
+        step = self.scorer.users_at_a_time
+        for start in range(0, len(rows), step):
+            part = rows[start : start + step]
+            some = histories.of(part)
+            scores = self.scorer.scores(some).clone()
+            filters.apply(scores, part, some)
+            values, numbers = (tensor.cpu().numpy() for tensor in best(scores, k))
+            yield part, self._frame(some.users, values, numbers), (values > -np.inf).sum(1)
+
+    def _frame(self, users: np.ndarray, values: Any, numbers: Any) -> pd.DataFrame:
+        values, numbers = np.asarray(values, np.float32), np.asarray(numbers, np.int64)
+        kept = values > -np.inf
+        ranks = np.broadcast_to(np.arange(1, kept.shape[-1] + 1 if kept.size else 1), kept.shape)
+        owners = np.repeat(users, kept.sum(1)) if kept.size else users[:0]
+        columns = {"user": owners, "rank": ranks[kept], "item": self.catalogue.tokens[numbers[kept]]}
+        return pd.DataFrame(columns | {"score": values[kept]})
+
+    def _histories(self, histories: Any, times: Any, on_unknown: str) -> Histories:
+        check_on_unknown(on_unknown)
+        known, unknown = read_histories(histories, times, self.catalogue)
+        treat_unknown(unknown, "histories", on_unknown)
+        if self.scorer.layout.time is not None and known.times is None and not self._missed_times:
+            self._missed_times = True
+            tell("no times given: the model, trained with times, takes all events as simultaneous")
+        return known
+
+    def _with_items(self, histories: Histories) -> np.ndarray:
+        """Positions of the histories that have an item; the others are counted, or a lone one refused."""
+        empty = np.flatnonzero(histories.lengths == 0)
+        if len(empty) and len(histories) == 1:
+            raise UserError(
+                f"history of user {histories.users[0]!r}: empty, or no item in it that the model knows"
+            )
+        if len(empty):
+            left = named(histories.users[empty])
+            tell(f"histories without an item that the model knows, left out: {left}")
+        return np.flatnonzero(histories.lengths > 0)
+
+    def encode_users(self, histories: Any, times: Any = None, on_unknown: str = "warn") -> pd.DataFrame:
+        """User vectors: one row per user, (U, D) float32, by the user's id.
+
+        Arguments and errors as for :meth:`recommend`; also refuses a model whose scores are not products.
+        """
+        known = self._histories(histories, times, on_unknown)
+        rows = self._with_items(known)
+        step = self.scorer.users_at_a_time
+        parts = [
+            self.scorer.user_vectors(known.of(rows[start : start + step])).cpu()
+            for start in range(0, len(rows), step)
+        ]
+        vectors = torch.cat(parts).numpy() if parts else np.zeros((0, 0), np.float32)
+        return pd.DataFrame(vectors, index=pd.Index(known.users[rows], name="user"))
+
+    # Items -------------------------------------------------------------------------------------------------
+
+    def encode_items(self, items: Ids | None = None) -> pd.DataFrame:
+        """Item vectors, one row per item, (n, E) float32, by the item's id; of all items when None.
+
+        Cosines between them say how alike items are. For most models they are the vectors whose products
+        with user vectors are scores; for MISSRec with weights of the user's, its modalities side by side.
+
+        Raises:
+            UserError: an id that the model does not know, or a model without vectors.
+        """
+        numbers = np.arange(1, len(self.catalogue)) if items is None else self._known(items, "items")
+        vectors = self.scorer.item_vectors()[torch.from_numpy(numbers).to(self.scorer.device)]
+        index = pd.Index(self.catalogue.tokens[numbers], name="item")
+        return pd.DataFrame(vectors.cpu().numpy(), index=index)
+
+    def similar(self, items: Any, k: int = 10, allow: Any = None, deny: Any = None) -> pd.DataFrame:
+        """The k items most alike to each of some items, by the cosine of their vectors.
+
+        Args:
+            items: an id or a list of ids.
+            k: how many.
+            allow, deny: as for :meth:`recommend`, with an item in the place of a user.
+
+        Returns:
+            Columns ``item``, ``rank``, ``similar`` and ``score``, the cosine; never the item itself.
+
+        Raises:
+            UserError: an id that the model does not know, a model without vectors, no candidate left.
+        """
+        check_k(k, len(self.items))
+        numbers = self._known([items] if isinstance(items, str | int) else items, "items")
+        vectors = F.normalize(self.scorer.item_vectors(), dim=1)
+        own = Histories(self.catalogue.tokens[numbers], numbers, np.arange(len(numbers) + 1), None)
+        filters = Filters(self.catalogue, own.users, allow, deny, exclude_seen=True)
+        treat_unknown(filters.unknown, "allow and deny", "warn")
+        parts = [self._frame(own.users[:0], [], [])]
+        for start in range(0, len(own), self.scorer.users_at_a_time):
+            rows = np.arange(start, min(start + self.scorer.users_at_a_time, len(own)))
+            index = torch.from_numpy(numbers[rows]).to(vectors.device)
+            parts.append(self._alike(vectors[index], vectors, rows, own.of(rows), filters, k))
+        found = pd.concat(parts[1:] or parts, ignore_index=True)
+        return found.rename(columns={"item": "similar", "user": "item"})
+
+    def _alike(
+        self,
+        queries: torch.Tensor,
+        vectors: torch.Tensor,
+        rows: np.ndarray,
+        own: Histories,
+        filters: Filters,
+        k: int,
+    ) -> pd.DataFrame:
+        some = queries if len(queries) > 1 else queries.expand(2, -1)
+        scores = (some @ vectors.T)[: len(queries)].clone()
+        filters.apply(scores, rows, own)
+        values, numbers = (tensor.cpu().numpy() for tensor in best(scores, k))
+        if len(own) == 1 and not (values > -np.inf).any():
+            raise UserError("allow and deny leave no item")
+        return self._frame(own.users, values, numbers)
+
+    def _known(self, ids: Any, what: str) -> np.ndarray:
+        return self.catalogue.known(as_tokens(list(ids)), what)
+
+    # Search ------------------------------------------------------------------------------------------------
+
+    def search(
+        self,
+        vector: Any = None,
+        text: str | None = None,
+        image: Any = None,
+        like: Ids | None = None,
+        history: Ids | None = None,
+        times: Any = None,
+        k: int = 10,
+        allow: Ids | None = None,
+        deny: Ids | None = None,
+        exclude_seen: bool | None = None,
+    ) -> pd.DataFrame:
+        """The k items that go with a query, in the space of the recommendations.
+
+        A query is an item that nobody sells: it passes the trained adapters like any other. Without a history
+        items are ranked by their likeness to it; with one, it stands last in the history, and items are
+        ranked as the next one.
+
+        Args:
+            vector: features of the query: (D_m,) of the modality of that width, or a mapping modality ->
+                (D_m,).
+            text: to be encoded as the items' texts were.
+            image: a picture's path, or a PIL image, to be encoded as the items' pictures were.
+            like: ids of items; their mean is the query, and they are not among the results.
+            history: ids, the oldest first.
+            times: of the history.
+            k, allow, deny, exclude_seen: as for :meth:`recommend`.
+
+        Returns:
+            Columns ``rank``, ``item`` and ``score``: a cosine, or the model's score with a history.
+
+        Raises:
+            UserError: not exactly one query; a model without features; an encoder that is not installed or
+                not the items' own; a vector of another width or with NaN; a picture that is none.
+        """
+        check_k(k, len(self.items))
+        if like is None and self.catalogue.features:
+            self._require_content("a query by features")
+        query = read_query(self.catalogue, vector, text, image, like)
+        given = Filters(self.catalogue, np.array(["query"], object), allow, deny, exclude_seen=True)
+        treat_unknown(given.unknown, "allow and deny", "warn")
+        given.exclude_seen = bool(like) or (self.exclude_seen if exclude_seen is None else exclude_seen)
+        scores, seen = self._query_scores(query, history, times)
+        given.apply(scores, np.zeros(1, np.int64), seen)
+        values, numbers = (tensor.cpu().numpy() for tensor in best(scores, k))
+        found = self._frame(np.array(["query"], object), values, numbers).drop(columns="user")
+        if found.empty:
+            raise UserError("search: allow and deny leave no item")
+        if len(found) < k:
+            tell(f"search: {len(found)} items left after filters, fewer than {k}")
+        return found
+
+    def _query_scores(self, query: Query, history: Any, times: Any) -> tuple[torch.Tensor, Histories]:
+        """(1, N + 1) scores, and what the caller has seen: its history, and the items it named."""
+        one = np.array(["query"], object)
+        none = Histories(one, query.like, np.array([0, len(query.like)]), None)
+        if history is None:
+            vectors = F.normalize(self.scorer.item_vectors(), dim=1)
+            rows = F.normalize(query.vector(self), dim=1).expand(2, -1)
+            return (rows @ vectors.T)[:1].clone(), none
+        known = self._histories([history], None if times is None else [times], "warn")
+        seen = np.concatenate([known.items, query.like])
+        if query.features:
+            scores = self.scorer.of_users(query.user_vector(self, known))
+        else:
+            scores = self.scorer.scores(query.after(known))
+        return scores.clone(), Histories(one, seen, np.array([0, len(seen)]), None)
+
+    # New items ---------------------------------------------------------------------------------------------
+
+    def add_items(
+        self,
+        ids: Ids,
+        vectors: Mapping[str, Any] | None = None,
+        texts: Sequence[str] | None = None,
+        pictures: Sequence[Any] | None = None,
+    ) -> None:
+        """Make items that training never saw candidates and history items, at once and without training.
+
+        What a model has trained for every item by itself (ids, biases) they get as the mean of all items, so
+        that their content decides.
+
+        Args:
+            ids: n new ids.
+            vectors: modality -> (n, D_m); a row of zeros says that an item lacks it.
+            texts, pictures: n texts, n paths or PIL images, encoded as the items' own were; None where an
+                item has none.
+
+        Raises:
+            UserError: an id that is known or stands twice, an item without any feature, another number or
+                width, NaN, an encoder that is missing, or a model that scores ids only. Nothing is changed
+                then.
+        """
+        new = self._new_items(ids, vectors, texts, pictures)
+        strangers = self.catalogue.numbers(new.ids) > 0
+        if strangers.any():
+            raise UserError(f"add_items: {named(new.ids[strangers])}: already an item")
+        self._take(*self._over(torch.arange(len(self.catalogue)), new))
+
+    def with_catalogue(
+        self,
+        ids: Ids,
+        vectors: Mapping[str, Any] | None = None,
+        texts: Sequence[str] | None = None,
+        pictures: Sequence[Any] | None = None,
+    ) -> Recommender:
+        """The same model over other items altogether, without training (zero-shot).
+
+        Arguments and errors as for :meth:`add_items`, but ids may be those of old items.
+        """
+        new = self._new_items(ids, vectors, texts, pictures)
+        return Recommender(*self._over(torch.tensor([PAD]), new))
+
+    def _new_items(self, ids: Any, vectors: Any, texts: Any, pictures: Any) -> NewItems:
+        self._require_content("items that training never saw")
+        return read_new_items(self.catalogue, ids, vectors, texts, pictures)
+
+    def _over(self, rows: torch.Tensor, new: NewItems) -> tuple[Blueprint, Catalogue, Any]:
+        catalogue = self.catalogue.part(rows, new.features, len(new.ids)).named(list(new.ids))
+        model = self.blueprint.over(catalogue, rows, len(new.ids))
+        return self.blueprint.grown(model, catalogue), catalogue, model
+
+    def _require_content(self, what: str) -> None:
+        if not (self.catalogue.features and getattr(self.blueprint.kind, "scores_content", False)):
+            raise UserError(f"{self.blueprint.name} scores items by their ids only: it cannot take {what}")
+
+    # Reasons -----------------------------------------------------------------------------------------------
+
+    def explain(self, history: Ids, item: Any, times: Any = None) -> pd.DataFrame:
+        """How an item's score changes when one thing is left out: exact, each by a prediction without it.
+
+        Args:
+            history: ids, the oldest first.
+            item: the id of the item whose score is explained.
+            times: of the history.
+
+        Returns:
+            Columns ``left_out`` (``history item``, ``modality of the history``, ``modality of the item``),
+            ``what`` (an id or a modality's name), ``position`` in the history from 0 or -1, ``score`` without
+            it, and ``effect`` = score with it - score without; by position, then modality. The attribute
+            ``attrs["score"]`` is the full score. A history of one item has no score without it (NaN).
+
+        Raises:
+            UserError: as for :meth:`recommend`; an item that the model does not know.
+        """
+        known = self._histories([list(history)], None if times is None else [times], "warn")
+        self._with_items(known)
+        return explained(self, known, int(self._known([item], "item")[0]))

@@ -1,0 +1,78 @@
+"""The commands that ask a checkpoint."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from recbole_mmm4rec.cli import app
+from tests.recommend.trained import trained
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def checkpoint() -> str:
+    return str(trained("MMM4Rec")[0])
+
+
+def test_recommend_writes_a_file(checkpoint: str, in_tmp: Path, capsys: Captured) -> None:
+    Path("h.csv").write_text("user_id,item_id,timestamp\nu,i1,1500000000\nv,?,1500000000\nu,i2,1500000060\n")
+    Path("allow.txt").write_text("i3\ni4\n\ni5\n")
+    flags = ["--users=h.csv", "--output=lists.csv", "--k=2", "--allow=allow.txt", "--exclude-seen"]
+    assert app.main(["recommend", checkpoint, *flags]) == 0
+    said = capsys.readouterr()
+    assert said.out == "lists.csv: 2 rows for 1 users, 1 left out\n"
+    assert said.err.splitlines() == [
+        'note: h.csv: the model does not know "?"; left out',
+        'note: h.csv: users without an item that the model knows, left out: "v"',
+    ]
+    lines = Path("lists.csv").read_text().splitlines()
+    assert lines[0] == "user,rank,item,score"
+    assert {line.split(",")[2] for line in lines[1:]} <= {"i3", "i4", "i5"}
+
+
+def test_similar_and_search_print_tables(checkpoint: str, in_tmp: Path, capsys: Captured) -> None:
+    assert app.main(["similar", checkpoint, "i1", "i2", "--k=3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split("\t") == ["item", "rank", "similar", "score"]
+    assert [line.split("\t")[0] for line in lines[1:]] == ["i1"] * 3 + ["i2"] * 3
+    np.save("query.npy", np.ones(12))
+    for flags in (["--like=i1, i2"], ["--vector=query.npy"], ["--vector=query.npy", "--history=i1,i2"]):
+        assert app.main(["search", checkpoint, *flags, "--k=2"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0].split("\t") == ["rank", "item", "score"]
+        assert len(lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["search", "{}"], "exactly one of"),
+        (["search", "{}", "--text=a"], "cannot encode a query here"),
+        (["search", "{}", "--vector=bad.npy"], "bad.npy: not a .npy file"),
+        (["search", "{}", "--vector=no.npy"], "no.npy: No such file"),
+        (["similar", "{}", "nothing"], 'does not know "nothing"'),
+        (["similar", "{}", "i1", "--allow=no.txt"], "no.txt: No such file"),
+        (["similar", "none.pth", "i1"], "none.pth: no such checkpoint file"),
+        (["recommend", "{}", "--users=no.csv", "--output=lists.csv"], "no.csv: no such file"),
+        (["recommend", "{}", "--users=no.csv", "--output=lists.csv", "--k=100"], "k: 100 exceeds"),
+    ],
+)
+def test_one_line_and_2(
+    arguments: list[str], line: str, checkpoint: str, in_tmp: Path, capsys: Captured
+) -> None:
+    Path("bad.npy").write_text("text")
+    Image.new("RGB", (4, 4)).save("p.png")
+    assert app.main([part.format(checkpoint) for part in arguments]) == 2
+    said = capsys.readouterr().err
+    errors = [text for text in said.splitlines() if text.startswith("error: ")]
+    assert len(errors) == 1
+    assert line in errors[0]
+
+
+def test_help_needs_no_checkpoint(capsys: Captured) -> None:
+    for name in ("recommend", "similar", "search"):
+        assert app.main([name, "--help"]) == 0
+        assert "--k" in capsys.readouterr().out
