@@ -104,7 +104,7 @@ def _of_float(value: float, exact: int) -> Spelled:
         return None, None
     if math.isinf(value) or (value.is_integer() and abs(value) > exact):
         return None, LOST_DIGITS
-    return (str(int(value)) if value.is_integer() else repr(value)), None
+    return (str(int(value)) if value.is_integer() else repr(float(value))), None
 
 
 def _of_text(text: str) -> Spelled:
