@@ -1,7 +1,7 @@
 """One epoch of every model of RecBole on a small dataset: ``python -m tests.host.every_model RESULT.json``.
 
-What differs between two sets of libraries shows in two such files: ``... RESULT.json OTHER.json`` compares them to
-four digits. Names after ``--only`` choose models.
+``python -m tests.host.every_model RESULT.json OTHER.json`` compares two sets of libraries to four digits.
+Names after ``--only`` choose models.
 """
 
 import argparse
@@ -52,7 +52,12 @@ OF_MODEL |= {
     for name in ("GRU4RecKG", "KSR")
 }
 OF_MODEL["DSSM"] = {"numerical_features": ["age", "price"]}
-OF_MODEL["S3Rec"] = {"item_attribute": "kinds", "train_stage": "pretrain", "pretrain_epochs": 1, "save_step": 1}
+OF_MODEL["S3Rec"] = {
+    "item_attribute": "kinds",
+    "train_stage": "pretrain",
+    "pretrain_epochs": 1,
+    "save_step": 1,
+}
 
 
 def write_dataset(folder: Path) -> None:
@@ -62,18 +67,33 @@ def write_dataset(folder: Path) -> None:
     rows = []
     for user in range(USERS):
         chosen = rng.choice(ITEMS, size=rng.integers(8, 14), replace=False)
-        rows += [(f"u{user}", f"i{item}", rng.integers(1, 6), 1000 * user + at) for at, item in enumerate(chosen)]
+        rows += [
+            (f"u{user}", f"i{item}", rng.integers(1, 6), 1000 * user + at) for at, item in enumerate(chosen)
+        ]
     write(folder / "small.inter", "user_id:token item_id:token rating:float timestamp:float", rows)
     items = [
-        (f"i{item}", " ".join(f"k{kind}" for kind in range(item % 4)), f"b{item % 7}" if item % 9 else "", item / 10)
+        (
+            f"i{item}",
+            " ".join(f"k{kind}" for kind in range(item % 4)),
+            f"b{item % 7}" if item % 9 else "",
+            item / 10,
+        )
         for item in range(ITEMS)
     ]
     write(folder / "small.item", "item_id:token kinds:token_seq brand:token price:float", items)
     users = [(f"u{user}", 20 + user % 40, f"t{user % 5}") for user in range(USERS)]
     write(folder / "small.user", "user_id:token age:float town:token", users)
-    triples = [(f"e{item}", f"r{item % 3}", f"e{(7 * item) % (ITEMS + 9)}") for item in range(ITEMS) for _ in range(2)]
+    triples = [
+        (f"e{item}", f"r{item % 3}", f"e{(7 * item) % (ITEMS + 9)}")
+        for item in range(ITEMS)
+        for _ in range(2)
+    ]
     write(folder / "small.kg", "head_id:token relation_id:token tail_id:token", sorted(set(triples)))
-    write(folder / "small.link", "item_id:token entity_id:token", [(f"i{item}", f"e{item}") for item in range(ITEMS)])
+    write(
+        folder / "small.link",
+        "item_id:token entity_id:token",
+        [(f"i{item}", f"e{item}") for item in range(ITEMS)],
+    )
     for kind, tokens in (("ent", [f"e{item}" for item in range(ITEMS)]), ("rel", ["r0", "r1", "r2"])):
         vectors = [" ".join(f"{value:.3f}" for value in rng.normal(size=WIDTH)) for _ in tokens]
         rows = list(zip(tokens, vectors, strict=True))
@@ -92,8 +112,19 @@ def one_epoch(name: str) -> dict[str, Any]:
     try:
         kind = find_model(name).type  # type: ignore[attr-defined]
         columns = {"inter": ["user_id", "item_id", "rating", "timestamp"], **OF_TYPE.get(kind, {})}
-        values = {"load_col": columns, "epochs": 1, "train_batch_size": 128, "topk": [10], "metrics": ["NDCG", "Hit"]}
-        values |= {"valid_metric": "NDCG@10", "show_progress": False, "MAX_ITEM_LIST_LENGTH": 10, "data_path": "data"}
+        values = {
+            "load_col": columns,
+            "epochs": 1,
+            "train_batch_size": 128,
+            "topk": [10],
+            "metrics": ["NDCG", "Hit"],
+        }
+        values |= {
+            "valid_metric": "NDCG@10",
+            "show_progress": False,
+            "MAX_ITEM_LIST_LENGTH": 10,
+            "data_path": "data",
+        }
         result = run(name, "small", config_dict=values | OF_MODEL.get(name, {}))
     except UserError as error:
         return {"error": str(error)}
@@ -109,7 +140,10 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
         f"{name}: {one.get(name)} and {other.get(name)}"
         for name in sorted({*one, *other})
         if ("test" in one.get(name, {})) != ("test" in other.get(name, {}))
-        or any(abs(value - other[name]["test"][key]) > 1.01e-4 for key, value in one[name].get("test", {}).items())
+        or any(
+            abs(value - other[name]["test"][key]) > 1.01e-4
+            for key, value in one[name].get("test", {}).items()
+        )
     ]
 
 

@@ -42,7 +42,9 @@ def as_released(name: str) -> ModuleType:
 
 
 def test_the_page_lists_every_replacement() -> None:
-    rows = re.findall(r"^\| `(recbole\.[\w.]+)` \| `([\w.]+)` \| [\d, ]+ \|", README.read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(recbole\.[\w.]+)` \| `([\w.]+)` \| [\d, ]+ \|", README.read_text(), re.MULTILINE
+    )
     listed = {(module, name) for module, name in rows if not name.startswith("Config._load")}
     assert listed == {(module, name) for module, names in REPAIRS.items() for name in names}
 
@@ -50,8 +52,16 @@ def test_the_page_lists_every_replacement() -> None:
 @pytest.mark.parametrize("name", sorted(REPAIRS))
 def test_the_lines_on_the_page_are_recboles(name: str) -> None:
     source = Path(str(module_of(name).__file__)).read_text().splitlines()
-    marks = {"np": r"np\.(float|str|bool|long|random\.RandomState)\b", "len": r"agg\(len\)|\]\.agg|\.agg\(", "pd": "fillna"}
-    marks |= {"sp": "_update", "Dataset._fill_nan": "def _fill_nan", "Config.compatibility_settings": "def compat"}
+    marks = {
+        "np": r"np\.(float|str|bool|long|random\.RandomState)\b",
+        "len": r"agg\(len\)|\]\.agg|\.agg\(",
+        "pd": "fillna",
+    }
+    marks |= {
+        "sp": "_update",
+        "Dataset._fill_nan": "def _fill_nan",
+        "Config.compatibility_settings": "def compat",
+    }
     rows = re.findall(rf"^\| `{name}` \| `([\w.]+)` \| ([\d, ]+) \|", README.read_text(), re.MULTILINE)
     for replaced, lines in rows:
         for line in lines.split(", ") if replaced in marks else ():
@@ -195,7 +205,9 @@ def test_pandas_without_the_replacements(config: Any, monkeypatch: pytest.Monkey
     assert not np.isfinite(loaded(config)["price"]).all()
 
 
-@pytest.mark.parametrize("length", [pytest.param(builtins.len, marks=PANDAS_3), None], ids=["released", "repaired"])
+@pytest.mark.parametrize(
+    "length", [pytest.param(builtins.len, marks=PANDAS_3), None], ids=["released", "repaired"]
+)
 def test_lengths_of_sequences_of_entities(length: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """``kg_dataset.py``, line 316: items of a sequence are numbered anew together with the entities."""
     frame = pd.DataFrame({"item_list": [np.array([1, 2]), np.array([2])]})
@@ -216,7 +228,9 @@ def test_lengths_of_sequences_of_entities(length: Any, monkeypatch: pytest.Monke
         number_anew()
 
 
-@pytest.mark.parametrize("length", [pytest.param(builtins.len, marks=PANDAS_3), None], ids=["released", "repaired"])
+@pytest.mark.parametrize(
+    "length", [pytest.param(builtins.len, marks=PANDAS_3), None], ids=["released", "repaired"]
+)
 def test_lengths_of_the_histories_of_a_benchmark_file(length: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = SequentialDataset.__new__(SequentialDataset)
     vars(dataset).update(

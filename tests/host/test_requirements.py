@@ -40,9 +40,21 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         ("recbole", None, f"this package needs recbole, which is not installed: {RECBOLE}"),
         ("recbole", "1.1.1", f"this package needs recbole>=1.2,<1.3, installed is 1.1.1: {RECBOLE}"),
         ("recbole", "1.3", f"this package needs recbole>=1.2,<1.3, installed is 1.3: {RECBOLE}"),
-        ("torch", "2.5.1+cu124", "this package needs torch>=2.6,<3, installed is 2.5.1+cu124: pip install 'torch>=2.6,<3'"),
-        ("numpy", "1.24.4", "this package needs numpy>=1.26.4,<3, installed is 1.24.4: pip install 'numpy>=1.26.4,<3'"),
-        ("pandas", "4.0.0rc1", "this package needs pandas>=2.2,<4, installed is 4.0.0rc1: pip install 'pandas>=2.2,<4'"),
+        (
+            "torch",
+            "2.5.1+cu124",
+            "this package needs torch>=2.6,<3, installed is 2.5.1+cu124: pip install 'torch>=2.6,<3'",
+        ),
+        (
+            "numpy",
+            "1.24.4",
+            "this package needs numpy>=1.26.4,<3, installed is 1.24.4: pip install 'numpy>=1.26.4,<3'",
+        ),
+        (
+            "pandas",
+            "4.0.0rc1",
+            "this package needs pandas>=2.2,<4, installed is 4.0.0rc1: pip install 'pandas>=2.2,<4'",
+        ),
     ],
 )
 def test_one_line_with_the_command(
@@ -64,7 +76,9 @@ def test_an_unsupported_python(monkeypatch: pytest.MonkeyPatch) -> None:
     for version, shown in (((3, 10, 13, "final", 0), "3.10.13"), ((3, 15, 0, "final", 0), "3.15.0")):
         monkeypatch.setattr(requirements.sys, "version_info", version)
         check_requirements.cache_clear()
-        with pytest.raises(UserError, match=f"this is Python {shown}, needed is Python 3.11 to 3.14: python3"):
+        with pytest.raises(
+            UserError, match=f"this is Python {shown}, needed is Python 3.11 to 3.14: python3"
+        ):
             check_requirements()
 
 
