@@ -82,7 +82,7 @@ def modality_columns(config: Any, dataset: Any, items: np.ndarray) -> dict[str, 
     return columns
 
 
-def write_rows(path: Path, columns: dict[str, np.ndarray]) -> None:
+def write_rows(path: Path, columns: dict[str, Any]) -> None:
     """Write an ``.npz`` under a temporary name and rename it."""
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
     try:

@@ -1,10 +1,9 @@
 """RecBole 1.2.1 with current numpy, pandas, scipy and hyperopt: what it lacks, put into its own modules.
 
 RecBole is older than numpy 2, pandas 3, scipy 1.13 and hyperopt 0.2.7. :data:`REPAIRS` lists each name that
-it uses and that is gone or works differently today. A name is replaced in the namespace of the one module
-of RecBole that uses it, when that module is imported; numpy, pandas, scipy and torch themselves stay as
-they are for the rest of the program. ``README.md`` beside this file says for each one what happens without
-it.
+it uses and that is gone or works differently today. A name is replaced in the namespace of the module of
+RecBole that uses it, when that module is imported; numpy, pandas, scipy and torch themselves stay as they are
+for the rest of the program. ``README.md`` beside this file says for each one what happens without it.
 """
 
 import builtins
@@ -41,7 +40,7 @@ def old_numpy() -> Facade:
 
 
 def numpy_for_hyperopt() -> Facade:
-    """The same; hyperopt since 0.2.7 draws from a ``Generator``, and RecBole gives it a ``RandomState``."""
+    """The same; hyperopt since 0.2.7 draws from a ``Generator``, RecBole gives it a ``RandomState``."""
     import numpy as np
 
     numpy = old_numpy()
@@ -62,7 +61,7 @@ def old_sparse() -> Facade:
 
 
 def length_of_each() -> Callable[[Any], Any]:
-    """``len`` as RecBole gives it to ``Series.agg``: pandas 3 passes the whole series, not each value."""
+    """``len`` for ``Series.agg(len)``: pandas 3 calls it with the series, not with each of its values."""
     import pandas as pd
 
     def length(values: Any) -> Any:
@@ -72,7 +71,7 @@ def length_of_each() -> Callable[[Any], Any]:
 
 
 def pandas_without_gaps() -> Facade:
-    """pandas whose ``read_csv`` gives an empty text for a missing sequence, which RecBole cannot fill."""
+    """pandas whose ``read_csv`` gives an empty text for a missing sequence; RecBole fills a copy only."""
     import pandas as pd
 
     def read_csv(*args: Any, **options: Any) -> pd.DataFrame:
@@ -85,7 +84,7 @@ def pandas_without_gaps() -> Facade:
 
 
 def filling() -> Callable[[Any], None]:
-    """``Dataset._fill_nan``: pad for tokens, mean for numbers; pandas 3 fills only copies."""
+    """``Dataset._fill_nan``: pad for tokens, mean for numbers, empty sequences; RecBole fills copies."""
     import numpy as np
     from recbole.utils.enum_type import FeatureType
 
@@ -108,7 +107,7 @@ def filling() -> Callable[[Any], None]:
 
 
 def no_aliases() -> Callable[[Any], None]:
-    """``Config.compatibility_settings``, which writes into numpy for the whole program."""
+    """``Config.compatibility_settings``, which writes into numpy for the whole program; fails on numpy 2."""
     return lambda _config: None
 
 
@@ -175,7 +174,7 @@ def _repair_after(loader: Loader) -> None:
 
 
 def make_compatible() -> None:
-    """Repair what is imported of RecBole already, and the rest when it is. Calling it twice is harmless."""
+    """Repair what is imported of RecBole now, and the rest later. Calling it again changes nothing."""
     if any(isinstance(finder, RepairFinder) for finder in sys.meta_path):
         return
     sys.meta_path.insert(0, RepairFinder())

@@ -58,7 +58,7 @@ class ModelLoader(Loader):
 
 
 def register() -> None:
-    """Plug our models into RecBole, and let it run with current libraries. Calling it twice is harmless."""
+    """Plug our models into RecBole and repair it for current libraries. Calling it again changes nothing."""
     make_compatible()
     if not any(isinstance(finder, ModelFinder) for finder in sys.meta_path):
         sys.meta_path.append(ModelFinder())

@@ -1,7 +1,7 @@
 """One epoch of every model of RecBole on a small dataset: ``python -m tests.host.every_model RESULT.json``.
 
-What differs between two sets of libraries shows in two such files: ``... RESULT.json OTHER.json`` compares
-them to four digits. Names after ``--only`` choose models.
+``python -m tests.host.every_model RESULT.json OTHER.json`` compares two sets of libraries to four digits.
+Names after ``--only`` choose models.
 """
 
 import argparse

@@ -25,7 +25,7 @@ def test_filters_belong_to_the_command_line() -> None:
 
 
 def test_a_run_of_the_command_line_warns_of_nothing(in_tmp: Path) -> None:
-    """Columns of pandas 3 are read-only, and RecBole fills gaps by chained assignment, which it ignores."""
+    """pandas 3 has read-only columns and ignores the chained assignments by which RecBole fills gaps."""
     folder = in_tmp / "atomic_data" / "tags"
     write_interactions(folder, "tags", times=True)
     rows = [f"i{item}\t{'a b' if item % 3 else ''}\t{item if item % 4 else ''}" for item in range(ITEMS)]
