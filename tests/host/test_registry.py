@@ -18,7 +18,13 @@ from recbole.utils import get_model, get_trainer
 
 from recbole_mmm4rec import load_data_and_model, register
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.host.catalogue import find_model, is_ours, our_models, recbole_models
+from recbole_mmm4rec.host.catalogue import (
+    anomaly_mode_kept,
+    find_model,
+    is_ours,
+    our_models,
+    recbole_models,
+)
 from recbole_mmm4rec.host.mended_models import MENDED
 from recbole_mmm4rec.host.registry import HOST_PACKAGE, ModelFinder
 from tests.conftest import SMALL
