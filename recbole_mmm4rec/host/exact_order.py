@@ -6,6 +6,8 @@ from typing import Any
 from recbole.data import dataset as recbole_datasets
 from recbole.utils import FeatureSource
 
+from recbole_mmm4rec.data.known_rows import keep_known_rows
+
 PREFIX = "Exact"
 
 
@@ -29,6 +31,10 @@ class ExactOrder:
             self._time_is_extra = "TS" not in self.config["eval_args"]["split"]
             load = load | {self.time_field}
         return load, unload
+
+    def _remap_ID_all(self) -> None:  # noqa: N802
+        super()._remap_ID_all()  # type: ignore[misc]
+        keep_known_rows(self)
 
     def _change_feat_format(self) -> None:
         if self.time_field in self.inter_feat.columns:
