@@ -2,7 +2,7 @@
 
 import sys
 
-from recbole_mmm4rec.cli.app import main
+from recbole_mmm4rec.cli.run_recbole import main
 
 if __name__ == "__main__":
     sys.exit(main())

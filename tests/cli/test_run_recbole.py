@@ -1,6 +1,8 @@
 """The command line: what is parsed, what is refused, what is printed."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +196,13 @@ def test_a_run_by_flags(tiny: Path, in_tmp: Path) -> None:
     results = ("FLOPs", "best valid", "test result", "1 epochs, best epoch 0 (from 0)", "checkpoint: saved")
     for expected in ("embedding_size = 8", *results):
         assert expected in log
+
+
+def test_the_script_takes_recboles_flags() -> None:
+    """A command of ``recbole-mmm4rec`` has a name before its flags; the script in the root has none."""
+    script = Path(__file__).parents[2] / "run_recbole.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--model=SAS"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: unknown model 'SAS'")
