@@ -6,7 +6,6 @@ A process per run makes peak memory measurable, and keeps what a model does to i
 import multiprocessing
 import os
 import sys
-import threading
 from collections.abc import Callable
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 from recbole_mmm4rec.benchmark.results import LOG, run_folder
 from recbole_mmm4rec.benchmark.run_plan import RunPlan
 from recbole_mmm4rec.benchmark.single_run import do_run
+from recbole_mmm4rec.child_process import end_with_parent, ending
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
 from recbole_mmm4rec.host.requirements import check_extra
@@ -96,7 +96,7 @@ class ProcessLauncher:
         for sentinel in wait_for(list(self._running)):
             process, plan = self._running.pop(sentinel)
             process.join()
-            over.append((plan, _ending(process.exitcode)))
+            over.append((plan, ending(process.exitcode)))
         return over
 
     def stop(self) -> None:
@@ -163,7 +163,7 @@ def make_launcher(kind: str, folder: Path, workers: int) -> Launcher:
 
 def _work(run: Run, plan: dict[str, Any], folder: str, threads: int) -> None:
     """What a process does. Unpickling this function imports the package, which registers it with RecBole."""
-    _end_with_parent()
+    end_with_parent()
     planned, place = RunPlan.from_dict(plan), Path(folder)
     _write_output_to(run_folder(place, planned.key) / LOG)
     ignore_host_warnings()
@@ -171,18 +171,6 @@ def _work(run: Run, plan: dict[str, Any], folder: str, threads: int) -> None:
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(threads)
     run(planned, place)
-
-
-def _end_with_parent() -> None:
-    """End this process with its parent: after a kill, two processes must not continue the same run."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_exit_after, args=(parent.sentinel,), daemon=True).start()
-
-
-def _exit_after(sentinel: int) -> None:
-    wait_for([sentinel])
-    os._exit(1)
 
 
 def _write_output_to(path: Path) -> None:
@@ -193,10 +181,3 @@ def _write_output_to(path: Path) -> None:
         sys.stderr.flush()
         for descriptor in (1, 2):
             os.dup2(stream.fileno(), descriptor)
-
-
-def _ending(code: int | None) -> str:
-    """How a process ended; empty if it ended normally."""
-    if not code:
-        return ""
-    return f"its process was ended by signal {-code}" if code < 0 else f"its process ended with code {code}"

@@ -15,6 +15,7 @@ from torch import Tensor
 from recbole_mmm4rec.data.atomic import AtomicDataset
 from recbole_mmm4rec.data.cache import compare_own_keys, fingerprint, make_unusable
 from recbole_mmm4rec.data.features import ModalityFeatures, load_features, tokens_with_features
+from recbole_mmm4rec.data.known_rows import keep_known_rows
 from recbole_mmm4rec.data.modalities import (
     choose_feature_files,
     feature_files,
@@ -91,6 +92,10 @@ class MultiModalDataset(AtomicDataset):
             wanted = f"no {lacking[0]} file" if lacking else "no feature file"
             raise UserError(f"full_modality_only: {self.dataset_path} has {wanted} to go by")
         return {name: files[name] for name in chosen}
+
+    def _remap_ID_all(self) -> None:  # noqa: N802
+        super()._remap_ID_all()
+        keep_known_rows(self)
 
     def _normalize(self) -> None:
         """Keep the exact times before RecBole scales, buckets or rounds them to float32."""

@@ -189,8 +189,13 @@ def settle(config: Config) -> None:
         final.update(threshold=None, train_neg_sample_args={"distribution": "uniform", "sample_num": 1})
 
 
-def restore_config(settings: dict[str, Any]) -> RunConfig:
-    """The configuration of an earlier run from the settings in its checkpoint."""
-    plain = plain_config(settings)
+def restore_config(settings: dict[str, Any], data_path: str | None = None) -> RunConfig:
+    """The configuration of an earlier run from the settings in its checkpoint.
+
+    Args:
+        settings: what :func:`~recbole_mmm4rec.training.plain.portable_config` left of them.
+        data_path: folder of the datasets, instead of the one that the settings name.
+    """
+    plain = plain_config(settings) | ({"data_path": data_path} if data_path else {})
     model, dataset = plain.pop("model"), plain.pop("dataset")
     return RunConfig(model, dataset, config_dict=plain, origin="checkpoint", checked=False)

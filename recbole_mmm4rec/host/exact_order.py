@@ -7,6 +7,7 @@ from recbole.data import dataset as recbole_datasets
 from recbole.utils import FeatureSource
 
 from recbole_mmm4rec.data.checked_files import CheckedFiles
+from recbole_mmm4rec.data.known_rows import keep_known_rows
 from recbole_mmm4rec.data.real_counts import RealCounts
 
 PREFIX = "Exact"
@@ -32,6 +33,10 @@ class ExactOrder(RealCounts):
             self._time_is_extra = "TS" not in self.config["eval_args"]["split"]
             load = load | {self.time_field}
         return load, unload
+
+    def _remap_ID_all(self) -> None:  # noqa: N802
+        super()._remap_ID_all()  # type: ignore[misc]
+        keep_known_rows(self)
 
     def _change_feat_format(self) -> None:
         if self.time_field in self.inter_feat.columns:

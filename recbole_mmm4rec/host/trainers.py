@@ -19,7 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint import write_checkpoint
 from recbole_mmm4rec.training.gathering import RankedEvaluation
-from recbole_mmm4rec.training.plain import pack, plain_config, unpack
+from recbole_mmm4rec.training.plain import pack, portable_config, unpack
 
 
 class OwnFiles:
@@ -67,7 +67,17 @@ def _single(config: Any) -> Iterator[None]:
         config["single_spec"] = False
 
 
-class PlainCheckpoints(CpuProcesses):
+class RowTokens:
+    """Mixin for RecBole's trainers: their checkpoints say which tokens the rows of the tables belong to.
+
+    RecBole's do not (its issues 899 and 1886), and no trainer of its knows the dataset before it trains.
+    """
+
+    row_tokens: dict[str, Any] = {}
+    """What :func:`recbole_mmm4rec.training.row_tokens.row_tokens` says; who builds a trainer sets it."""
+
+
+class PlainCheckpoints(RowTokens, CpuProcesses):
     """Mixin for RecBole's trainers of networks: checkpoints that ``torch.load(weights_only=True)`` reads."""
 
     def _save_checkpoint(self, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
@@ -92,12 +102,12 @@ class PlainCheckpoints(CpuProcesses):
     def _write(self, path: str, **progress: Any) -> None:
         trainer: Any = self
         content = {
-            "config": plain_config(self.config.final_config_dict),
+            "config": portable_config(self.config.final_config_dict),
             "state_dict": self.model.state_dict(),
             "other_parameter": plain_other_parameter(self.model),
             "optimizer": trainer.optimizer.state_dict(),
         }
-        write_checkpoint(path, content | progress)
+        write_checkpoint(path, content | self.row_tokens | progress)
 
     def resume_checkpoint(self, resume_file: str) -> None:
         """Continue as RecBole does (trainer.py, line 314), from a plain checkpoint."""
@@ -118,17 +128,19 @@ class PlainCheckpoints(CpuProcesses):
             )
 
 
-class PlainTreeCheckpoints(CpuProcesses):
+class PlainTreeCheckpoints(RowTokens, CpuProcesses):
     """Mixin for RecBole's trainers of decision trees, whose models save themselves."""
 
     def _save_checkpoint(self, epoch: int) -> None:
         trainer: Any = self
         config, score = trainer.config, trainer.best_valid_score
-        trainer.config, trainer.best_valid_score = plain_config(config.final_config_dict), float(score)
+        trainer.config, trainer.best_valid_score = portable_config(config.final_config_dict), float(score)
         try:
             super()._save_checkpoint(epoch)  # type: ignore[misc]
         finally:
             trainer.config, trainer.best_valid_score = config, score
+        content = torch.load(self.saved_model_file, map_location="cpu", weights_only=True)
+        write_checkpoint(self.saved_model_file, content | self.row_tokens)
 
 
 @lru_cache(maxsize=32)

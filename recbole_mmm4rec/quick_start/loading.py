@@ -1,6 +1,7 @@
 """A trained model and its data from a checkpoint file."""
 
 import pickle
+from logging import getLogger
 from typing import Any
 
 import torch
@@ -13,27 +14,42 @@ from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
 from recbole_mmm4rec.host.run_logging import run_logging
 from recbole_mmm4rec.host.trainers import load_other_parameter
 from recbole_mmm4rec.training.checkpoint import FORMAT, read_checkpoint
+from recbole_mmm4rec.training.row_tokens import check_rows, known_tokens
+
+TRAIN_AGAIN = "restore the files that the model was trained on, or train again"
+FINE_TUNE = f"{TRAIN_AGAIN} with --pretrained=<this checkpoint> --load_item_tables=True"
 
 
-def load_data_and_model(model_file: str, allow_pickle: bool = False) -> tuple[Any, ...]:
+def load_data_and_model(
+    model_file: str, allow_pickle: bool = False, data_path: str | None = None
+) -> tuple[Any, ...]:
     """RecBole's ``load_data_and_model`` for checkpoints of our models, and of built-in ones.
+
+    Items, users and other tokens get the row numbers that they had when the model was trained, whatever the
+    order of the files' rows now.
 
     Args:
         model_file: the checkpoint.
         allow_pickle: also read a checkpoint of a plain RecBole, a pickle, which can run any code it holds.
+        data_path: folder of the datasets; by default the run's own where it lay in its working folder, else
+            ``atomic_data``.
 
     Returns:
         config, model, dataset, train_data, valid_data, test_data.
 
     Raises:
-        UserError: no such file, not a checkpoint of a whole run, or a pickle.
+        UserError: no such file, not a checkpoint of a whole run, or a pickle; or the dataset has other items,
+            users or other tokens than the model was trained on.
     """
-    config, state = read_run(model_file, allow_pickle)
+    config, state = read_run(model_file, allow_pickle, data_path)
+    known = known_tokens(state, config["ITEM_ID_FIELD"])
+    config.known_tokens = known
     init_seed(config["seed"], config["reproducibility"])
     with run_logging(config) as logger:
         logger.info(config)
         dataset = create_dataset(config)
         logger.info(dataset)
+        _check_rows(model_file, known, dataset, hasattr(config.model_class, "item_bound"))
         loaders = prepare_loaders(config, dataset)
         init_seed(config["seed"], config["reproducibility"])
         model = config.model_class(config, loaders[0]._dataset).to(config["device"])
@@ -42,16 +58,27 @@ def load_data_and_model(model_file: str, allow_pickle: bool = False) -> tuple[An
     return config, model, dataset, *loaders
 
 
-def read_run(model_file: str, allow_pickle: bool = False) -> tuple[Config, dict[str, Any]]:
+def _check_rows(model_file: str, known: dict[str, list[str]], dataset: Any, can_move: bool) -> None:
+    if not known:
+        getLogger().warning(
+            f"{model_file} does not say which items its rows belong to; "
+            "if the dataset's files have changed since the training, the results are wrong"
+        )
+    check_rows(model_file, known, dataset, FINE_TUNE if can_move else TRAIN_AGAIN)
+
+
+def read_run(
+    model_file: str, allow_pickle: bool = False, data_path: str | None = None
+) -> tuple[Config, dict[str, Any]]:
     """Configuration and content of a checkpoint: ours, a built-in model's, or an old pickle of RecBole's."""
     state = _read(model_file, allow_pickle)
     if isinstance(state, dict) and state.get("format") == FORMAT:
         checkpoint = read_checkpoint(model_file)
-        return restore_config(checkpoint.config), {"state_dict": checkpoint.state_dict}
+        return restore_config(checkpoint.config, data_path), vars(checkpoint)
     if not isinstance(state, dict) or "state_dict" not in state or "config" not in state:
         raise UserError(f"{model_file}: not a checkpoint of a run (it holds no config and state_dict)")
     config = state["config"]
-    return (restore_config(config) if isinstance(config, dict) else config), state
+    return (restore_config(config, data_path) if isinstance(config, dict) else config), state
 
 
 def _read(model_file: str, allow_pickle: bool) -> Any:

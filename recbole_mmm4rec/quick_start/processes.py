@@ -1,5 +1,7 @@
 """A run in several processes on one machine: gloo between CPUs, NCCL between GPUs."""
 
+import logging
+import signal
 import socket
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+from recbole_mmm4rec.child_process import end_with_parent, ending
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
@@ -27,7 +30,8 @@ def run_in_processes(nproc: int, arguments: dict[str, Any]) -> dict[str, Any]:
         The result of process 0.
 
     Raises:
-        UserError: bad input; found here before any process starts where the configuration shows it.
+        UserError: bad input; found here before any process starts where the configuration shows it. Or a
+            process was ended by a signal: the others end with it.
     """
     if nproc < 1:
         raise UserError(f"--nproc expects a number of processes from 1, got {nproc}")
@@ -35,7 +39,7 @@ def run_in_processes(nproc: int, arguments: dict[str, Any]) -> dict[str, Any]:
         return run(**arguments)
     _check_and_make_folders(arguments)
     queue = mp.get_context("spawn").SimpleQueue()
-    mp.spawn(_work, args=(nproc, _free_port(), arguments, queue), nprocs=nproc)
+    _finish(mp.spawn(_work, args=(nproc, _free_port(), arguments, queue), nprocs=nproc, join=False))
     outcome = queue.get()
     if isinstance(outcome, str):
         raise UserError(outcome)
@@ -49,8 +53,28 @@ def _check_and_make_folders(arguments: dict[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
+def _finish(started: Any) -> None:
+    """Wait for all processes; when one fails, torch ends the others."""
+    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)  # it would tell of each
+    try:
+        while not started.join():
+            pass
+    except (mp.ProcessExitedException, mp.ProcessRaisedException) as error:
+        codes = [process.exitcode for process in started.processes]
+        # torch ends the others by SIGTERM, and in those a lost connection may have been an error before
+        killed = [rank for rank, code in enumerate(codes) if code and code < 0 and code != -signal.SIGTERM]
+        if not killed and isinstance(error, mp.ProcessRaisedException):
+            raise
+        rank = killed[0] if killed else error.error_index
+        raise UserError(
+            f"process {rank} of {len(codes)}: {ending(codes[rank])}; "
+            "the run goes on with --resume=<its .last.pth> and the same --nproc"
+        ) from None
+
+
 def _work(rank: int, nproc: int, port: int, arguments: dict[str, Any], queue: Any) -> None:
     """One process. Unpickling this function imports the package, which registers it with RecBole."""
+    end_with_parent()
     ignore_host_warnings()
     prepare_process()
     place = {"local_rank": rank, "world_size": nproc, "nproc": nproc, "offset": 0, "ip": HOST, "port": port}

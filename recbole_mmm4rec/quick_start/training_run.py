@@ -17,6 +17,7 @@ from recbole.utils import ModelType, get_flops, get_trainer, init_seed, set_colo
 from recbole_mmm4rec.errors import ResumeError, UserError
 from recbole_mmm4rec.host.trainers import plain_trainer
 from recbole_mmm4rec.training import distributed
+from recbole_mmm4rec.training.row_tokens import UNCHANGED, check_rows, read_known_tokens, row_tokens
 from recbole_mmm4rec.training.trainer import MultiModalTrainer
 from recbole_mmm4rec.training.transfer import load_pretrained
 
@@ -55,6 +56,9 @@ def build_model(config: Any, dataset: Any) -> Any:
     """
     init_seed(config["seed"], config["reproducibility"])
     model = _constructed(config, dataset).to(config["device"])
+    if config["pre_model_path"]:  # a built-in model has just taken all its rows from there
+        known = read_known_tokens(config["pre_model_path"], dataset.iid_field)
+        check_rows(config["pre_model_path"], known, dataset, "pre-train again on these files")
     if config["pretrained"]:
         load_pretrained(model, config["pretrained"], dataset, bool(config["load_item_tables"]))
     if config["flops"]:
@@ -86,7 +90,7 @@ def _constructed(config: Any, dataset: Any) -> Any:
             raise UserError(message) from error
 
 
-def build_trainer(config: Any, model: Any) -> Any:
+def build_trainer(config: Any, model: Any, dataset: Any = None) -> Any:
     """The model's trainer, continued from ``resume`` if that names a checkpoint.
 
     :class:`MultiModalTrainer` also for sequential models of RecBole that its plain trainer would train: the
@@ -96,10 +100,14 @@ def build_trainer(config: Any, model: Any) -> Any:
     Args:
         config: the run's configuration.
         model: the model, on its device.
+        dataset: its dataset; without, no one checks whether a resumed run's rows mean the same, and the
+            checkpoints of a trainer of RecBole's do not say what they mean.
     """
     trainer = trainer_class(config, model)(config, model)
+    if dataset is not None:
+        trainer.row_tokens = row_tokens(dataset, model)
     if config["resume"]:
-        _resume(trainer, config["resume"])
+        _resume(trainer, config["resume"], dataset)
     # the name holds the time, which processes may see differently
     trainer.saved_model_file = distributed.broadcast_object(trainer.saved_model_file)
     return trainer
@@ -111,9 +119,12 @@ def trainer_class(config: Any, model: Any) -> type:
     return MultiModalTrainer if kind is Trainer and _is_plain(config, model) else plain_trainer(kind)
 
 
-def _resume(trainer: Any, path: str) -> None:
+def _resume(trainer: Any, path: str, dataset: Any) -> None:
     if not Path(path).is_file():
         raise ResumeError(f"resume: {path} does not exist")
+    if dataset is not None:
+        known = read_known_tokens(path, dataset.iid_field)
+        check_rows(path, known, dataset, UNCHANGED, ResumeError)
     try:
         trainer.resume_checkpoint(path)
     except UserError as error:
@@ -147,7 +158,7 @@ def select(
     """
     network = build_model(config, train_data._dataset)
     getLogger().info(network)
-    selection = Selection(build_trainer(config, network), 0.0, None)
+    selection = Selection(build_trainer(config, network, train_data._dataset), 0.0, None)
     started = time()
     if watch is not None:
         for epoch, score in selection.scores.items():

@@ -4,9 +4,10 @@ A file of ours is a dict that ``torch.load(weights_only=True)`` reads: nothing i
 
 ========================  ===============================================================================
 ``format``                ``recbole_mmm4rec/1``
-``config``                the run's final configuration, a JSON object as a string
+``config``                the run's configuration without absolute paths, a JSON object as a string
 ``signature``             ``model.transfer_signature()``, a JSON object as a string
 ``item_tokens``           the dataset's item tokens in row order (row 0 is RecBole's ``[PAD]``)
+``other_tokens``          the same of other fields that have rows in the model's tables, by field
 ``state_dict``            the model's weights (frozen features are not among them)
 ``optimizer``             the optimiser's ``state_dict()``
 ``training``              epoch, counters, best score and random states: what resuming needs
@@ -28,6 +29,7 @@ from torch import Tensor
 
 from recbole_mmm4rec.errors import ResumeError, UserError
 from recbole_mmm4rec.model.interface import hooks_of
+from recbole_mmm4rec.training.plain import portable_config
 
 FORMAT = "recbole_mmm4rec/1"
 
@@ -51,32 +53,31 @@ class Checkpoint:
     config: dict[str, Any] = field(default_factory=dict)
     signature: dict[str, Any] = field(default_factory=dict)
     item_tokens: list[str] = field(default_factory=list)
+    other_tokens: dict[str, list[str]] = field(default_factory=dict)
     optimizer: dict[str, Any] | None = None
     training: dict[str, Any] | None = None
     items: dict[str, Any] | None = None
 
 
-def item_tokens(dataset: Any) -> list[str]:
-    """Item tokens of a RecBole dataset in row order; empty for a dataset without a token table."""
-    tokens = getattr(dataset, "field2id_token", {}).get(getattr(dataset, "iid_field", None))
-    return [] if tokens is None else [str(token) for token in tokens]
-
-
-def describe(config: Any, model: Any, tokens: list[str]) -> dict[str, Any]:
+def describe(
+    config: Any, model: Any, tokens: list[str], others: dict[str, list[str]] | None = None
+) -> dict[str, Any]:
     """The part of a checkpoint that does not change during a run.
 
     Args:
         config: RecBole's ``Config``, or a plain mapping.
         model: the model, whose ``transfer_signature`` is stored.
         tokens: item tokens in row order.
+        others: tokens of other fields in row order.
     """
     values = getattr(config, "final_config_dict", config)
     signature = hooks_of(model).transfer_signature()
     return {
         "format": FORMAT,
-        "config": json.dumps(dict(values), default=str, sort_keys=True),
+        "config": json.dumps(portable_config(dict(values)), sort_keys=True),
         "signature": json.dumps(signature, sort_keys=True),
         "item_tokens": tokens,
+        "other_tokens": others or {},
     }
 
 
@@ -161,6 +162,7 @@ def _ours(path: str, raw: dict[str, Any]) -> Checkpoint:
             json.loads(raw["config"]),
             json.loads(raw["signature"]),
             raw["item_tokens"],
+            raw.get("other_tokens", {}),
             raw["optimizer"],
             raw["training"],
             raw.get("items"),

@@ -2,6 +2,7 @@
 
 import os
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,17 +36,48 @@ def plain_config(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings of a run as JSON-able values from which the same run can be set up again.
 
     Args:
-        settings: ``config.final_config_dict``, or what JSON made of it. Its ``data_path`` is the dataset's
-            folder; the result holds the folder above, as the user gives it.
+        settings: ``config.final_config_dict``, or what JSON made of it, whose ``data_path`` is the dataset's
+            folder (the result holds the folder above, as the user gives it); or an earlier result.
     """
     plain = {key: json_able(value) for key, value in settings.items() if key not in DERIVED_KEYS}
     folder = str(plain.get("data_path") or "")
-    if folder and os.path.basename(os.path.normpath(folder)) == plain.get("dataset"):
+    if (
+        "MODEL_TYPE" in settings
+        and folder
+        and os.path.basename(os.path.normpath(folder)) == plain.get("dataset")
+    ):
         plain["data_path"] = os.path.dirname(os.path.normpath(folder))
     negatives = plain.get("train_neg_sample_args")
     if isinstance(negatives, dict) and negatives.get("distribution") == "none":
         plain["train_neg_sample_args"] = None
     return plain
+
+
+def portable_config(settings: dict[str, Any]) -> dict[str, Any]:
+    """:func:`plain_config` for a file to share: it says nothing about the machine that it was made on.
+
+    A path in the working folder becomes relative to it; a key with any other absolute path is left out.
+    ``pretrained`` stays, because what a resumed run froze follows from it.
+    """
+    kept = plain_config(settings) | {key: settings[key] for key in {"pretrained"} & settings.keys()}
+    relative = {key: _relative(value) for key, value in kept.items()}
+    return {key: value for key, value in relative.items() if value is not _ELSEWHERE}
+
+
+_ELSEWHERE = object()
+
+
+def _relative(value: Any) -> Any:
+    """A value without absolute paths."""
+    if isinstance(value, dict):
+        parts = {key: _relative(item) for key, item in value.items()}
+        return {key: item for key, item in parts.items() if item is not _ELSEWHERE}
+    if isinstance(value, list):
+        return [item for item in map(_relative, value) if item is not _ELSEWHERE]
+    if not isinstance(value, str) or len(Path(value).parts) < 2 or not Path(value).expanduser().is_absolute():
+        return value
+    path, here = Path(value), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else _ELSEWHERE
 
 
 def json_able(value: Any) -> Any:

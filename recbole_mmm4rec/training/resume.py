@@ -6,26 +6,25 @@ the first has also what a recommender needs of the items (:mod:`.item_contents`)
 middle of an epoch goes on from the boundary before it.
 """
 
-import json
 import os
 from typing import Any
 
 from recbole.trainer import Trainer
 from recbole.utils import set_color
 
-from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.errors import ResumeError, UserError
 from recbole_mmm4rec.host.trainers import OwnFiles
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint import (
     Checkpoint,
     describe,
-    item_tokens,
     read_checkpoint,
     write_checkpoint,
 )
 from recbole_mmm4rec.training.item_contents import pack_items
+from recbole_mmm4rec.training.plain import portable_config
 from recbole_mmm4rec.training.random_state import capture_random_state, restore_random_state
+from recbole_mmm4rec.training.row_tokens import UNCHANGED, check_rows, known_tokens, row_tokens
 from recbole_mmm4rec.training.run_record import RunRecord
 
 # keys that may differ between a run and its continuation without changing a number
@@ -61,13 +60,12 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
     def _begin_run(self, train_data: Any, validates: bool, saves: bool) -> None:
         """Note what every checkpoint of the run will say. Refuses a resumed run on other items."""
         self._loader, self._validates, self._saves = train_data, validates, saves
-        tokens = item_tokens(getattr(train_data, "dataset", None))
-        self._description = describe(self.config, self.model, tokens)
-        if self._resumed is not None and self._resumed.item_tokens != tokens:
-            theirs, ours = (len(side[PAD + 1 :]) for side in (self._resumed.item_tokens, tokens))
-            raise ResumeError(
-                f"{self._resumed.path}: a run on other items ({theirs}, this dataset has {ours})"
-            )
+        dataset = getattr(train_data, "dataset", None)
+        tokens = row_tokens(dataset, self.model)
+        self._description = describe(self.config, self.model, tokens["item_tokens"], tokens["other_tokens"])
+        if self._resumed is not None:
+            known = known_tokens(vars(self._resumed), self.config["ITEM_ID_FIELD"])
+            check_rows(self._resumed.path, known, dataset, UNCHANGED, ResumeError)
 
     def _is_finished(self) -> bool:
         """Whether a resumed run has nothing left to train."""
@@ -171,7 +169,7 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
 
     def _compare_config(self, checkpoint: Checkpoint) -> None:
         """Refuse another model or optimiser; say which other keys make the rest of the run differ."""
-        then, now = checkpoint.config, json.loads(describe(self.config, self.model, [])["config"])
+        then, now = map(portable_config, (checkpoint.config, self.config.final_config_dict))
         if then.get("model") != now.get("model"):
             raise UserError(f"{checkpoint.path}: a run of {then.get('model')}, not of {now.get('model')}")
         if then.get("learner") != now.get("learner"):

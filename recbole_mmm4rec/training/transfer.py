@@ -17,7 +17,8 @@ from torch import Tensor
 from recbole_mmm4rec.columns import PAD, UNKNOWN
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.interface import hooks_of
-from recbole_mmm4rec.training.checkpoint import RELEASED, Checkpoint, item_tokens, read_checkpoint
+from recbole_mmm4rec.training.checkpoint import RELEASED, Checkpoint, read_checkpoint
+from recbole_mmm4rec.training.row_tokens import check_rows, item_tokens, known_tokens
 
 _NUMBERED = re.compile(r"^(.*?)\.(\d+)\.")
 
@@ -78,6 +79,9 @@ def load_pretrained(model: Any, path: str, dataset: Any, load_item_tables: bool 
     }
     _check_signature(path, checkpoint.signature, hooks.transfer_signature())
     _check_shapes(path, moving, own)
+    if not hasattr(model, "item_bound"):  # all its tables move, row by row
+        known = known_tokens(vars(checkpoint), dataset.iid_field)
+        check_rows(path, known, dataset, "its weights serve these rows alone")
     report = TransferReport()
     _move(moving, own, report)
     if not report.moved:

@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +20,7 @@ from recbole_mmm4rec.cli.run_recbole import main
 from recbole_mmm4rec.files import read_json_lines
 from tests.benchmark.conftest import COMMON, SASREC, MakePlans
 from tests.benchmark.test_single_run import outcome
+from tests.programs import alive, until
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = 40
@@ -38,25 +38,6 @@ def reports(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     monkeypatch.setattr(command, "import_module", lambda name: SimpleNamespace(write_report=write_report))
     return asked
-
-
-def until(condition: Callable[[], Any], seconds: float = 300) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def alive(folder: Path) -> list[str]:
-    """Processes whose working folder lies in ``folder``."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if str(folder) in os.readlink(process / "cwd"):
-                found.append(process.name)
-        except OSError:
-            continue
-    return found
 
 
 @pytest.fixture

@@ -24,7 +24,9 @@ class _Model(TrainingHooks):
 @pytest.fixture
 def content():
     weights = {"layer.weight": torch.arange(6.0).view(2, 3)}
-    described = describe({"model": "M", "device": torch.device("cpu")}, _Model(), ["[PAD]", "a", "ü"])
+    described = describe(
+        {"model": "M", "dtype": torch.float32, "device": torch.device("cpu")}, _Model(), ["[PAD]", "a", "ü"]
+    )
     return described | {"state_dict": weights, "optimizer": {"state": {}}, "training": {"next_epoch": 2}}
 
 
@@ -32,7 +34,7 @@ def test_round_trip(tmp_path, content):
     write_checkpoint(tmp_path / "new" / "a.pth", content)
     read = read_checkpoint(tmp_path / "new" / "a.pth")
     assert read.kind == OURS
-    assert read.config == {"model": "M", "device": "cpu"}
+    assert read.config == {"model": "M", "dtype": "torch.float32"}
     assert read.signature == _Model().transfer_signature()
     assert read.item_tokens == ["[PAD]", "a", "ü"]
     assert torch.equal(read.state_dict["layer.weight"], content["state_dict"]["layer.weight"])

@@ -145,7 +145,7 @@ def test_resume_refuses_other_items(folder):
     path.write_text(path.read_text().replace("i007", "new"))
     other, train, valid, _ = make_run(make_config(folder, epochs=2))
     other.resume_checkpoint(trainer.last_file)
-    with pytest.raises(UserError, match="a run on other items"):
+    with pytest.raises(UserError, match='no longer has "i007" and has in addition "new"'):
         other.fit(train, valid)
 
 
