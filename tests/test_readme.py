@@ -120,7 +120,8 @@ def test_every_flag_of_prepare_exists(page: str, command: str, capsys: pytest.Ca
 def test_keys_and_flags_in_the_text_exist(page: Path) -> None:
     """In tables and sentences: `--key=value` and `key: value`."""
     text = page.read_text()
-    flags = {flag for line in text.splitlines() if RUN.search(line) for flag in re.findall(r"--(\w+)", line)}
+    runs = (line[found.end() :] for line in text.splitlines() if (found := RUN.search(line)))
+    flags = {flag for given in runs for flag in re.findall(r"--(\w+)", given)}
     flags |= set(re.findall(r"`--(\w+)=", text))
     keys = set(re.findall(r"`(\w+): [^`]+`", text))
     assert flags | keys <= all_keys(), sorted((flags | keys) - all_keys())

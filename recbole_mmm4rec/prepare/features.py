@@ -55,7 +55,7 @@ class FeatureMaker:
             rows[modality] = copy_features(path, folder, self._name, modality, tokens)
         for modality, inputs in self._inputs(tokens, {TEXT: texts, IMAGE: pictures}).items():
             vectors, metadata = self._encode(modality, inputs, cache / modality)
-            present = vectors.any(axis=1)
+            present = np.asarray(vectors.any(axis=1))
             encoded = _encoded(inputs, present, modality, tally)
             if not encoded:
                 LOGGER.warning("No item has %s that can be encoded: no feature file for it", modality)
