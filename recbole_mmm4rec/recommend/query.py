@@ -33,6 +33,22 @@ class Query:
     features: dict[str, Tensor]
     like: np.ndarray
 
+    def scores(
+        self, recommender: Recommender, history: Histories | None, exclude_seen: bool
+    ) -> tuple[Tensor, Histories]:
+        """(1, N + 1) scores, and what is not to be found: the items it names, and with ``exclude_seen`` those
+        of the history, which holds one user or is None."""
+        chosen = history.items if history is not None and exclude_seen else self.like[:0]
+        out = np.concatenate([chosen, self.like])
+        left_out = Histories(np.array(["query"], object), out, np.array([0, len(out)]), None)
+        if history is None:
+            vectors = F.normalize(recommender.scorer.item_vectors(), dim=1)
+            rows = F.normalize(self.vector(recommender), dim=1).expand(2, -1)
+            return (rows @ vectors.T)[:1].clone(), left_out
+        if self.features:
+            return recommender.scorer.of_users(self.user_vector(recommender, history)).clone(), left_out
+        return recommender.scorer.scores(self.after(history)).clone(), left_out
+
     def vector(self, recommender: Recommender) -> Tensor:
         """(1, E) where the query lies among the item vectors."""
         if not self.features:

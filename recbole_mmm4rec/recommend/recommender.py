@@ -17,7 +17,7 @@ from recbole_mmm4rec.recommend.catalogue import Catalogue, as_tokens
 from recbole_mmm4rec.recommend.explanation import explained
 from recbole_mmm4rec.recommend.histories import Histories, read_histories
 from recbole_mmm4rec.recommend.new_items import NewItems, read_new_items
-from recbole_mmm4rec.recommend.query import Query, read_query
+from recbole_mmm4rec.recommend.query import read_query
 from recbole_mmm4rec.recommend.ranking import Filters, best, check_k
 from recbole_mmm4rec.recommend.rebuild import Blueprint
 from recbole_mmm4rec.recommend.scoring import Scorer
@@ -241,20 +241,14 @@ class Recommender:
         parts = [self._frame(own.users[:0], [], [])]
         for start in range(0, len(own), self.scorer.users_at_a_time):
             rows = np.arange(start, min(start + self.scorer.users_at_a_time, len(own)))
-            index = torch.from_numpy(numbers[rows]).to(vectors.device)
-            parts.append(self._alike(vectors[index], vectors, rows, own.of(rows), filters, k))
+            parts.append(self._alike(vectors, rows, own.of(rows), filters, k))
         found = pd.concat(parts[1:] or parts, ignore_index=True)
         return found.rename(columns={"item": "similar", "user": "item"})
 
     def _alike(
-        self,
-        queries: torch.Tensor,
-        vectors: torch.Tensor,
-        rows: np.ndarray,
-        own: Histories,
-        filters: Filters,
-        k: int,
+        self, vectors: torch.Tensor, rows: np.ndarray, own: Histories, filters: Filters, k: int
     ) -> pd.DataFrame:
+        queries = vectors[torch.from_numpy(own.items).to(vectors.device)]
         some = queries if len(queries) > 1 else queries.expand(2, -1)
         scores = (some @ vectors.T)[: len(queries)].clone()
         filters.apply(scores, rows, own)
@@ -308,34 +302,21 @@ class Recommender:
         if like is None and self.catalogue.features:
             self._require_content("a query by features")
         query = read_query(self.catalogue, vector, text, image, like)
-        given = Filters(self.catalogue, np.array(["query"], object), allow, deny, exclude_seen=True)
-        treat_unknown(given.unknown, "allow and deny", "warn")
-        given.exclude_seen = bool(like) or (self.exclude_seen if exclude_seen is None else exclude_seen)
-        scores, seen = self._query_scores(query, history, times)
-        given.apply(scores, np.zeros(1, np.int64), seen)
+        known = None
+        if history is not None:
+            known = self._histories([history], None if times is None else [times], "warn")
+        leaves_out = self.exclude_seen if exclude_seen is None else exclude_seen
+        scores, seen = query.scores(self, known, leaves_out)
+        filters = Filters(self.catalogue, seen.users, allow, deny, exclude_seen=True)
+        treat_unknown(filters.unknown, "allow and deny", "warn")
+        filters.apply(scores, np.zeros(1, np.int64), seen)
         values, numbers = (tensor.cpu().numpy() for tensor in best(scores, k))
-        found = self._frame(np.array(["query"], object), values, numbers).drop(columns="user")
+        found = self._frame(seen.users, values, numbers).drop(columns="user")
         if found.empty:
-            raise UserError("search: allow and deny leave no item")
+            raise UserError("search: allow, deny and exclude_seen leave no item")
         if len(found) < k:
             tell(f"search: {len(found)} items left after filters, fewer than {k}")
         return found
-
-    def _query_scores(self, query: Query, history: Any, times: Any) -> tuple[torch.Tensor, Histories]:
-        """(1, N + 1) scores, and what the caller has seen: its history, and the items it named."""
-        one = np.array(["query"], object)
-        none = Histories(one, query.like, np.array([0, len(query.like)]), None)
-        if history is None:
-            vectors = F.normalize(self.scorer.item_vectors(), dim=1)
-            rows = F.normalize(query.vector(self), dim=1).expand(2, -1)
-            return (rows @ vectors.T)[:1].clone(), none
-        known = self._histories([history], None if times is None else [times], "warn")
-        seen = np.concatenate([known.items, query.like])
-        if query.features:
-            scores = self.scorer.of_users(query.user_vector(self, known))
-        else:
-            scores = self.scorer.scores(query.after(known))
-        return scores.clone(), Histories(one, seen, np.array([0, len(seen)]), None)
 
     # New items ---------------------------------------------------------------------------------------------
 
@@ -407,8 +388,8 @@ class Recommender:
 
         Returns:
             Columns ``left_out`` (``history item``, ``modality of the history``, ``modality of the item``),
-            ``what`` (an id or a modality's name), ``position`` in the history from 0 or -1, ``score`` without
-            it, and ``effect`` = score with it - score without; by position, then modality. The attribute
+            ``what`` (an id or a modality's name), ``position`` among the known items of the history from 0,
+            or -1, ``score`` without it, and ``effect``, the full score less that; by position, then modality.
             ``attrs["score"]`` is the full score. A history of one item has no score without it (NaN).
 
         Raises:

@@ -129,7 +129,9 @@ def test_a_query_in_a_history_is_an_item_in_a_history(model: str) -> None:
     same = made.recommend(["i1", "i5"], [1.5e9, 1.5e9], k=57).set_index("item")["score"]
     np.testing.assert_allclose(found[same.index], same, rtol=1e-3, atol=1e-4)
     like = made.search(like=["i5"], **every).set_index("item")["score"]
-    assert set(same.index) - set(like.index) == {"i1", "i5"}  # what is named or chosen is not found again
+    assert set(same.index) - set(like.index) == {"i5"}  # what is named is not found again
+    seen = made.search(like=np.array(["i5"]), **every | {"exclude_seen": True})
+    assert set(same.index) - set(seen["item"]) == {"i1", "i5"}
     np.testing.assert_allclose(like, same[like.index], rtol=1e-3, atol=1e-4)
 
 
