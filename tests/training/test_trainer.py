@@ -25,7 +25,7 @@ from tests.tiny import TinyModel, assert_equal, make_config, make_run, weights
 )
 def test_learners(folder, learner, kind):
     trainer, *_ = make_run(make_config(folder, learner=learner, weight_decay=0.25))
-    assert type(trainer.optimizer) is kind
+    assert isinstance(trainer.optimizer, kind)
     assert trainer.optimizer.param_groups[0]["weight_decay"] == 0.25
     assert trainer.optimizer.param_groups[0]["lr"] == 0.01
 
@@ -84,19 +84,20 @@ def test_accumulated_gradients_are_summed_and_an_incomplete_group_steps(folder):
 
 
 def test_clipping_sees_the_whole_group(folder, monkeypatch):
-    norms = []
-    step = optim.SGD.step
-
-    def spy(self, *args, **kwargs):
-        gradients = [p.grad for group in self.param_groups for p in group["params"] if p.grad is not None]
-        norms.append(torch.linalg.vector_norm(torch.cat([g.flatten() for g in gradients])).item())
-        return step(self, *args, **kwargs)
-
-    monkeypatch.setattr(optim.SGD, "step", spy)
     config = make_config(
         folder, accumulation_steps=4, learner="sgd", epochs=1, clip_grad_norm={"max_norm": 1e-3}
     )
     trainer, train, *_ = make_run(config)
+    norms = []
+    step = trainer.optimizer.step
+
+    def spy(*args, **kwargs):
+        groups = trainer.optimizer.param_groups
+        gradients = [p.grad for group in groups for p in group["params"] if p.grad is not None]
+        norms.append(torch.linalg.vector_norm(torch.cat([g.flatten() for g in gradients])).item())
+        return step(*args, **kwargs)
+
+    monkeypatch.setattr(trainer.optimizer, "step", spy)
     trainer.fit(train, saved=False)
     assert len(norms) == trainer.optimizer_steps
     assert max(norms) == pytest.approx(1e-3, rel=1e-3)
