@@ -8,9 +8,9 @@ from typing import Any
 from recbole_mmm4rec.benchmark.record import FINISHED
 from recbole_mmm4rec.benchmark.report.runs import Run
 from recbole_mmm4rec.benchmark.run_plan import RunPlan
-from recbole_mmm4rec.benchmark.schema import checked
 from recbole_mmm4rec.files import read_json_lines, write_json_lines
 from recbole_mmm4rec.quick_start.run_key import package_versions, short_hash
+from recbole_mmm4rec.schema import checked
 
 RUNS = "runs.jsonl"
 LOG, RECORD, USERS, WEIGHTS = "log.txt", "record.json", "users.npz", "model.pth"

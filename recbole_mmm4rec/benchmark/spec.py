@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from recbole_mmm4rec.benchmark.report.plan import report_choices
-from recbole_mmm4rec.benchmark.schema import Label, Names, Numbers, Strict, Values, as_list, checked
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import known_models, near
 from recbole_mmm4rec.host.property_files import properties_path, read_properties, ready_benchmarks
+from recbole_mmm4rec.schema import Label, Names, Numbers, Strict, Values, as_list, checked
 
 OWN_KEYS = frozenset({"resume", "nproc", "bench", "checkpoint_dir", "model", "dataset", "config_files"})
 """Keys of a run that the benchmark itself sets."""

@@ -108,6 +108,9 @@ def _call(flags: dict[str, str]) -> dict[str, Any]:
     from recbole_mmm4rec.host.property_files import properties_path, read_config_files
     from recbole_mmm4rec.host.resumed import settings_to_resume
 
+    for key in ("model", "dataset"):
+        if not flags.get(key, key):
+            raise UserError(f"command line: '{key}' is empty")
     model, dataset = flags.pop("model", None), flags.pop("dataset", None)
     files = flags.pop("config_files", "").split()
     resume = typed_values({"resume": flags.get("resume", "~")}, model, dataset)["resume"]

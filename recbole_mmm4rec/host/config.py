@@ -28,6 +28,7 @@ from recbole_mmm4rec.host.datasets import check_dataset
 from recbole_mmm4rec.host.property_files import properties_path, read_properties
 from recbole_mmm4rec.host.resumed import settings_to_resume
 from recbole_mmm4rec.host.value_checks import check_values
+from recbole_mmm4rec.host.value_shapes import check_shapes
 from recbole_mmm4rec.model.base import MultiModalRecommender
 from recbole_mmm4rec.names import check_dataset_name
 from recbole_mmm4rec.training.plain import plain_config
@@ -74,7 +75,7 @@ class RunConfig(Config):
             super().__init__(model, dataset, config_file_list, config_dict)
         except UserError:
             raise
-        except (ValueError, TypeError, NotImplementedError) as error:
+        except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:
             raise UserError(" ".join(str(error).split())) from error
         if checked:
             check_values(self.model_class, self.final_config_dict)
@@ -98,6 +99,11 @@ class RunConfig(Config):
 
     def _get_model_and_dataset(self, model: str | type | None, dataset: str | None) -> tuple[str, type, str]:
         given = self.external_config_dict
+        names = {key: given[key] for key in {"model", "dataset", "resume"} & given.keys()}
+        named = {} if isinstance(model, type) or model is None else {"model": model}
+        named |= {} if dataset is None else {"dataset": dataset}
+        check_shapes(names, self.sources)
+        check_shapes(named, dict.fromkeys(named, self.origin))
         model = model or given.get("model")
         dataset = given.get("dataset") if dataset is None else dataset
         name = model.__name__ if isinstance(model, type) else model
@@ -108,6 +114,13 @@ class RunConfig(Config):
         dataset = self.resumed.get("dataset", DEFAULT_DATASET) if dataset is None else dataset
         check_dataset_name(dataset)
         return name, kind, dataset
+
+    def _drop_empty_columns(self) -> None:
+        """``load_col: {item: ~}`` means to load nothing of it, which RecBole says by leaving it out."""
+        given = self.external_config_dict
+        for key in ("load_col", "unload_col"):
+            if given.get(key):
+                given[key] = {file: columns for file, columns in given[key].items() if columns is not None}
 
     def _load_internal_config_dict(self, model: str, model_class: type, dataset: str) -> None:
         super()._load_internal_config_dict(model, model_class, dataset)
@@ -140,6 +153,8 @@ class RunConfig(Config):
             check_known(self.external_config_dict, self.sources, known, self.model)
             check_types(self.external_config_dict, self.sources, documented)
             check_whole(self.external_config_dict, self.sources)
+        check_shapes(self.external_config_dict, self.sources)
+        self._drop_empty_columns()
         return super()._get_final_config_dict()
 
     def _init_device(self) -> None:
@@ -197,5 +212,7 @@ def restore_config(settings: dict[str, Any], data_path: str | None = None) -> Ru
         data_path: folder of the datasets, instead of the one that the settings name.
     """
     plain = plain_config(settings) | ({"data_path": data_path} if data_path else {})
+    if not {"model", "dataset"} <= plain.keys():
+        raise UserError("checkpoint: its configuration names no model and dataset")
     model, dataset = plain.pop("model"), plain.pop("dataset")
     return RunConfig(model, dataset, config_dict=plain, origin="checkpoint", checked=False)

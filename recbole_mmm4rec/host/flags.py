@@ -71,7 +71,9 @@ def typed_value(raw: str, key: Key | None) -> Any:
         return raw
     try:
         value = yaml.load(raw, Loader=PropertyLoader)
-    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: a date that no calendar has
+    except RecursionError:
+        raise UserError(f"command line: a value is nested too deeply: {raw[:20]}...") from None
+    except (yaml.YAMLError, ValueError):  # ValueError: a date that no calendar has
         return raw
     return value if isinstance(value, bool | int | float | list | dict) else raw
 

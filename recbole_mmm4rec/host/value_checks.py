@@ -10,6 +10,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import is_ours
+from recbole_mmm4rec.host.value_shapes import check_columns
 from recbole_mmm4rec.model.objective import check_objective
 
 POSITIVE = (
@@ -33,7 +34,9 @@ def check_values(model_class: type, final: dict[str, Any]) -> None:
     Raises:
         UserError: naming the key.
     """
+    check_columns(final)
     check_choices(final)
+    check_learner(final)
     check_loss(model_class, final)
     check_objective(model_class, defaultdict(lambda: None, final))
     check_ranges(final)
@@ -69,6 +72,12 @@ def check_loss(model_class: type, final: dict[str, Any]) -> None:
         raise UserError(
             f"loss_type: {model_class.__name__} has CE, cross-entropy; got {final.get('loss_type')}"
         )
+
+
+def check_learner(final: dict[str, Any]) -> None:
+    """Refuse NAdam for RecBole's trainers, which would take Adam instead."""
+    if final["MODEL_TYPE"] != ModelType.SEQUENTIAL and str(final["learner"]).lower() == "nadam":
+        raise UserError("learner: RecBole's trainer of this model has no nadam")
 
 
 def check_seed(seed: int) -> None:

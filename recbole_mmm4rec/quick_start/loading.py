@@ -13,7 +13,8 @@ from recbole_mmm4rec.host.config import restore_config
 from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
 from recbole_mmm4rec.host.run_logging import run_logging
 from recbole_mmm4rec.host.trainers import load_other_parameter
-from recbole_mmm4rec.training.checkpoint import FORMAT, read_checkpoint
+from recbole_mmm4rec.schema import checked
+from recbole_mmm4rec.training.checkpoint import FORMAT, Parts, read_checkpoint
 from recbole_mmm4rec.training.row_tokens import check_rows, known_tokens
 
 TRAIN_AGAIN = "restore the files that the model was trained on, or train again"
@@ -53,7 +54,12 @@ def load_data_and_model(
         loaders = prepare_loaders(config, dataset)
         init_seed(config["seed"], config["reproducibility"])
         model = config.model_class(config, loaders[0]._dataset).to(config["device"])
-    model.load_state_dict(state["state_dict"])
+    try:
+        model.load_state_dict(state["state_dict"])
+    except RuntimeError as error:
+        raise UserError(
+            f"{model_file}: does not fit its model: {' '.join(str(error).split())[:200]}"
+        ) from None
     load_other_parameter(model, state.get("other_parameter"))
     return config, model, dataset, *loaders
 
@@ -74,11 +80,23 @@ def read_run(
     state = _read(model_file, allow_pickle)
     if isinstance(state, dict) and state.get("format") == FORMAT:
         checkpoint = read_checkpoint(model_file)
-        return restore_config(checkpoint.config, data_path), vars(checkpoint)
+        return _restored(model_file, checkpoint.config, data_path), vars(checkpoint)
     if not isinstance(state, dict) or "state_dict" not in state or "config" not in state:
         raise UserError(f"{model_file}: not a checkpoint of a run (it holds no config and state_dict)")
+    checked(Parts, f"{model_file}: damaged checkpoint", state)
     config = state["config"]
-    return (restore_config(config, data_path) if isinstance(config, dict) else config), state
+    if isinstance(config, Config):
+        return config, state
+    return _restored(model_file, config, data_path), state
+
+
+def _restored(model_file: str, settings: Any, data_path: str | None) -> Config:
+    if not isinstance(settings, dict):
+        raise UserError(f"{model_file}: damaged checkpoint, its config is not a dictionary")
+    try:
+        return restore_config(settings, data_path)
+    except UserError as error:
+        raise UserError(f"{model_file}: {error}") from error
 
 
 def _read(model_file: str, allow_pickle: bool) -> Any:

@@ -56,9 +56,10 @@ def build_model(config: Any, dataset: Any) -> Any:
     """
     init_seed(config["seed"], config["reproducibility"])
     model = _constructed(config, dataset).to(config["device"])
-    if config["pre_model_path"]:  # a built-in model has just taken all its rows from there
-        known = read_known_tokens(config["pre_model_path"], dataset.iid_field)
-        check_rows(config["pre_model_path"], known, dataset, "pre-train again on these files")
+    taken = config.final_config_dict.get("pre_model_path")
+    if taken:  # a model of RecBole's has just taken all its rows from there
+        known = read_known_tokens(taken, dataset.iid_field)
+        check_rows(taken, known, dataset, "pre-train again on these files")
     if config["pretrained"]:
         load_pretrained(model, config["pretrained"], dataset, bool(config["load_item_tables"]))
     if config["flops"]:

@@ -29,12 +29,25 @@ from torch import Tensor
 
 from recbole_mmm4rec.errors import ResumeError, UserError
 from recbole_mmm4rec.model.interface import hooks_of
+from recbole_mmm4rec.schema import Strict, checked
 from recbole_mmm4rec.training.plain import portable_config
 
 FORMAT = "recbole_mmm4rec/1"
 
 OURS: Literal["ours"] = "ours"
 RELEASED: Literal["released"] = "released"
+
+
+class Parts(Strict, extra="ignore", arbitrary_types_allowed=True):
+    """What the parts of a checkpoint must be, ours or a built-in model's; RecBole's own hold no tokens."""
+
+    state_dict: dict[str, Tensor]
+    item_tokens: list[str] = []
+    other_tokens: dict[str, list[str]] = {}
+    signature: dict[str, Any] = {}
+    optimizer: dict[str, Any] | None = None
+    training: dict[str, Any] | None = None
+    other_parameter: dict[str, Any] | None = None
 
 
 @dataclass
@@ -155,11 +168,11 @@ def _numpy_scalars() -> list[Any]:
 
 def _ours(path: str, raw: dict[str, Any]) -> Checkpoint:
     try:
-        return Checkpoint(
+        read = Checkpoint(
             path,
             OURS,
             raw["state_dict"],
-            json.loads(raw["config"]),
+            dict(json.loads(raw["config"])),
             json.loads(raw["signature"]),
             raw["item_tokens"],
             raw.get("other_tokens", {}),
@@ -167,8 +180,10 @@ def _ours(path: str, raw: dict[str, Any]) -> Checkpoint:
             raw["training"],
             raw.get("items"),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: damaged checkpoint, part {error} is missing or unreadable") from None
+    checked(Parts, f"{path}: damaged checkpoint", vars(read))
+    return read
 
 
 def _is_state_dict(value: Any) -> bool:

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from recbole_mmm4rec.benchmark.schema import Names, Strict, Values, checked
 from recbole_mmm4rec.host.property_files import read_properties
+from recbole_mmm4rec.schema import Names, Strict, Values, checked
 
 PLAN_FILE = "plan.yaml"
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from recbole_mmm4rec.benchmark.schema import checked, without_nothing
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.schema import checked, without_nothing
 
 
 def _if_finite(value: float | None) -> float | None:

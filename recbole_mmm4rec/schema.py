@@ -14,6 +14,12 @@ _EXPECTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
+    "finite_number": "a finite number",
+    "greater_than": "a number above {gt}",
+    "greater_than_equal": "a number not below {ge}",
+    "too_short": "a list of at least {min_length}",
+    "too_long": "a list of at most {max_length}",
+    "string_too_short": "a text that is not empty",
     "bool_type": "true or false",
     "list_type": "a list",
     "tuple_type": "a list",
@@ -94,7 +100,7 @@ def _line(model: type[BaseModel], error: ErrorDetails) -> str:
         return f"{_at(above)}expected a text as key, found {_short.repr(last)}"
     if kind == "value_error":
         return f"{_at(place)}{context['error']}"
-    expected = context.get("expected") or _EXPECTED.get(kind) or error["msg"]
+    expected = context.get("expected") or _EXPECTED.get(kind, error["msg"]).format(**context)
     return f"{_at(place)}expected {expected}, found {_short.repr(error['input'])}"
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import Field
 
-from recbole_mmm4rec.benchmark.schema import Label, Names, Numbers, Strict, Values, checked
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.schema import Label, Names, Numbers, Strict, Values, checked
 
 
 class Sample(Strict):
