@@ -49,7 +49,8 @@ def _second(value: Any) -> float:
 
 
 def _complaint(value: Any) -> str:
-    if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+    value = value.item() if isinstance(value, np.generic) else value  # numpy 2 names its type in the text
+    if isinstance(value, int | float) and not isinstance(value, bool):
         unit = likely_unit(float(value))
         if unit not in (None, "s"):
             return f"times are seconds since 1970 or dates; {value} looks like {unit}"
