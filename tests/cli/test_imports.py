@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import SMALL
 
 ROOT = Path(__file__).parents[2]
-OF_OTHER_COMMANDS = ["matplotlib", "ray", "hyperopt", "plotly", "jinja2", "httpx", "thop"]
+OF_OTHER_COMMANDS = ["matplotlib", "ray", "hyperopt", "plotly", "jinja2", "thop"]
 OF_NO_RUN = ["recbole.quick_start", "sklearn", "torch._dynamo", "sympy"]
 
 PROGRAM = """
