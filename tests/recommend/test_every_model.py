@@ -3,10 +3,12 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model import MODELS
+from recbole_mmm4rec.recommend.loading import load
 from recbole_mmm4rec.recommend.telling import RecommendWarning
 from tests.recommend.trained import WIDTHS, histories_of, recommender, trained
 
@@ -157,3 +159,20 @@ def test_a_pretrained_model_recommends_where_it_learns_to_rank() -> None:
     assert len(recommender("UniSRec", stage="pretrain").recommend(["i1"], k=3)) == 3
     with pytest.raises(UserError, match="mean nothing after pre-training"):
         recommender("S3RecT", stage="pretrain")
+
+
+@pytest.mark.parametrize("model", ["MMM4Rec", "SASRecT"])
+def test_the_demo_shop_has_the_places_of_the_trainer(model: str) -> None:
+    path, trainer, loader = trained(model, (("hidden_size", 16), ("train_batch_size", 2048)), "demo-shop")
+    items, times, targets = histories_of(loader)
+    known = load(path, "cpu")
+    lists = known.recommend(items, times, k=50)
+    hits = lists.merge(pd.DataFrame({"user": list(items), "item": targets}))
+    found = hits.set_index("user")["rank"].reindex(list(items)).to_numpy() - 1
+    first, last = trainer.last_ranks, trainer.last_ranks + trainer.last_ties
+    assert len(hits) > 50
+    there = ~np.isnan(found)
+    assert (there == (first < 50)).mean() > 0.999  # a place beside the cut may round to its other side
+    inside = (found[there] >= first[there]) & (found[there] <= last[there])
+    assert inside.mean() > 0.999
+    assert np.abs(found[there] - first[there])[~inside].max(initial=0) <= 1

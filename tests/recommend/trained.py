@@ -64,12 +64,14 @@ def settings_of(model: str, **changes: Any) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=64)
-def trained(model: str, changes: tuple[tuple[str, Any], ...] = ()) -> tuple[Path, Any, Any]:
+def trained(
+    model: str, changes: tuple[tuple[str, Any], ...] = (), dataset: str = "tiny"
+) -> tuple[Path, Any, Any]:
     """Checkpoint, trainer (its last test evaluation done) and test loader of a run."""
     with working_in(home()), mock.patch.object(sys, "argv", ["test"]):
         torch.manual_seed(0)
         own = {"checkpoint_dir": mkdtemp(dir=".", prefix=f"{model}-")}  # a second may see two runs
-        config = RunConfig(model, "tiny", config_dict=settings_of(model, **dict(changes), **own))
+        config = RunConfig(model, dataset, config_dict=settings_of(model, **dict(changes), **own))
         loaders = prepare_loaders(config, create_dataset(config))
         trainer = select(config, *loaders[:2]).trainer
         trainer.evaluate(loaders[2], load_best_model=True)
