@@ -6,6 +6,7 @@ from typing import Any
 from recbole.data import dataset as recbole_datasets
 from recbole.utils import FeatureSource
 
+from recbole_mmm4rec.data.finite import refuse_infinite
 from recbole_mmm4rec.data.known_rows import keep_known_rows
 
 PREFIX = "Exact"
@@ -33,6 +34,7 @@ class ExactOrder:
         return load, unload
 
     def _remap_ID_all(self) -> None:  # noqa: N802
+        refuse_infinite(self)
         super()._remap_ID_all()  # type: ignore[misc]
         keep_known_rows(self)
 
