@@ -15,6 +15,7 @@ from torch import Tensor
 from recbole_mmm4rec.data.atomic import AtomicDataset
 from recbole_mmm4rec.data.cache import compare_own_keys, fingerprint, make_unusable
 from recbole_mmm4rec.data.features import ModalityFeatures, load_features, tokens_with_features
+from recbole_mmm4rec.data.finite import refuse_infinite
 from recbole_mmm4rec.data.known_rows import keep_known_rows
 from recbole_mmm4rec.data.modalities import (
     choose_feature_files,
@@ -94,6 +95,7 @@ class MultiModalDataset(AtomicDataset):
         return {name: files[name] for name in chosen}
 
     def _remap_ID_all(self) -> None:  # noqa: N802
+        refuse_infinite(self)
         super()._remap_ID_all()
         keep_known_rows(self)
 

@@ -21,6 +21,7 @@ from recbole_mmm4rec.data.validation import existing_datasets
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import near
 from recbole_mmm4rec.host.exact_order import exactly_ordered
+from recbole_mmm4rec.host.header_checks import check_headers
 from recbole_mmm4rec.host.property_files import recbole_properties_path
 from recbole_mmm4rec.host.seen_items import follow_rank_seen
 from recbole_mmm4rec.prepare import SHIPPED, ensure_dataset
@@ -89,6 +90,7 @@ def create_dataset(config: Any) -> Any:
 
 def _built(config: Any) -> Any:
     kind = dataset_class(config["model"], config["MODEL_TYPE"])
+    check_headers(config)
     try:
         return kind(config)
     except UserError:
@@ -142,6 +144,10 @@ def _loaders(config: Any, dataset: Any) -> tuple[Any, Any, Any]:
     config["dataloaders_save_path"] = os.path.join(config["checkpoint_dir"], "\0")
     try:
         return recbole_data.data_preparation(config, dataset)
+    except UserError:
+        raise
+    except ValueError as error:  # such as a user who has every item, for whom there is no negative
+        raise UserError(f"{config['model']} on '{config['dataset']}': {error}") from error
     finally:
         config["dataloaders_save_path"] = saved
 

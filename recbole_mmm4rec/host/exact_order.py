@@ -7,6 +7,7 @@ from recbole.data import dataset as recbole_datasets
 from recbole.utils import FeatureSource
 
 from recbole_mmm4rec.data.checked_files import CheckedFiles
+from recbole_mmm4rec.data.finite import refuse_infinite
 from recbole_mmm4rec.data.known_rows import keep_known_rows
 from recbole_mmm4rec.data.real_counts import RealCounts
 
@@ -35,6 +36,7 @@ class ExactOrder(RealCounts):
         return load, unload
 
     def _remap_ID_all(self) -> None:  # noqa: N802
+        refuse_infinite(self)
         super()._remap_ID_all()  # type: ignore[misc]
         keep_known_rows(self)
 

@@ -88,14 +88,23 @@ def check_topk(config: Any, data: Any) -> None:
     """Refuse cut-offs beyond the number of items, at which RecBole's ranking fails."""
     items = data.item_num - 1  # without the pad
     if max(config["topk"]) > items:
-        raise UserError(f"topk: {max(config['topk'])} exceeds the {items} items of '{config['dataset']}'")
+        raise UserError(
+            f"topk: {max(config['topk'])} exceeds the {items} items of '{config['dataset']}'; "
+            f"for example --topk=[{min(5, items)}] --valid_metric=NDCG@{min(5, items)}"
+        )
 
 
-def _report(result: dict[str, Any], config: RunConfig) -> None:
-    """RecBole's closing lines, what the ranking holds, and where the checkpoint lies."""
+def _report(result: dict[str, Any], config: Any) -> None:
+    """RecBole's closing lines, what was ranked, where the checkpoint lies; a missing result is explained."""
     logger = getLogger()
-    logger.info(set_color("best valid ", "yellow") + f": {result['best_valid_result']}")
-    logger.info(set_color("test result", "yellow") + f": {result['test_result']}")
+    expected = config["hold_out"] or (config["hold_out"] is None and config["stage"] != "pretrain")
+    for title, name in (("best valid ", "best_valid_result"), ("test result", "test_result")):
+        if result[name] is not None:
+            logger.info(set_color(title, "yellow") + f": {result[name]}")
+        elif not expected:
+            logger.info(set_color(title, "yellow") + ": none, this stage trains on all interactions")
+        else:
+            logger.warning(f"{title.strip()}: none, {_reason(config, name)}")
     logger.info(set_color("ranking", "yellow") + f": {ranking_rule(config.final_config_dict)}")
     facts = f"{result['epochs']} epochs, best epoch {result['best_epoch']} (from 0), {result['seconds']} s"
     logger.info(set_color("run", "yellow") + f": {facts}")
@@ -113,3 +122,12 @@ def how_to_recommend(checkpoint: str) -> str:
     except UserError as error:
         return f"not with this checkpoint: {str(error).removeprefix(f'{checkpoint}: ')}"
     return f"recbole-mmm4rec recommend {shlex.quote(checkpoint)} --users=histories.csv --output=lists.csv"
+
+
+def _reason(config: Any, name: str) -> str:
+    """Why a run that holds interactions out has no result of one of its sets."""
+    if name == "best_valid_result" and not config["eval_step"] > 0:
+        return "eval_step is 0"
+    if config["stage"] == "pretrain":
+        return "scores mean nothing in this model's pre-training"
+    return f"no user of '{config['dataset']}' has enough interactions for one; the split left the set empty"
