@@ -119,12 +119,15 @@ def _refused(capsys: pytest.CaptureFixture[str], kind: str) -> None:
 @pytest.mark.parametrize("name", ["", ".", "../evil"])
 def test_no_training_on_an_odd_dataset(in_tmp: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert train(["--model=SASRec", f"--dataset={name}"]) == 2
-    _refused(capsys, "dataset")
+    error = capsys.readouterr().err
+    assert ("cannot be the name of a dataset" if name else "'dataset' is empty") in error
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
     assert list(in_tmp.iterdir()) == []
 
 
 def test_a_config_file_without_a_dataset_takes_the_default(in_tmp: Path) -> None:
-    for value, told in (("''", r"^'' cannot be the name"), ("2018", r"^2018 cannot be the name")):
+    for value, told in (("''", "dataset: expected a text that is not empty"), ("2018", "2018")):
         (in_tmp / "run.yaml").write_text(f"dataset: {value}\n")
         with pytest.raises(UserError, match=told):
             RunConfig("SASRec", config_file_list=["run.yaml"])
