@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import Any, Protocol
@@ -83,6 +83,7 @@ class ProcessLauncher:
         self.context: Any = multiprocessing.get_context(method)
         if method == "forkserver":
             self.context.set_forkserver_preload(PRELOADED)
+            resource_tracker.ensure_running()  # its own start would let interrupts through
             with _interrupts_held():
                 forkserver.ensure_running()
         self._running: dict[Any, tuple[Any, RunPlan]] = {}

@@ -101,10 +101,11 @@ def test_ctrl_c_while_the_server_of_a_benchmark_starts(in_tmp: Path) -> None:
 
 
 def server_of(parent: int) -> bool:
+    """Whether the server of a program's processes is there and in the middle of loading torch."""
     for place in Path("/proc").glob("[0-9]*"):
         try:
             if os.getpgid(int(place.name)) == parent and "forkserver" in (place / "cmdline").read_text():
-                return True
+                return "libtorch" in (place / "maps").read_text()
         except OSError:
             continue
     return False
