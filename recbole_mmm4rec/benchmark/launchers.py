@@ -5,8 +5,11 @@ A process per run makes peak memory measurable, and keeps what a model does to i
 
 import multiprocessing
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import Any, Protocol
@@ -81,6 +84,9 @@ class ProcessLauncher:
         self.context: Any = multiprocessing.get_context(method)
         if method == "forkserver":
             self.context.set_forkserver_preload(PRELOADED)
+            resource_tracker.ensure_running()  # its own start would let interrupts through
+            with _interrupts_held():
+                forkserver.ensure_running()
         self._running: dict[Any, tuple[Any, RunPlan]] = {}
 
     def start(self, plan: RunPlan) -> None:
@@ -106,6 +112,19 @@ class ProcessLauncher:
         for process, _ in self._running.values():
             process.join()
         self._running.clear()
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """What is started within it never hears Ctrl-C; this process hears it afterwards.
+
+    The server would print a traceback of whatever it is loading. It and its runs end with this process.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class RayLauncher:

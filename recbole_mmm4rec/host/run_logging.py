@@ -2,8 +2,9 @@
 
 import hashlib
 import logging
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,20 @@ def run_logging(config: Any) -> Iterator[logging.Logger]:
         root.setLevel(before)
         for handler in handlers:
             root.removeHandler(handler)
-            handler.close()
+            with suppress(OSError):
+                handler.close()
+
+
+class LogFile(logging.FileHandler):
+    """A file of messages that says once, in one line, that it cannot be written: the run goes on."""
+
+    failed = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002
+        """Called by ``logging`` after an error; its own way is a traceback for every message."""
+        if not self.failed:
+            sys.stderr.write(f"warning: {self.baseFilename} cannot be written: {sys.exc_info()[1]}\n")
+        self.failed = True
 
 
 def _console() -> logging.Handler:
@@ -54,7 +68,7 @@ def _file(config: Any) -> logging.Handler:
     digest = hashlib.md5(settings.encode(), usedforsecurity=False).hexdigest()[:6]
     path = Path(FOLDER, model, f"{model}-{config['dataset']}-{get_local_time()}-{digest}.log")
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = LogFile(path, encoding="utf-8")
     handler.addFilter(RemoveColorFilter())
     handler.setFormatter(
         logging.Formatter("%(asctime)-15s %(levelname)s  %(message)s", "%a %d %b %Y %H:%M:%S")

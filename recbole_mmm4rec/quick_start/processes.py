@@ -39,7 +39,7 @@ def run_in_processes(nproc: int, arguments: dict[str, Any]) -> dict[str, Any]:
         return run(**arguments)
     _check_and_make_folders(arguments)
     queue = mp.get_context("spawn").SimpleQueue()
-    _finish(mp.spawn(_work, args=(nproc, _free_port(), arguments, queue), nprocs=nproc, join=False))
+    _finish(mp.spawn(_work, args=(nproc, _free_port(), arguments, queue), nprocs=nproc, join=False), queue)
     outcome = queue.get()
     if isinstance(outcome, str):
         raise UserError(outcome)
@@ -53,8 +53,12 @@ def _check_and_make_folders(arguments: dict[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def _finish(started: Any) -> None:
-    """Wait for all processes; when one fails, torch ends the others."""
+def _finish(started: Any, queue: Any) -> None:
+    """Wait for all processes; when one fails, torch ends the others.
+
+    Process 0 puts its result or the line of its error into the queue. Where it alone fails, on a full disk,
+    the others lose the connection.
+    """
     logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)  # it would tell of each
     try:
         while not started.join():
@@ -64,6 +68,8 @@ def _finish(started: Any) -> None:
         # torch ends the others by SIGTERM, and in those a lost connection may have been an error before
         killed = [rank for rank, code in enumerate(codes) if code and code < 0 and code != -signal.SIGTERM]
         if not killed and isinstance(error, mp.ProcessRaisedException):
+            if not queue.empty() and isinstance(line := queue.get(), str):
+                raise UserError(line) from None
             raise
         rank = killed[0] if killed else error.error_index
         raise UserError(

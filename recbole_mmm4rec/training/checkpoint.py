@@ -19,6 +19,7 @@ import json
 import os
 import pickle
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -95,16 +96,35 @@ def describe(
 
 
 def write_checkpoint(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
-    """Write ``content`` under a temporary name in the same folder, rename it: a kill leaves no half file."""
+    """Write ``content`` under a temporary name in the same folder, rename it: a kill leaves no half file.
+
+    Raises:
+        UserError: it cannot be written, for example on a full disk; an earlier file of that name stays.
+    """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.tmp")  # always the same: the next write removes a dead one
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         torch.save(content, temporary)
         os.replace(temporary, target)
+    except (OSError, RuntimeError) as error:
+        _remove(temporary)
+        if isinstance(error, RuntimeError) and not any(word in str(error) for word in _WRITER):
+            raise
+        reason = getattr(error, "strerror", None) or "is the disk full?"
+        raise UserError(f"{target}: cannot be written: {reason}; earlier files are as they were") from error
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
         raise
+
+
+_WRITER = ("inline_container", "PytorchStreamWriter", "file write failed", "Parent directory")
+"""Words in what torch raises when it cannot write; it does not pass on the system's reason."""
+
+
+def _remove(temporary: Path) -> None:
+    with suppress(OSError):
+        temporary.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
