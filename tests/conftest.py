@@ -33,6 +33,12 @@ def _seeded() -> None:
 
 
 @pytest.fixture(autouse=True)
+def _anomaly_mode() -> None:
+    """No check of every gradient, which a test that imports RecBole's SINE would leave on for the others."""
+    torch.autograd.set_detect_anomaly(False)
+
+
+@pytest.fixture(autouse=True)
 def _denormals() -> None:
     """Denormal numbers, whichever test has called the command line, which flushes them."""
     torch.set_flush_denormal(False)

@@ -36,6 +36,9 @@ from recbole_mmm4rec.training.plain import plain_config
 DEFAULT_MODEL = "MMM4Rec"
 DEFAULT_DATASET = "ml-100k"
 
+NAMES = ("model", "dataset", "resume")
+"""Keys that are checked before all others, as they say which others there are; None is their default."""
+
 
 class RunConfig(Config):
     """RecBole's ``Config`` for runs started by this package.
@@ -99,7 +102,7 @@ class RunConfig(Config):
 
     def _get_model_and_dataset(self, model: str | type | None, dataset: str | None) -> tuple[str, type, str]:
         given = self.external_config_dict
-        names = {key: given[key] for key in {"model", "dataset", "resume"} & given.keys()}
+        names = {key: given[key] for key in NAMES if given.get(key) is not None}
         named = {} if isinstance(model, type) or model is None else {"model": model}
         named |= {} if dataset is None else {"dataset": dataset}
         check_shapes(names, self.sources)
@@ -153,7 +156,8 @@ class RunConfig(Config):
             check_known(self.external_config_dict, self.sources, known, self.model)
             check_types(self.external_config_dict, self.sources, documented)
             check_whole(self.external_config_dict, self.sources)
-        check_shapes(self.external_config_dict, self.sources)
+        given = self.external_config_dict.items()
+        check_shapes({key: value for key, value in given if key not in NAMES}, self.sources)
         self._drop_empty_columns()
         return super()._get_final_config_dict()
 
