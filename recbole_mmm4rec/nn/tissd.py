@@ -70,9 +70,12 @@ class SSDSettings:
     def __post_init__(self) -> None:
         """Refuse sizes that do not divide."""
         if self.inner % self.head_dim or self.heads % self.n_groups:
+            head_dim = math.gcd(self.inner, self.head_dim)
+            n_groups = math.gcd(self.inner // head_dim, self.n_groups)
             raise ValueError(
                 f"head_dim {self.head_dim} must divide expand * hidden_size = {self.inner}, and n_groups "
-                f"{self.n_groups} the {self.inner / self.head_dim:g} heads that makes"
+                f"{self.n_groups} the {self.inner / self.head_dim:g} heads that makes; "
+                f"these fit: head_dim {head_dim}, n_groups {n_groups}"
             )
 
 

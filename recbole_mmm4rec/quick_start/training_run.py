@@ -82,10 +82,10 @@ def _constructed(config: Any, dataset: Any) -> Any:
         except Exception as error:
             if isinstance(error, KeyError) and error.args[0] not in getattr(dataset, "field2type", {}):
                 message = f"{name} needs the column {error}: name it in load_col"  # how RecBole's ask for one
-            elif missing:
-                message = f"{name} reads {', '.join(sorted(missing))}, which no property file or flag sets"
             elif isinstance(error, ValueError):  # how models refuse sizes that do not go together
                 message = f"{name}: {error}"
+            elif missing:
+                message = f"{name} reads {', '.join(sorted(missing))}, which no property file or flag sets"
             else:
                 raise
             raise UserError(message) from error

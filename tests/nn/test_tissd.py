@@ -1,5 +1,7 @@
 """The step sizes of a time-aware block."""
 
+import re
+
 import pytest
 import torch
 
@@ -45,3 +47,15 @@ def test_the_bound_is_smooth_and_leaves_a_gradient() -> None:
     (slope,) = torch.autograd.grad(bounded.sum(), steps)
     torch.testing.assert_close(slope[2:], torch.ones(4, dtype=torch.float64), rtol=3e-3, atol=0)
     assert (slope > 0).all()
+
+
+@pytest.mark.parametrize(
+    "sizes", [{"width": 128, "n_groups": 8}, {"width": 36, "head_dim": 64}, {"expand": 1}]
+)
+def test_sizes_that_do_not_divide_are_told_with_ones_that_do(sizes: dict[str, int]) -> None:
+    given = {"width": 256, "head_dim": 64, "d_state": 4, "n_groups": 8, **sizes}
+    with pytest.raises(ValueError, match="these fit: head_dim ") as caught:
+        SSDSettings(**given)
+    found = re.search(r"head_dim (\d+), n_groups (\d+)$", str(caught.value))
+    assert found
+    SSDSettings(**given | {"head_dim": int(found[1]), "n_groups": int(found[2])})
