@@ -1,6 +1,8 @@
 """A tiny data set in a folder of its own, for tests of whole runs."""
 
+import logging
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,18 @@ def _anomaly_mode() -> None:
 def _denormals() -> None:
     """Denormal numbers, whichever test has called the command line, which flushes them."""
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture(autouse=True)
+def _log_handlers() -> Iterator[None]:
+    """The root logger's handlers, whichever a test leaves behind that calls RecBole's own runs or Ray."""
+    root = logging.getLogger()
+    before = list(root.handlers)
+    yield
+    for handler in root.handlers[:]:
+        if handler not in before:
+            root.removeHandler(handler)
+            handler.close()
 
 
 @pytest.fixture
