@@ -19,7 +19,7 @@ MODALITY_METADATA = "modality"
 """Schema metadata key of a feature file: a JSON object (encoder, dimension, template, date)."""
 
 ID = "id"
-"""What stands beside the modalities' names in a table of item vectors: a trainable vector an item."""
+"""The key of trainable vectors, one per item, in a table of item vectors by modality."""
 
 UNKNOWN = "unknown"
 """Encoder in the metadata of vectors that somebody brought without saying what computed them."""

@@ -39,7 +39,7 @@ def write_json_lines(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Objects of a JSON Lines file; none where there is no file. A line that is no object is left out."""
+    """Objects of a JSON Lines file; none where there is no file. A line that is not an object is left out."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
     return [row for line in lines if isinstance(row := _object(line), dict)]
 

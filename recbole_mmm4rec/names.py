@@ -22,7 +22,7 @@ def check_dataset_name(name: Any) -> None:
 def check_modality_name(name: Any) -> None:
     """Raise ``UserError`` for what cannot be the name of a modality. A dot would end it in a file name."""
     if name == ID:
-        raise UserError(f"'{ID}' cannot be the name of a modality: it stands for trainable item vectors")
+        raise UserError(f"'{ID}' cannot be the name of a modality: it is that of trainable item vectors")
     _check("modality", name, _INSIDE.replace(".", ""))
 
 
@@ -45,5 +45,5 @@ def _fits(name: str, inside: str) -> bool:
 
 
 def _is_letter(sign: str) -> bool:
-    """Letters, numbers and the marks that many scripts set on them (also an accent as a sign of its own)."""
+    """Letters, numbers and the marks that many scripts set on them (also accents as separate characters)."""
     return sign == "_" or unicodedata.category(sign)[0] in "LNM"

@@ -43,7 +43,7 @@ class Strict(BaseModel):
 
 
 def as_list(value: Any) -> Any:
-    """A single value stands for a list of one, nothing for an empty list."""
+    """A single value means a list of one, an empty value an empty list."""
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
@@ -60,7 +60,7 @@ def _as_text(value: Any) -> Any:
 
 
 Names = Annotated[list[str], BeforeValidator(as_list)]
-"""Texts; a single value stands for a list of one, nothing for an empty list."""
+"""Texts; a single value means a list of one, an empty value an empty list."""
 Numbers = Annotated[list[int], BeforeValidator(as_list)]
 """Whole numbers, in the same way."""
 Label = Annotated[str, BeforeValidator(_as_text)]

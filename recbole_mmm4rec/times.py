@@ -34,7 +34,7 @@ def common_unit(times: np.ndarray) -> str | None:
 
 
 def all_in_1970(seconds: np.ndarray) -> bool:
-    """Tell whether every one of the times (n,) lies in 1970: the mark of a unit that is too small."""
+    """Whether all of the times (n,) are in 1970: the mark of a unit that is too small."""
     return bool(len(seconds)) and bool((seconds < _YEAR).all())
 
 

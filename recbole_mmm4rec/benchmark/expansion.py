@@ -38,7 +38,7 @@ class Expansion:
         benchmark: what is to be run.
         flags: raw values by key, for every run whose model knows the key; the values of a setting take
             precedence. Keys with the prefix ``pretrain.`` apply to every pre-training.
-        kept: keys by task of results that stand for a run, whatever code they are of.
+        kept: keys by task of results that count as a run's, whatever code they are of.
 
     Attributes:
         skipped: a line per setting that cannot run on a dataset, which says what to do.

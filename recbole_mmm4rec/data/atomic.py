@@ -2,7 +2,7 @@
 
 :class:`AtomicDataset` gives what ``SequentialDataset`` gives: the same interactions in the same order, with
 the same numbers for users and items. Only steps that loop over rows in Python are replaced; every option of
-RecBole's config goes on working, on RecBole's own code where it is none of the common ones.
+RecBole's config goes on working, on RecBole's own code where it is not one of the common ones.
 """
 
 from __future__ import annotations

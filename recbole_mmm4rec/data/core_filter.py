@@ -53,7 +53,7 @@ def keep_core(users: Side, items: Side) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 
 def codes_of(column: pd.Series) -> tuple[np.ndarray, pd.Index]:
-    """Number the values of a token column: codes (n,) and the values they stand for."""
+    """Number the values of a token column: codes (n,) and the values they encode."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.codes.to_numpy(), column.cat.categories
     codes, values = pd.factorize(column)

@@ -37,7 +37,7 @@ class MultiModalDataset(AtomicDataset):
     that times are compared in float64. A model class with ``trims_history = True`` gets the short batches of
     :class:`~recbole_mmm4rec.data.windows.Layout`; one with ``modalities`` gets :attr:`features`.
 
-    Config keys of its own: ``modalities`` (list or ~), ``full_modality_only`` (bool), ``hold_out`` (bool; by
+    Its own config keys: ``modalities`` (list or ~), ``full_modality_only`` (bool), ``hold_out`` (bool; by
     default everything but the stage ``pretrain`` holds out a validation and a test set).
     """
 

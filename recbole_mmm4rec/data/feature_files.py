@@ -72,7 +72,7 @@ class ParquetFeatures:
 
 
 class TextFeatures:
-    """RecBole's form: header ``item_id:token``, ``embedding:float_seq``, one item a line."""
+    """RecBole's form: header ``item_id:token``, ``embedding:float_seq``, one item per line."""
 
     metadata: dict[str, Any] = {}
 

@@ -1,4 +1,4 @@
-"""Which feature files a run reads: those the config names, or those of the model that lie beside the data."""
+"""Which feature files a run reads: those the config names, or those of the model found beside the data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RESERVED = ("item", "present")
 def usable_modalities(model_class: Any) -> tuple[str, ...]:
     """Modalities a model uses where the config names none; none for RecBole's own models.
 
-    They are its class attributes ``modalities``, and ``companions``, which only stand beside those.
+    They are its class attributes ``modalities``, and ``companions``, which are only read along with those.
     """
     return (*_of(model_class, "modalities"), *_of(model_class, "companions"))
 

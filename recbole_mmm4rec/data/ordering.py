@@ -40,7 +40,7 @@ def rank_by_first_appearance(codes: np.ndarray, count: int) -> tuple[np.ndarray,
     -1 where missing, and the codes by rank.
     """
     first = np.full(count + 1, len(codes), dtype=np.int64)
-    # written backwards, the first row of a code stays; -1 writes to the last place, which nobody reads
+    # written backwards, the first row of a code stays; -1 writes to the last place, which is never read
     first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
     used = np.flatnonzero(first[:count] < len(codes))
     by_rank = used[np.argsort(first[used])]

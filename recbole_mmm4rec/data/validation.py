@@ -73,7 +73,7 @@ def _first_line(path: Path, lines: Iterator[str]) -> str:
 
 
 def check_columns(path: Path, types: dict[str, FeatureType], ids: list[str], time: str | None) -> None:
-    """Refuse a header without the id columns, or with ids that are no tokens or times that are no numbers."""
+    """Refuse a header without the id columns, with ids that are not tokens or times that are not numbers."""
     for field in ids:
         if field not in types:
             raise UserError(f"{path}: column {field}:token missing; line 1 has {named(types)}")
@@ -86,7 +86,7 @@ def check_columns(path: Path, types: dict[str, FeatureType], ids: list[str], tim
 def check_times(path: Path, times: pd.Series, locate: Callable[[Callable[[str], bool]], Offenders]) -> None:
     """Refuse times that are missing, not finite, or outside of 1970 to 2099, as ``prepare`` does.
 
-    A file that has all of its times in another unit than seconds is told and taken, since its order is right.
+    A file whose times are all in another unit than seconds is reported and accepted: its order is right.
     ``locate`` finds the lines whose text passes a test.
     """
     values = times.to_numpy()

@@ -1,8 +1,8 @@
 """Histories as windows over one flat, sorted table of interactions, cut when a batch asks for them.
 
-RecBole's augmentation stores every prefix of every user as a row of its own, N x L numbers for each field.
+RecBole's augmentation stores every prefix of every user as a separate row, N x L numbers for each field.
 Here a sample is two numbers, the row of its target and the length of its history, and the history is
-``flat[target - length : target]``. :class:`Windows` stands where RecBole expects ``dataset.inter_feat``.
+``flat[target - length : target]``. :class:`Windows` takes the place of ``dataset.inter_feat``.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ def model_keys(name: str) -> dict[str, Key]:
 
 
 def find_model(name: str) -> type:
-    """The model class of that name; mended where RecBole's does not compute what it says.
+    """The model class of that name; mended where RecBole's does not compute what it documents.
 
     Raises:
         UserError: no such model (near names are named), or a package that the model needs is missing.

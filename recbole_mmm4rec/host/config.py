@@ -135,7 +135,7 @@ class RunConfig(Config):
         settle(self)
         super()._set_default_parameters()
         check_dataset(data_path, self.dataset)
-        # RecBole has a folder of its own for ml-100k (configurator.py, line 317)
+        # RecBole has its own folder for ml-100k (configurator.py, line 317)
         self.final_config_dict["data_path"] = os.path.join(data_path, self.dataset)
 
     def __getitem__(self, item: str) -> Any:

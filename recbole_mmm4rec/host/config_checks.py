@@ -136,7 +136,7 @@ def fits(value: Any, key: Key) -> bool:
 
 
 def is_text(key: Key) -> bool:
-    """Whether a key is documented as text alone; YAML reads some texts, such as a GPU's id, as numbers."""
+    """Whether a key is documented as text only; YAML reads some texts, such as a GPU's id, as numbers."""
     return str in accepted_types(key.types) and set(accepted_types(key.types)) <= {str, type(None)}
 
 

@@ -1,6 +1,6 @@
 """Datasets and loaders of a run: where the files lie, which class reads them, how they are split.
 
-RecBole's ``create_dataset`` and ``data_preparation`` unpickle whatever file of a certain name lies in the
+RecBole's ``create_dataset`` and ``data_preparation`` unpickle any file of a certain name found in the
 checkpoint folder, and a pickle can run any code. Here a saved dataset is read only where
 ``dataset_save_path`` or ``dataloaders_save_path`` names it and ``allow_pickle`` is set.
 """

@@ -17,7 +17,7 @@ def parse(arguments: Sequence[str]) -> dict[str, str]:
     """``--key=value``, ``--key value`` and ``--flag`` to raw strings by key.
 
     Raises:
-        UserError: an argument that is no flag, or a key given twice with different values.
+        UserError: an argument that is not a flag, or a key given twice with different values.
     """
     flags: dict[str, str] = {}
     remaining = list(arguments)
@@ -34,7 +34,7 @@ def _take(remaining: list[str]) -> tuple[str, str]:
     argument = remaining.pop(0)
     key, equals, value = argument.removeprefix("--").partition("=")
     if not argument.startswith("--") or not key:
-        raise UserError(f"command line: '{argument}' is no flag; flags are written --key=value")
+        raise UserError(f"command line: '{argument}' is not a flag; flags are written --key=value")
     if equals:
         return key, value
     if remaining and not remaining[0].startswith("--"):

@@ -35,7 +35,7 @@ class Pop(pop.Pop):
 
 
 class Random(random_model.Random):
-    """A random order of its own for every user, the same in every evaluation.
+    """A different random order for every user, the same in every evaluation.
 
     ``random.py``, ``full_sort_predict``: one draw per batch, repeated for its users, so that the batch size
     decided how many lists there are, and with it the coverage of the items.
@@ -125,7 +125,7 @@ class AsymKNN(asymknn.AsymKNN):
 
     ``asymknn.py``, ``knn_method: item``: ``factor2`` sums the squared weights of a row, with which an item
     predicts others, where the method (Aiolli 2013) has those that predict it, a column. With ``beta`` below 1
-    an item that is nobody's neighbour got scores around 1e12.
+    an item that is not a neighbour of any got scores around 1e12.
     """
 
     interaction_matrix: Any

@@ -56,7 +56,7 @@ def read_properties(path: Path) -> dict[str, Any]:
     """Read one property file; an absent or empty file has no keys.
 
     Raises:
-        UserError: the file is no YAML, or not a mapping of keys to values.
+        UserError: the file is not YAML, or not a mapping of keys to values.
     """
     if not path.is_file():
         return {}
@@ -75,7 +75,7 @@ def read_config_files(names: Iterable[str]) -> dict[str, Any]:
     """Values of several files, the last one wins.
 
     Raises:
-        UserError: a file that does not exist, or is no YAML mapping.
+        UserError: a file that does not exist, or is not a YAML mapping.
     """
     values: dict[str, Any] = {}
     for name in names:

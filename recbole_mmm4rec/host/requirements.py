@@ -1,7 +1,7 @@
 """Whether the installed Python, RecBole and libraries are those that this package works with.
 
 pip cannot see to it: RecBole is installed without its own requirements, which name a Ray that current Pythons
-cannot install, so that it is none of ours in ``pyproject.toml``.
+cannot install, so that it is not one of ours in ``pyproject.toml``.
 """
 
 import re

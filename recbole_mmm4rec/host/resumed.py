@@ -30,6 +30,6 @@ def settings_to_resume(path: str | None, given: Mapping[str, Any]) -> dict[str, 
         wanted, was = given.get(key), settings.get(key)
         if wanted is not None and was is not None and wanted != was:
             raise ResumeError(f"resume: {path} is a run with {key} '{was}', which cannot go on as '{wanted}'")
-    # its files lie in one folder, and its frozen parameters follow from the weights that it started from
+    # its files are in one folder, and its frozen parameters follow from the weights that it started from
     place = {"checkpoint_dir": os.path.dirname(path) or ".", "pretrained": settings.get("pretrained")}
     return plain_config(settings) | place

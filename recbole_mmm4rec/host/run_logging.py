@@ -1,4 +1,4 @@
-"""The log of a run: the console and a file of its own, for as long as the run lasts."""
+"""The log of a run: the console and its own file, for as long as the run lasts."""
 
 import hashlib
 import logging

@@ -68,7 +68,7 @@ def check_histories(config: Any, dataset: Any) -> None:
     longest, limit = int(rows[dataset.item_list_length_field].max()), config["MAX_ITEM_LIST_LENGTH"]
     if longest >= limit:
         raise UserError(
-            f"{KEY}: {config['model']} has a dataset of its own that keeps {limit} items of a history, so "
+            f"{KEY}: {config['model']} has its own dataset class that keeps {limit} items of a history, so "
             "what was seen before is not known; set MAX_ITEM_LIST_LENGTH above the longest history"
         )
 

@@ -1,4 +1,4 @@
-"""RecBole's trainers with plain checkpoints, files of their own and processes on a CPU.
+"""RecBole's trainers with plain checkpoints, one file per run and processes on a CPU.
 
 RecBole pickles its ``Config`` into checkpoints, which ``torch.load`` refuses since PyTorch 2.6. A trainer of
 RecBole's is used through :func:`plain_trainer`, a subclass; nothing in RecBole is replaced.
@@ -23,7 +23,7 @@ from recbole_mmm4rec.training.plain import pack, portable_config, unpack
 
 
 class OwnFiles:
-    """Mixin for every trainer: a checkpoint file of its own.
+    """Mixin for every trainer: a checkpoint file that no other run shares.
 
     RecBole's name holds the second it was made in (trainer.py, line 131), so that two runs can share it and
     the processes of one run can differ.

@@ -90,18 +90,18 @@ def check_choices(final: dict[str, Any]) -> None:
     """Refuse words that would silently mean another one, and splits that fail after the data are read."""
     for key, choices in CHOICES.items():
         if key in final and final[key] not in choices:
-            raise UserError(f"{key}: '{final[key]}' is none of {', '.join(choices)}")
+            raise UserError(f"{key}: '{final[key]}' is not one of {', '.join(choices)}")
     split = final["eval_args"]
     if final["MODEL_TYPE"] == ModelType.SEQUENTIAL and split["order"] != "TO":
         raise UserError("eval_args: a sequential model needs the order of time, order: TO")
     check_seen(final)
     one_out = split["split"].get("LS", LEAVE_ONE_OUT[0])
     if one_out not in LEAVE_ONE_OUT:
-        raise UserError(f"eval_args: split: LS: '{one_out}' is none of {', '.join(LEAVE_ONE_OUT)}")
+        raise UserError(f"eval_args: split: LS: '{one_out}' is not one of {', '.join(LEAVE_ONE_OUT)}")
 
 
 def check_seen(final: dict[str, Any]) -> None:
-    """Refuse to leave seen items out where RecBole's samplers are told to know none."""
+    """Refuse to leave seen items out where RecBole's samplers do not know any."""
     sequential = final["MODEL_TYPE"] == ModelType.SEQUENTIAL
     if final.get("rank_seen") is False and final.get("repeatable") and not sequential:
         raise UserError("rank_seen: False leaves seen items out, repeatable: True keeps them; set only one")
@@ -118,4 +118,4 @@ def check_valid_metric(final: dict[str, Any]) -> None:
     """Refuse a validation metric that an evaluation does not give: RecBole fails on it after an epoch."""
     wanted, given = str(final["valid_metric"]), evaluated_metrics(final)
     if wanted.lower() not in given:
-        raise UserError(f"valid_metric: {wanted} is none of metrics x topk: {', '.join(given)}")
+        raise UserError(f"valid_metric: {wanted} is not one of metrics x topk: {', '.join(given)}")

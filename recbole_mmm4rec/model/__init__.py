@@ -1,4 +1,4 @@
-"""The models: one file per model, or one folder for a paper that brings layers of its own.
+"""The models: one file per model, or one folder for a paper that brings its own layers.
 
 ``from recbole_mmm4rec.model import MMM4Rec`` imports one model only. A new model adds one line to
 :data:`MODELS`; one that lives in another package is registered with

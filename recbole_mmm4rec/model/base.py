@@ -1,6 +1,6 @@
 """What every model of this package is: an item table, a sequence encoder, a scorer and an objective.
 
-A model builds a table of item vectors once a step, encodes histories gathered from it, and scores users
+A model builds a table of item vectors once per step, encodes histories gathered from it, and scores users
 against candidates made from it. Losses, negatives, prediction and batching by length are the same for all.
 """
 
@@ -35,11 +35,11 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
 
     Class attributes:
         trims_history: batches come as wide as their longest history, not as ``MAX_ITEM_LIST_LENGTH``.
-        modalities: feature files that the model uses where the configuration names none.
+        modalities: feature files that the model uses where the configuration does not name any.
         most_modalities: how many it takes at once, of any names; None: as many as ``modalities`` has.
-        companions: names of files that stand beside those, such as other features of the same texts.
+        companions: names of files read along with those, such as other features of the same texts.
         objectives: values of the key ``objective`` that make sense in fine-tuning.
-        pretraining_objectives: the same in pre-training; none where that has losses of its own.
+        pretraining_objectives: the same in pre-training; none where pre-training has its own losses.
         item_bound, immovable, frozen_after_transfer, ranks_in_pretraining, item_rows, ...: what trainer and
             recommender ask, see :class:`~recbole_mmm4rec.model.interface.TrainedModel`.
     """
@@ -96,7 +96,7 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         return features
 
     def required_text(self, config: Any, features: Mapping[str, FrozenFeatures]) -> FrozenFeatures:
-        """The text features among these, or those of the modality that stands in for texts.
+        """The text features among these, or those of the modality used in place of texts.
 
         Raises:
             UserError: there are none.
@@ -125,7 +125,7 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         """
 
     def context(self, interaction: Any) -> list[Tensor]:  # noqa: ARG002
-        """Tensors (B, ...) that ``encode`` needs beside the items, computed once a batch at full length."""
+        """Tensors (B, ...) that ``encode`` needs beside the items, computed once per batch at full length."""
         return []
 
     def scores(self, users: Tensor, candidates: Tensor) -> Tensor:
@@ -216,7 +216,7 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
     def transfer_signature(self) -> dict[str, Any]:
         """Facts that a checkpoint and the model it is loaded into must agree on.
 
-        Numbers of layers and shapes are no facts: they are compared entry by entry.
+        Numbers of layers and shapes are not facts: they are compared entry by entry.
         """
         return {
             "history_length": self.max_seq_length,

@@ -48,5 +48,5 @@ class FDSAT(MultiModalRecommender):
         return self.input.dropout(self.input.layer_norm(merged))
 
     def candidates(self, table: Table, items: Tensor | None = None) -> Tensor:  # noqa: ARG002
-        """(n, D), ids alone."""
+        """(n, D), ids only."""
         return table["id"]

@@ -76,7 +76,7 @@ class TrainedModel(Protocol):
     loss_features: tuple[str, ...]
 
     def before_epoch(self, epoch: int) -> None:
-        """Called before an epoch of training, which is counted from 0."""
+        """Called before each epoch of training; epochs are counted from 0."""
 
     def parameter_groups(self, weight_decay: float) -> Iterable[Any]:
         """What the optimiser is given: parameters, or groups of them with their own weight decay."""

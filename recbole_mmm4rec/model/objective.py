@@ -31,7 +31,7 @@ def check_objective(model_class: type, config: Any) -> None:
     """Refuse an objective that a model does not have, and keys that contradict it.
 
     Args:
-        model_class: of any model; one without ``objectives`` has the loss of its own code.
+        model_class: of any model; one without ``objectives`` computes its own loss.
         config: a run's values by key; None for one that is not there.
 
     Raises:
@@ -43,7 +43,7 @@ def check_objective(model_class: type, config: Any) -> None:
     asked = [key for key in ("objective", "in_batch_log_q") if config[key]]
     if asked and not offered:
         stage = "pre-training of " if pretraining and hasattr(model_class, "objectives") else ""
-        raise UserError(f"{asked[0]}: {stage}{model_class.__name__} has a loss of its own; leave it out")
+        raise UserError(f"{asked[0]}: {stage}{model_class.__name__} has its own loss; leave it out")
     if given and given not in offered:
         raise UserError(f"objective: '{given}' is not one of {', '.join(offered)} ({model_class.__name__})")
     if config["in_batch_log_q"] and name != IN_BATCH:
@@ -64,7 +64,7 @@ def _check_sampling(name: str, config: Any) -> None:
 
 
 def build_objective(model_class: type, config: Any, dataset: Any, n_items: int) -> Objective | None:
-    """The objective of the stage, or None where the model has losses of its own.
+    """The objective of the stage, or None where the model has its own losses.
 
     Args:
         model_class: declares ``objectives`` and ``pretraining_objectives``.

@@ -22,7 +22,7 @@ def chosen(config: Any, key: str, choices: Collection[str]) -> str:
         UserError: another one.
     """
     if config[key] not in choices:
-        raise UserError(f"{key}: {config[key]!r} is none of {', '.join(choices)}")
+        raise UserError(f"{key}: {config[key]!r} is not one of {', '.join(choices)}")
     return config[key]
 
 
@@ -36,7 +36,7 @@ def masks_missing(config: Any) -> bool:
 
 
 def absent_vectors(config: Any, table: ModalityTable) -> nn.ModuleDict:
-    """What stands in histories for items without a vector, by modality."""
+    """The vector that replaces an item without one in histories, by modality."""
     width, std = config["hidden_size"], config["initializer_range"]
     return nn.ModuleDict({name: Absent(width, std) for name in table.incomplete})
 

@@ -1,4 +1,4 @@
-"""Baselines with one vector an item: the item table and the sequence encoder are chosen independently.
+"""Baselines with one vector per item: the item table and the sequence encoder are chosen independently.
 
 A text variant is the ID model with :class:`TextItems` before it in the list of its bases, and nothing else.
 """

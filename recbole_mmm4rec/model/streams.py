@@ -43,7 +43,7 @@ class StreamRecommender(MultiModalRecommender):
         self.streams = (*([] if self.ids is None else [ID]), *features)
 
     def item_table(self, items: Tensor | None = None) -> Table:
-        """Ids and adapted features, (n, D) a stream."""
+        """Ids and adapted features, (n, D) per stream."""
         vectors = self.table(items)
         return vectors if self.ids is None else {ID: self.ids(items)} | vectors
 
@@ -52,5 +52,5 @@ class StreamRecommender(MultiModalRecommender):
         return self.joined(table)
 
     def joined(self, vectors: Mapping[str, Tensor]) -> Tensor:
-        """(..., D) a stream -> (..., M D), of users and of candidates alike."""
+        """(..., D) per stream -> (..., M D), of users and of candidates alike."""
         return torch.cat([vectors[name] for name in self.streams], dim=-1)

@@ -1,4 +1,4 @@
-"""Length buckets: a batch is worked off in groups of similar length, so that little is computed on pads."""
+"""Length buckets: a batch is encoded in groups of similar length, so that little is computed on pads."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The same map over many rows, a few at a time: activations of one chunk are all that lies in memory."""
+"""The same map over many rows, a few at a time: only one chunk's activations are in memory."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 def in_chunks(
     function: Callable[..., Tensor], parts: Sequence[Tensor], chunk: int, rows: int | None = None
 ) -> Tensor:
-    """``function(*parts)`` for a function that treats every row alone.
+    """``function(*parts)`` for a function that treats each row independently.
 
     With gradients, a chunk's activations are computed again in the backward pass, from the same random draws,
     so that value and gradients are those of the whole.
@@ -19,7 +19,7 @@ def in_chunks(
         function: (n, ...) tensors -> (n, D).
         parts: what it is called with, each (n, ...).
         chunk: rows at a time; 0: all at once, nothing is computed twice.
-        rows: of all calls together whose activations would lie in memory at once, where this is one of them.
+        rows: of all such calls together, whose activations would otherwise be in memory at once.
 
     Returns:
         (n, D).

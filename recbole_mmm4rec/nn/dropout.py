@@ -12,7 +12,7 @@ _STEPS = 2**16  # probabilities are multiples of 1 / 65,536
 class Dropout(nn.Dropout):
     """``torch.nn.Dropout``, several times as fast on a CPU.
 
-    There torch draws one Bernoulli variable an element; here one 64-bit draw decides on four elements, by
+    There torch draws one Bernoulli variable per element; here one 64-bit draw decides on four elements, by
     comparing 16 bits of it with a threshold for each. The probability is rounded to a multiple of 1 / 65,536
     and the kept elements are scaled by what it was rounded to, so the mean stays exact. Other devices take
     torch's own.
@@ -36,7 +36,7 @@ def _kept(shape: torch.Size, threshold: int) -> Tensor:
 
 
 class _Masked(torch.autograd.Function):
-    """``x * kept * scale`` that keeps one byte an element for its gradient."""
+    """``x * kept * scale`` that keeps one byte per element for its gradient."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, kept: Tensor, scale: float) -> Tensor:

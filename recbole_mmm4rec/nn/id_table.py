@@ -1,14 +1,14 @@
-"""Item vectors that stand for nothing but the item."""
+"""Item vectors that depend on the item's id only."""
 
 import torch
 from torch import Tensor, nn
 
 
 class IdTable(nn.Module):
-    """One trainable row an item.
+    """One trainable row per item.
 
     Args:
-        rows: N + 1; more where a model has tokens that are no items, after the items.
+        rows: N + 1; more where a model has tokens that are not items, after the items.
         width: D.
     """
 

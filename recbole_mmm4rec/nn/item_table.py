@@ -1,4 +1,4 @@
-"""From frozen features of all items to one trainable matrix a modality."""
+"""From frozen features of all items to one trainable matrix per modality."""
 
 from collections.abc import Callable, Mapping
 from copy import copy
@@ -74,9 +74,9 @@ class ModalityTable(nn.Module):
     Args:
         features: by modality.
         width: D.
-        item_bias: add a trainable row an item and modality, zero at the start (the "ID" of the paper).
-        mask_missing: an item without the modality gets no adapter output, so that nothing but its bias row
-            speaks for it; else the adapter of a zero vector, the same for all such items.
+        item_bias: add a trainable row per item and modality, zero at the start (the "ID" of the paper).
+        mask_missing: an item without the modality gets no adapter output, so that only its bias row
+            represents it; else the adapter of a zero vector, the same for all such items.
         adapter: (D_m, D) -> the adapter of one modality, a linear map where nothing else is given.
     """
 
@@ -103,14 +103,14 @@ class ModalityTable(nn.Module):
 
     @property
     def incomplete(self) -> list[str]:
-        """Modalities in which items have no vector of their own."""
+        """Modalities that some items lack."""
         return [name for name in self.adapters if self.mask_missing and not self._frozen(name).complete]
 
     def start_absent(self, std: float) -> None:
-        """Normal(0, std) for what stands for an absent modality, a linear adapter's bias or the item's own.
+        """Normal(0, std) for what replaces an absent modality, a linear adapter's bias or the item's own.
 
         From zero a layer norm multiplies its gradient by ``eps ** -0.5``, a normalised score by 1e12: after
-        such a step an optimiser with second moments moves these parameters no more.
+        such a step an optimiser with second moments no longer moves these parameters.
         """
         for name, adapter in self.adapters.items():
             frozen = self._frozen(name)
@@ -124,7 +124,7 @@ class ModalityTable(nn.Module):
                 bias.copy_(torch.where(frozen.present.unsqueeze(-1), bias, std * torch.randn_like(bias)))
 
     def present(self, items: Tensor | None = None) -> dict[str, Tensor]:
-        """Whether ``items`` have the modality: (n, 1) bool a modality."""
+        """Whether ``items`` have the modality: (n, 1) bool per modality."""
         return {name: self._frozen(name).rows(items)[1] for name in self.adapters}
 
     def _frozen(self, name: str) -> FrozenFeatures:

@@ -31,7 +31,7 @@ def full_catalogue_loss(
         candidates: (N + 1, C), already divided by the temperature.
         targets: (B,) int64 in 1..N.
         pad_is_candidate: keep row 0, the pad, among the negatives, as the released code does.
-        chunk: items a chunk; 0 scores all at once. The value is the same to rounding, the memory is
+        chunk: items per chunk; 0 scores all at once. The value is the same to rounding, the memory is
             B x chunk instead of B x N, at the price of computing the scores twice.
         score: of users and candidates.
 
@@ -70,7 +70,7 @@ def in_batch_loss(
         users: (B, D).
         candidates: (B, C), row b is the target of user b, already divided by the temperature.
         targets: (B,) int64 item numbers.
-        mask_equal: two rows with the same target are no negatives of each other.
+        mask_equal: two rows with the same target are not negatives of each other.
         equal_logit: score of such a row, as some released codes have it (UniSRec: 0, a weight of 1).
         own_negatives: (B, D), row b is one more negative of user b, divided by the temperature too.
         score: of users and candidates.

@@ -92,7 +92,7 @@ class Mamba(nn.Module):
         self.dt_proj.bias.copy_(step + torch.log(-torch.expm1(-step)))
 
     def forward(self, x: Tensor, scale: Tensor | None = None, tail: Tail | None = None) -> Tensor:
-        """All positions, or the last ones alone.
+        """All positions, or only the last ones.
 
         Args:
             x: (B, L, D).

@@ -35,8 +35,8 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Two optimiser groups: decayed matrices, and the rest.
 
-    Not decayed are vectors (biases, norms, decay rates A, skips D, step biases) and whatever lies in a layer
-    that says ``no_decay`` (the time branch, whose gradients are smaller than any decay).
+    Not decayed are vectors (biases, norms, decay rates A, skips D, step biases) and everything in a layer
+    marked ``no_decay`` (the time branch, whose gradients are smaller than any decay).
 
     Args:
         model: its trainable parameters are split.

@@ -16,8 +16,8 @@ class CandidateFusion(nn.Module):
         modalities: names in the order of the weights.
         rows: N + 1, for one weight pair an item.
         temperature: tau.
-        fusion: ``static`` (w = 1), ``dynamic_shared`` (softmax of one learnt number a modality) or
-            ``dynamic_instance`` (softmax of one a modality and item).
+        fusion: ``static`` (w = 1), ``dynamic_shared`` (softmax of one learnt number per modality) or
+            ``dynamic_instance`` (softmax of one per modality and item).
         normalise: L2-normalise every modality's vector (released code) or leave it (equation (19)).
         rescale_missing: weigh the modalities that an item has up to the sum of all.
     """
@@ -33,7 +33,7 @@ class CandidateFusion(nn.Module):
     ) -> None:
         super().__init__()
         if fusion not in FUSIONS:
-            raise ValueError(f"item_mm_fusion: {fusion!r} is none of {', '.join(FUSIONS)}")
+            raise ValueError(f"item_mm_fusion: {fusion!r} is not one of {', '.join(FUSIONS)}")
         self.modalities, self.temperature = modalities, temperature
         self.normalise, self.rescale_missing = normalise, rescale_missing
         shape = {"static": None, "dynamic_shared": (len(modalities),)}.get(fusion, (rows, len(modalities)))
@@ -42,7 +42,7 @@ class CandidateFusion(nn.Module):
     def forward(
         self, table: Mapping[str, Tensor], present: Mapping[str, Tensor], items: Tensor | None = None
     ) -> Tensor:
-        """(n, D) and (n, 1) bool a modality -> (n, D), for the catalogue rows ``items`` (None: all)."""
+        """(n, D) and (n, 1) bool per modality -> (n, D), for the catalogue rows ``items`` (None: all)."""
         vectors = torch.stack([self._direction(table[name]) for name in self.modalities])
         if self.rescale_missing:
             have = torch.stack([present[name] for name in self.modalities]).sum(0).clamp_min(1)

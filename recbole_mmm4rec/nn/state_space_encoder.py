@@ -30,7 +30,7 @@ class StateSpaceBlock(nn.Module):
         width: D.
         dropout: after the block.
         eps: of the norm.
-        residual: around the block; without it a single layer passes on what the block says alone.
+        residual: around the block; without it a single layer passes on only the block's output.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class StateSpaceEncoder(nn.Module):
         Args:
             vectors: (B, W, D) item vectors, right-padded.
             lengths: (B,) int64.
-            scales: (B, W, H) multipliers of step sizes, one tensor a layer; none: no time.
+            scales: (B, W, H) multipliers of step sizes, one tensor per layer; none: no time.
 
         Returns:
             (B, D).

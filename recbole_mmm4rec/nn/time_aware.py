@@ -1,6 +1,6 @@
 """The time branch: gaps between interactions become multipliers of the SSD step size.
 
-It never looks at items, so it runs once for a batch at full length, on (B, H, L) tensors that weigh nothing
+It never looks at items, so it runs once per batch at full length, on (B, H, L) tensors that cost little
 beside the token branch. Source: equations (5), (6) of the MMM4Rec paper and TiM4Rec (arXiv 2409.16182).
 """
 
@@ -22,7 +22,7 @@ class TimeSettings:
     """What the layers of a time branch agree on.
 
     Attributes:
-        length: L, baked into the weights.
+        length: L, fixed by the weights' shapes.
         heads: H.
         kernel: K of the causal convolutions.
         dropout: of the layers' inputs.
@@ -33,7 +33,7 @@ class TimeSettings:
         tanhshrink: end the scaling network with y - tanh y (released code), which is flat around 0.
         masked: leave pads out of layer norms and set their gaps to 0.
         edge: padding of the convolutions, see :func:`~recbole_mmm4rec.nn.convolution.causal_conv`.
-        pointwise_gate: one gate a position instead of one a history (TiM4Rec's option).
+        pointwise_gate: one gate per position instead of one per history (TiM4Rec's option).
         lively: initialise the scaling network around 1 instead of around 0.
         activation: of the convolutions.
     """
@@ -75,11 +75,11 @@ def time_gaps(timestamps: Tensor, lengths: Tensor, log: bool = True, masked: boo
 
 
 class GapNorm(nn.Module):
-    """Gaps -> normalised gaps, one copy a head.
+    """Gaps -> normalised gaps, one copy per head.
 
     Args:
         settings: of the branch.
-        per_history: layer norm over the history, which keeps relative gaps alone; else a fixed scale that
+        per_history: layer norm over the history, which keeps only relative gaps; else a fixed scale that
             keeps absolute ones (log-seconds / 8 - 1: a second is -0.9, a day 0.4, a year 1.2).
     """
 
@@ -142,7 +142,7 @@ class TimeScale(nn.Module):
 
 
 class TimeGate(nn.Module):
-    """Gated residual of the time stream: ``LN(g d + (1 - g) e)``, with one gate a history and head."""
+    """Gated residual of the time stream: ``LN(g d + (1 - g) e)``, with one gate per history and head."""
 
     no_decay = True
 

@@ -35,11 +35,11 @@ class SSDSettings:
         norm_eps: of the gated norm.
         skip: what is added to the scan: nothing (equation (9)), ``D x`` (Mamba-2) or ``D dt x`` (released).
         edge: padding of the convolutions (equation (4): edge; released code: zeros).
-        bias_outside: step bias one a position, added after the softplus (equation (6)) and
-            :func:`bounded below <bounded_below>`, instead of one a head, inside it (released code).
-        length: L; needed by ``bias_outside`` alone.
+        bias_outside: one step bias per position, added after the softplus (equation (6)) and
+            :func:`bounded below <bounded_below>`, instead of one per head, inside it (released code).
+        length: L; needed only by ``bias_outside``.
         unit_steps: raw step sizes start around 1 instead of around 0, so that a time scale that multiplies
-            them is heard from the first step on.
+            them takes effect from the first step on.
         activation: of the convolutions.
     """
 
@@ -134,7 +134,7 @@ class TiSSD(nn.Module):
         scale: Tensor | None = None,
         tail: Tail | None = None,
     ) -> Tensor:
-        """All positions, or the last ones alone.
+        """All positions, or only the last ones.
 
         Args:
             source: (B, L, D).

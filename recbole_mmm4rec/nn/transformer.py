@@ -50,9 +50,9 @@ class TransformerSettings:
 
 
 def causal_mask(width: int, device: torch.device) -> Tensor:
-    """(W, W) bool, true where a query (row) may look at a key (column): itself and before.
+    """(W, W) bool, true where a query (row) may attend to a key (column): itself and those before it.
 
-    Pads on the right need no further mask: nobody who is read looks at them.
+    Pads on the right need no further mask: no position that is read attends to them.
     """
     return torch.ones(width, width, dtype=torch.bool, device=device).tril()
 
@@ -174,7 +174,7 @@ class TransformerStack(nn.Module):
         return self.layers[-1](x, mask, None if read is None else at_positions(x, read))
 
     def last(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """The last position of causal attention; the last layer is computed there alone.
+        """The last position of causal attention; the last layer is computed only there.
 
         Args:
             x: (B, W, D), right-padded.

@@ -1,4 +1,4 @@
-"""Whether the vectors of several datasets lie in one space, as far as their metadata says."""
+"""Whether the vectors of several datasets are in one space, as far as their metadata shows."""
 
 import logging
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ LOGGER = logging.getLogger(__name__)
 def check_comparable(modality: str, files: Mapping[str, FeatureFile]) -> None:
     """Raise ``UserError`` where vectors (dataset -> file) differ in width, encoder or its weights.
 
-    An encoder that is not known may be any: that is told, not refused. Vectors that were fitted to each
+    An unknown encoder may be any: that is reported, not refused. Vectors that were fitted to each
     dataset by itself are refused although their encoder has one name.
     """
     if not files:

@@ -37,7 +37,7 @@ import pyarrow.compute as pc
 PAD = "[PAD]"
 """RecBole's token of an empty position; no user or item may have it."""
 NULL_WORDS = ("NA", "N/A", "n/a", "nan", "NaN", "null", "NULL", "None", "<NA>", "#N/A")
-"""Texts by which other programs mean a missing value. They stay ids, and are told."""
+"""Texts by which other programs mean a missing value. They stay ids, and are reported."""
 NO_TEXT, LOST_DIGITS, SHORTENED, CONTROL = (
     "is not text in UTF-8 or a number",
     "is a float too large to be exact (its last digits are lost)",

@@ -1,4 +1,4 @@
-"""All interactions of a dataset in memory, compactly: whole numbers for users and items, 24 bytes a row."""
+"""All interactions of a dataset in memory, compactly: whole numbers for users and items, 24 bytes per row."""
 
 from dataclasses import dataclass
 

@@ -73,7 +73,7 @@ def chosen_modalities(settings: Settings) -> list[Modality]:
 
 def _chosen(name: str, encoder: str) -> Modality:
     if name in (TEXT, IMAGE):
-        raise UserError(f"encoders: {name} has a key of its own, {name}_encoder")
+        raise UserError(f"encoders: {name} has its own key, {name}_encoder")
     if name not in _registered:
         known = f"registered are {', '.join(sorted(_registered))}" if _registered else "none is registered"
         raise UserError(f"encoders: no package offers the modality '{name}'; {known}")

@@ -80,13 +80,13 @@ def _filtered(source: Source, known: pa.Array | None, least: int, where: str, ta
 
 
 def _check_unit(data: Interactions, source: Source, where: str, rows: RowCount) -> None:
-    """Tell where every time lies in 1970: the unit is too small, or the column is a position."""
+    """Report when every time is in 1970: the unit is too small, or the column is a position."""
     seconds = data.time / 1000
     if source.has_time and all_in_1970(seconds):
         latest, unit = float(seconds.max()), source.time_unit
         advice = "" if unit == "date" else unit_advice(f"{latest / SECONDS[unit]:.0f}", unit)
         rows.note(
-            f"all times lie in 1970: is the time unit right?{advice}",
+            f"all times are in 1970: is the time unit right?{advice}",
             f"{where}, until {day(latest)}",
             len(data),
         )

@@ -17,13 +17,13 @@ LISTS = ("interactions", "items", "item_fields")
 OPTIONAL = ("items", "text")
 """Keys with a default that may be left empty (null) all the same."""
 SOURCE = "source"
-"""Key of a property file alone: the folder of the raw files, where the command line does not say it."""
+"""Key of property files only: the folder of the raw files, where the command line does not give it."""
 POSITIVE = ("min_interactions", "batch_size")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One raw dataset. The meaning of each key stands in ``properties/prepare/overall.yaml``."""
+    """One raw dataset. Each key is documented in ``properties/prepare/overall.yaml``."""
 
     layout: str = "table"
     interactions: str | list[str] = "interactions.csv"
@@ -69,7 +69,7 @@ def read_settings(
     """Layer ``overall.yaml``, ``<name>.yaml`` (or ``config_file``) and ``overrides``, the later ones winning.
 
     Where a file lists variants (several ways in which a publisher's data is passed on), the first whose
-    interactions lie in the folder ``source`` is taken. Raises ``UserError`` for a key or value that is wrong,
+    interactions are in the folder ``source`` is taken. Raises ``UserError`` for a key or value that is wrong,
     and for a feature file that is absent, unless it is our own property file that names it.
     """
     own = config_file or _folder() / f"{name}.yaml"

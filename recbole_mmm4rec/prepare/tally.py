@@ -61,7 +61,7 @@ class RowCount:
         self._tally.add(reason, where, count)
 
     def reasons(self) -> str:
-        """Return everything told so far, of this table and the others, as one line."""
+        """Return everything noted so far, of this table and the others, as one line."""
         return self._tally.reasons()
 
     def keep(self, count: int) -> None:

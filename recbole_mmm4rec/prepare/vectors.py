@@ -18,7 +18,7 @@ Loaded = tuple[list[str] | None, np.ndarray]
 def read_vectors(path: Path, items: Path | None = None) -> tuple[list[str], np.ndarray]:
     """Return (tokens, (n, D) float32) of a vector file.
 
-    ``items``: a text file with one token per line, row by row; needed where the file has none of its own.
+    ``items``: a text file with one token per line, row by row; needed where the file does not name its rows.
     Raises ``UserError`` for a file that cannot be read without running code from it, or whose numbers
     disagree.
     """

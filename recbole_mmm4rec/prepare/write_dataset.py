@@ -51,7 +51,7 @@ def write_items(path: Path, tokens: list[str], items: Mapping[str, ItemRecord]) 
 
 
 def header_name(name: str) -> str:
-    """Return the name of a text field as an atomic header can hold it; a change is told.
+    """Return the name of a text field as an atomic header can hold it; a change is reported.
 
     A colon would end the name there, and a column of the interactions would lose its type to the item's.
     """

@@ -24,7 +24,7 @@ from recbole_mmm4rec.training.transfer import load_pretrained
 
 @dataclass
 class Selection:
-    """A trained model whose best epoch validation alone has chosen.
+    """A trained model whose best epoch was chosen by validation only.
 
     Attributes:
         trainer: holds the model; ``trainer.evaluate(loader)`` loads the best epoch first.
@@ -132,7 +132,7 @@ def _resume(trainer: Any, path: str, dataset: Any) -> None:
         raise ResumeError(str(error)) from error
     except (RuntimeError, LookupError, TypeError, EOFError, UnpicklingError) as error:  # RecBole's trainers
         reason = " ".join(str(error).split())[:200]
-        raise ResumeError(f"resume: {path} is no checkpoint that this run can resume: {reason}") from error
+        raise ResumeError(f"resume: {path} is not a checkpoint that this run can resume: {reason}") from error
 
 
 def _is_plain(config: Any, model: Any) -> bool:
@@ -186,7 +186,7 @@ def select_or_continue(
 ) -> Selection:
     """:func:`select` with our trainer, from where a killed process left off.
 
-    It is found in ``checkpoint_dir``, which belongs to this run alone. What cannot be resumed starts over.
+    It is found in ``checkpoint_dir``, which belongs to this run only. What cannot be resumed starts over.
     """
     states = sorted(Path(config["checkpoint_dir"]).glob("*.last.pth"), key=lambda path: path.stat().st_mtime)
     if states:

@@ -97,7 +97,7 @@ class Catalogue:
 
         Args:
             rows: numbers of items, any of them any number of times.
-            more: by modality (count, D_m) features of the new items; a row of zeros is no feature.
+            more: by modality (count, D_m) features of the new items; a row of zeros is not a feature.
             count: number of new items.
         """
         features = {name: _extended(f, rows, more.get(name), count) for name, f in self.features.items()}

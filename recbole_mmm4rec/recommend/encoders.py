@@ -89,7 +89,7 @@ def _compare(wanted: str, facts: dict[str, Any], here: dict[str, Any]) -> None:
         if key in facts and facts[key] != here.get(key):
             raise UserError(
                 f"the items' vectors are from {wanted} with {key} {facts[key]!r}; the installed one has "
-                f"{here.get(key)!r}, so a query would lie in another space"
+                f"{here.get(key)!r}, so a query would be in another space"
             )
 
 

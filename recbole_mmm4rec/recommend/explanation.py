@@ -25,7 +25,7 @@ ITEM_MODALITY = "modality of the item"
 def explained(recommender: Recommender, history: Histories, item: int) -> pd.DataFrame:
     """The table of ``Recommender.explain`` for one history and the number of an item."""
     limit = recommender.blueprint.max_length
-    # an item beyond the longest history is not read, and its time is no gap either
+    # an item beyond the longest history is not read, and its time is not a gap either
     last = history.of(np.zeros(1, np.int64))
     skipped = max(0, len(last.items) - limit)
     last = _cut(last, np.arange(skipped, len(last.items)))

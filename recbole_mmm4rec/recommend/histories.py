@@ -123,7 +123,7 @@ def read_histories(histories: Any, times: Any, catalogue: Catalogue) -> tuple[Hi
 def assembled(
     users: np.ndarray, owners: np.ndarray, numbers: np.ndarray, times: np.ndarray | None
 ) -> Histories:
-    """Histories from events in any order; those of one user stay as they stand where times do not say.
+    """Histories from events in any order; those of one user keep their order where times do not decide.
 
     Args:
         users: (U,) object.

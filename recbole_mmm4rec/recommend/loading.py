@@ -55,7 +55,7 @@ def _read(path: str | os.PathLike[str]) -> Checkpoint:
     except UserError as error:
         raise UserError(_better_reason(path) or str(error)) from None
     if checkpoint.kind != OURS:
-        raise UserError(f"{path}: weights of the released MMM4Rec code, which say nothing of its items")
+        raise UserError(f"{path}: weights of the released MMM4Rec code, which do not name their items")
     if len(checkpoint.item_tokens) <= PAD + 1:
         raise UserError(f"{path}: the checkpoint names no items")
     return checkpoint

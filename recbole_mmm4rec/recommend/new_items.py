@@ -21,7 +21,7 @@ from recbole_mmm4rec.recommend.encoders import encode_pictures, encode_texts
 
 @dataclass(frozen=True)
 class NewItems:
-    """``ids`` (n,) object and modality -> (n, D_m) ``features``; a row of zeros is no feature."""
+    """``ids`` (n,) object and modality -> (n, D_m) ``features``; a row of zeros is not a feature."""
 
     ids: np.ndarray
     features: dict[str, Tensor]

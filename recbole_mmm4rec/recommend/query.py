@@ -1,4 +1,4 @@
-"""A query of a search: an item that nobody sells, described by features, or items to find more like."""
+"""A query of a search: an imaginary item, described by features, or items to find more like."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Filters:
         allow: only these may be recommended: ids for all users, a mapping user -> ids, or a list of lists of
             ids, one per user in their order. None: all items.
         deny: never these; of the same forms.
-        exclude_seen: leave out what stands in a user's history.
+        exclude_seen: leave out what is in a user's history.
 
     Attributes:
         unknown: ids that the catalogue does not have.

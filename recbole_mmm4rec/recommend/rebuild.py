@@ -143,13 +143,13 @@ class Blueprint:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise UserError(
-                f"{self.path}: {self.name} cannot be rebuilt from items alone, it reads more of its dataset "
+                f"{self.path}: {self.name} cannot be rebuilt from items only, it reads more of its dataset "
                 f"or settings: {reason}"
             ) from error
 
 
 def _absences(model: nn.Module) -> dict[str, Tensor]:
-    """What stands in histories for a modality that an item lacks, by state entry."""
+    """What replaces a modality that an item lacks in histories, by state entry."""
     modules = dict(model.named_modules())
     return {f"{name}.vector": part.vector for name, part in modules.items() if isinstance(part, Absent)}
 

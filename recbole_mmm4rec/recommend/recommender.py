@@ -80,7 +80,7 @@ class Recommender:
                 a table with columns ``user_id``, ``item_id`` and perhaps ``timestamp`` (its rows are put in
                 the order of their times). Any length; a model reads the last L items that it knows.
             times: of the same form, seconds since 1970 or dates; without them a model with a time branch
-                takes all events as simultaneous, which is told once.
+                takes all events as simultaneous, which is reported once.
             k: items per user.
             exclude_seen: leave out the items of a user's history, all of it; None: as in evaluation.
             allow: recommend only these: ids, a mapping user -> ids, or one list of ids per history.
@@ -277,7 +277,7 @@ class Recommender:
     ) -> pd.DataFrame:
         """The k items that go with a query, in the space of the recommendations.
 
-        A query is an item that nobody sells: it passes the trained adapters like any other. Without a history
+        A query is an imaginary item: it passes the trained adapters like any other. Without a history
         items are ranked by their likeness to it; with one, it stands last in the history, and items are
         ranked as the next one.
 

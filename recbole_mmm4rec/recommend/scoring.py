@@ -84,7 +84,7 @@ class Scorer:
             scores = self.model.full_sort_predict(batch).view(-1, self.items)
         except KeyError as error:
             raise UserError(
-                f"{type(self.model).__name__} cannot recommend from a history alone: it reads {error}"
+                f"{type(self.model).__name__} cannot recommend from only a history: it reads {error}"
             ) from None
         return _candidates_only(scores[: len(histories)])
 

@@ -6,7 +6,7 @@ follow from the places of the right items are expectations over that order, see
 :mod:`~recbole_mmm4rec.training.ties`. Rows without such a tie have RecBole's values to the last digit.
 
 A score of minus infinity says that an item is not a candidate: it is nowhere in the order, and a right item
-with it is no hit.
+with it is not a hit.
 """
 
 from functools import partial

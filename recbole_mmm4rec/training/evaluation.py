@@ -1,6 +1,6 @@
 """Full ranking by counting: RecBole's metric values without its dense matrices and its top-k.
 
-With one positive item a row, all of RecBole's ``rec.topk`` metrics follow from the number of items that score
+With one positive item per row, RecBole's ``rec.topk`` metrics follow from the number of items that score
 higher than the target and the number that score the same. RecBole's own metric classes turn places into
 values, and ties become expectations, both in :mod:`~recbole_mmm4rec.training.collecting`.
 """
@@ -28,7 +28,7 @@ Pairs = tuple[Tensor, Tensor]
 
 
 def counting_suffices(metrics: Iterable[str], loader: Any, model: Any) -> bool:
-    """Whether ranks alone give these metrics: full ranking, one positive a row, no metric of the lists."""
+    """Whether ranks suffice for these metrics: full ranking, one positive per row, no metric of the lists."""
     needs = {need for metric in metrics for need in metric_information[metric.lower()]}
     scores_all = type(model).full_sort_predict is not AbstractRecommender.full_sort_predict
     full = isinstance(loader, FullSortEvalDataLoader) and loader.is_sequential

@@ -37,7 +37,7 @@ def make_optimiser(learner: str, params: Iterable[Any], rate: float, decay: floa
         learner: a key of :data:`LEARNERS`.
         params: parameters or parameter groups.
         rate: learning rate.
-        decay: weight decay of groups without one of their own; ``sparse_adam`` has none.
+        decay: weight decay of groups that do not set it; ``sparse_adam`` has none.
 
     Raises:
         UserError: unknown learner.

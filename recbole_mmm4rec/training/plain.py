@@ -54,7 +54,7 @@ def plain_config(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def portable_config(settings: dict[str, Any]) -> dict[str, Any]:
-    """:func:`plain_config` for a file to share: it says nothing about the machine that it was made on.
+    """:func:`plain_config` for a file to share: it does not describe the machine that it was made on.
 
     A path in the working folder becomes relative to it; a key with any other absolute path is left out.
     ``pretrained`` stays, because what a resumed run froze follows from it.

@@ -1,6 +1,6 @@
 """The checkpoints of a run, and going on after a kill as if nothing had happened.
 
-Two files a run: ``<Model>-<time>-<process>.pth``, the best model so far, and the same with ``.last.pth``, the
+Two files per run: ``<Model>-<time>-<process>.pth``, the best model so far, and ``.last.pth``, the
 rolling training state, rewritten at every epoch boundary. Both have the same content (:mod:`.checkpoint`);
 the first has also what a recommender needs of the items (:mod:`.item_contents`). A run that is killed in the
 middle of an epoch goes on from the boundary before it.

@@ -1,7 +1,7 @@
 """What moves from a pre-trained checkpoint into a model on another dataset, and what must agree before.
 
 Everything moves but the tables bound to a dataset's items (``model.item_bound``); frozen features are in no
-checkpoint. A modality that only one side uses is no obstacle: its weights stay behind, or start fresh.
+checkpoint. A modality that only one side uses is not an obstacle: its weights stay behind, or start fresh.
 """
 
 import re
@@ -81,7 +81,7 @@ def load_pretrained(model: Any, path: str, dataset: Any, load_item_tables: bool 
     _check_shapes(path, moving, own)
     if not hasattr(model, "item_bound"):  # all its tables move, row by row
         known = known_tokens(vars(checkpoint), dataset.iid_field)
-        check_rows(path, known, dataset, "its weights serve these rows alone")
+        check_rows(path, known, dataset, "its weights serve only these rows")
     report = TransferReport()
     _move(moving, own, report)
     if not report.moved:
@@ -104,7 +104,7 @@ def _state_for(model: Any, checkpoint: Checkpoint) -> dict[str, Tensor]:
 
 
 def _check_signature(path: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
-    """Facts that both sides state must be equal; a modality of one side alone is none of them."""
+    """Facts that both sides state must be equal; a modality of only one side is not one of them."""
     for key in sorted(there.keys() & here.keys() - {"features"}):
         _check_fact(path, key, there[key], here[key])
     features, own = there.get("features", {}), here.get("features", {})
@@ -115,7 +115,7 @@ def _check_signature(path: str, there: Mapping[str, Any], here: Mapping[str, Any
 
 
 def _check_encoder(path: str, modality: str, there: Any, here: Any) -> None:
-    """Like :func:`_check_fact`, but an encoder that is not known may be any: that is told, not refused."""
+    """Like :func:`_check_fact`, but an unknown encoder may be any: that is reported, not refused."""
     if there in (None, UNKNOWN) or here in (None, UNKNOWN):
         unknown = "in the checkpoint" if there in (None, UNKNOWN) else "here"
         getLogger().warning(

@@ -1,1 +1,1 @@
-"""Search for the values of a model's keys, by validation alone."""
+"""Search for the values of a model's keys, by validation only."""

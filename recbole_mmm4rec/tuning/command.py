@@ -34,7 +34,7 @@ def tune_command(flags: dict[str, str]) -> int:
     """Do what ``--tune`` asks and say where the best values lie; return 0.
 
     Args:
-        flags: raw values by key; what is no flag of a search goes to every trial.
+        flags: raw values by key; what is not a flag of a search goes to every trial.
 
     Raises:
         UserError: bad input, before the first trial; or no trial gave a score.
@@ -88,7 +88,7 @@ def _search(left: dict[str, str]) -> Search:
         raise UserError("--tune: name a .hyper file or a model")
     values = {**given, **typed_values(left, model, dataset)}
     space = _space(model if wanted == TRUE else wanted, values)
-    if weights := values.get("pretrained"):  # trials work in folders of their own
+    if weights := values.get("pretrained"):  # each trial works in its own folder
         values["pretrained"] = str(Path(weights).resolve())
     folder = Path(output or f"{OUTPUT}/{model}-{dataset}").resolve()
     data_path = Path(str(values.get("data_path") or "atomic_data")).resolve()
@@ -134,7 +134,7 @@ def _number(flag: str, text: str, kind: type) -> Any:
 
 
 def _log_to(path: Path) -> None:
-    """One line a trial, on the console and in a file; what trainers say stays away."""
+    """One line per trial, on the console and in a file; without the trainers' messages."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     LOGGER.setLevel(logging.INFO)
     handler = logging.FileHandler(path, encoding="utf-8")

@@ -42,7 +42,7 @@ def search_with_ray(
 
     Args:
         trials: does a trial; its dataset is built here and put into Ray's object store once.
-        store: trials that are over; new ones are added by this process alone.
+        store: trials that are over; only this process adds new ones.
         algorithm: ``asha`` (random, with early stopping), ``random`` or ``exhaustive`` (both to the end).
         max_evals: most sets of values; by default all of an exhaustive search, else 100.
         seed: of the draws.
@@ -106,7 +106,7 @@ def _work(
 
 
 def _again(record: dict[str, Any]) -> dict[str, Any]:
-    """Tell the scheduler what it was told when the trial was done."""
+    """Report to the scheduler what it was given when the trial finished."""
     for epoch, score in enumerate(record["scores"]):
         tune.report({EPOCH: epoch + 1, SCORE: score, RECORD: ""})
     return record

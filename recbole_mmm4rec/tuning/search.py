@@ -107,7 +107,7 @@ class Trials:
     data: SharedData = field(default_factory=SharedData)
 
     def run(self, params: Mapping[str, Any], watch: Watch | None = None) -> dict[str, Any]:
-        """Train with some values and return the trial's record; validation alone is looked at.
+        """Train with some values and return the trial's record; only validation is looked at.
 
         A trial that a killed process had begun continues. Raises what the model or the trainer raises.
 

@@ -49,7 +49,7 @@ Space = dict[str, Range]
 
 
 def find_space(given: str) -> tuple[Path, Space]:
-    """The file that a path or a model's name stands for (``properties/hyper/<Model>.hyper``), and its ranges.
+    """The file that a path or a model's name refers to (``properties/hyper/<Model>.hyper``), and its ranges.
 
     Raises:
         UserError: no such file, or a line that is not understood; names it.
@@ -58,7 +58,7 @@ def find_space(given: str) -> tuple[Path, Space]:
     path = next((file for file in ready if file.stem == given), Path(given))
     if not path.is_file():
         names = [file.stem for file in ready]
-        raise UserError(f"--tune: {given} is no file and none of {', '.join(names)}{near(given, names)}")
+        raise UserError(f"--tune: {given} is not a file, nor one of {', '.join(names)}{near(given, names)}")
     return path, read_space(path)
 
 
@@ -122,7 +122,7 @@ def every(space: Space) -> Iterator[dict[str, Any]]:
     """
     for key, values in space.items():
         if values.kind != "choice":
-            raise UserError(f"an exhaustive search takes choices alone; '{key}' is {values.kind}")
+            raise UserError(f"an exhaustive search takes only choices; '{key}' is {values.kind}")
     for combination in itertools.product(*(values.values for values in space.values())):
         yield dict(zip(space, combination, strict=True))
 

@@ -132,25 +132,25 @@ A_FILE = "atomic_data/tiny/tiny.inter"
         (["--dataset=tiny", "--model=BPR", "--nproc=two"], "--nproc expects a whole number, got 'two'"),
         (["--dataset=tiny", "--model=BPR", "--nproc=0"], "--nproc expects a number of processes from 1"),
         (["--dataset=tiny", "--model=MMM4Rec", "--hidden_size=24"], "MMM4Rec: head_dim"),
-        (["BPR"], "command line: 'BPR' is no flag"),
+        (["BPR"], "command line: 'BPR' is not a flag"),
         (
             ["--dataset=tiny", "--model=SASRec", "--resume=no.pth", "--epochs=1"],
             "resume: no.pth does not exist",
         ),
         (
             ["--dataset=tiny", "--model=SASRec", "--topk=[5]"],
-            "valid_metric: NDCG@10 is none of metrics x topk",
+            "valid_metric: NDCG@10 is not one of metrics x topk",
         ),
         (["--dataset=tiny", "--model=Pop", f"--checkpoint_dir={A_FILE}"], f"{A_FILE}: File exists"),
         (
             ["--dataset=tiny", "--model=Pop", "--valid_metric=Recall"],
-            "valid_metric: Recall is none of metrics",
+            "valid_metric: Recall is not one of metrics",
         ),
         (
             ["--dataset=tiny", "--model=SASRecT", "--stage=pretraining"],
-            "stage: 'pretraining' is none of finetune",
+            "stage: 'pretraining' is not one of finetune",
         ),
-        (["--dataset=tiny", "--fidelity=Reference"], "fidelity: 'Reference' is none of paper, reference"),
+        (["--dataset=tiny", "--fidelity=Reference"], "fidelity: 'Reference' is not one of paper, reference"),
         (["--dataset=tiny", "--num_buckets=0"], "num_buckets: 0 is not above 0"),
         (["--dataset=tiny", "--model=BPR", "--weight_decay=-1"], "weight_decay: -1 is below 0"),
         (

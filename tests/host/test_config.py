@@ -228,7 +228,7 @@ def test_plain_settings_restore_the_run(model: str) -> None:
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize("values", [{"topk": [5]}, {"valid_metric": "NDCG@7"}, {"metrics": ["Recall"]}])
 def test_a_validation_metric_that_no_evaluation_gives_is_refused(values: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match=r"valid_metric: NDCG@.* is none of metrics x topk: recall@"):
+    with pytest.raises(UserError, match=r"valid_metric: NDCG@.* is not one of metrics x topk: recall@"):
         RunConfig("SASRec", "tiny", config_dict=values)
 
 

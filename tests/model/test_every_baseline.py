@@ -166,7 +166,7 @@ def test_every_trainable_parameter_learns_and_is_optimised_once(name: str) -> No
     ],
 )
 def test_an_unknown_choice_is_one_clear_error(name: str, key: str) -> None:
-    with pytest.raises(UserError, match=f"{key}: 'other' is none of "):
+    with pytest.raises(UserError, match=f"{key}: 'other' is not one of "):
         build(name, **{key: "other"})
 
 

@@ -24,7 +24,7 @@ def test_every_key_has_a_type_and_a_meaning(model: str) -> None:
 def test_reference_settings_change_known_keys_to_other_values(model: str) -> None:
     keys = read_keys(ROOT / "shared.yaml") | read_keys(ROOT / "model" / f"{model}.yaml")
     for name, key in read_keys(ROOT / "reference" / f"{model}.yaml").items():
-        assert name in keys, f"{name} is no key of {model}"
+        assert name in keys, f"{name} is not a key of {model}"
         assert key.types == keys[name].types
         if model != "MMM4Rec":
             assert key.default != keys[name].default, f"{name} is the same in both"

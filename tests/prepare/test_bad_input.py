@@ -89,7 +89,7 @@ def test_an_empty_text_gets_no_vector(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (["--layout=amazn"], "layout: 'amazn' is none of"),
+        (["--layout=amazn"], "layout: 'amazn' is not one of"),
         (["--min_interaction=3"], "unknown key 'min_interaction', did you mean 'min_interactions'?"),
         (["--min_interactions=many"], "min_interactions: 'many'"),
         (["--min_interactions=0"], "min_interactions: 0"),

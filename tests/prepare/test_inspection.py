@@ -98,7 +98,7 @@ def test_pictures_are_known_from_the_record(tmp_path: Path) -> None:
     flags = ["inspect", "shop", f"--output={tmp_path / 'data'}", f"--page={page}"]
     assert main(flags) == 0
     assert page.read_text().count("data:image/jpeg") == 6
-    (raw / "photos").rename(raw / "gone")  # a folder that is gone is no obstacle
+    (raw / "photos").rename(raw / "gone")  # a folder that is gone is not an obstacle
     assert main(flags) == 0
     assert page.read_text().count("data:image/jpeg") == 0
 

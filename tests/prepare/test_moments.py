@@ -106,7 +106,7 @@ def test_the_key_chooses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_seconds_read_as_milliseconds(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert _prepare(tmp_path, [1_600_000_000, 1_600_086_400, 1_600_172_800], "--time_unit=ms") == 0
     reason = (
-        "all times lie in 1970: is the time unit right? (time_unit is ms; --time_unit=s makes it 2020-09-15)"
+        "all times are in 1970: is the time unit right? (time_unit is ms; --time_unit=s makes it 2020-09-15)"
     )
     assert skipped(tmp_path / "out")[reason]["count"] == 3
     assert reason in caplog.text
@@ -141,7 +141,7 @@ def test_the_unit_that_would_do_is_named(
 def test_compact_dates_read_as_seconds(tmp_path: Path) -> None:
     assert _prepare(tmp_path, [20240130, 20240131, 20240129]) == 0
     hint = "(time_unit is s; --time_unit=date makes it 2024-01-31)"
-    assert f"all times lie in 1970: is the time unit right? {hint}" in skipped(tmp_path / "out")
+    assert f"all times are in 1970: is the time unit right? {hint}" in skipped(tmp_path / "out")
 
 
 def test_milliseconds_among_seconds_and_other_impossible_times(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ class Model(TrainingHooks, nn.Module):
     @classmethod
     def convert_released(cls, state):
         if any(not name.startswith("old_") for name in state):
-            raise ValueError("surprise is no entry of a released MMM4Rec checkpoint")
+            raise ValueError("surprise is not an entry of a released MMM4Rec checkpoint")
         return {name.removeprefix("old_"): value for name, value in state.items()}
 
 

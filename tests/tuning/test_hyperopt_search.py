@@ -139,7 +139,7 @@ def test_a_search_is_on_one_dataset(in_tmp: Path, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--tune=none.hyper"], "--tune: none.hyper is no file and none of"),
+        (["--tune=none.hyper"], "--tune: none.hyper is not a file, nor one of"),
         (["--tune"], "--tune: name a .hyper file or a model"),
         (["--tune=SASRec", "--tool=optuna"], "--tool: 'optuna' is not one of hyperopt, ray"),
         (

@@ -106,7 +106,7 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
 
 def test_ready_files_are_found_by_model() -> None:
     assert find_space("MMM4Rec")[0].name == "MMM4Rec.hyper"
-    with pytest.raises(UserError, match=r"MMM4Rek is no file and none of .*; did you mean MMM4Rec"):
+    with pytest.raises(UserError, match=r"MMM4Rek is not a file, nor one of .*; did you mean MMM4Rec"):
         find_space("MMM4Rek")
 
 

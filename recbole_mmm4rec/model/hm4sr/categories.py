@@ -14,7 +14,7 @@ def item_categories(dataset: Any, field: str | None) -> Tensor | None:
     """Which item has which category.
 
     Args:
-        dataset: RecBole's, its ``item_feat`` has one row an item, the pad first.
+        dataset: RecBole's, its ``item_feat`` has one row per item, the pad first.
         field: column of type token or token_seq; None: no categories.
 
     Returns:
@@ -28,7 +28,7 @@ def item_categories(dataset: Any, field: str | None) -> Tensor | None:
     loaded = getattr(dataset, "item_feat", None)
     if loaded is None or field not in loaded:
         raise UserError(
-            f"category_field: {field} is no loaded column of the .item file; add it to load_col: "
+            f"category_field: {field} is not a loaded column of the .item file; add it to load_col: "
             f"{{item: [item_id, {field}]}}"
         )
     values = loaded[field]
@@ -71,7 +71,7 @@ class CategoryHead(nn.Module):
 
         Args:
             vectors: (n, width) of the first n places, pads included.
-            items: (n,) int64 that stand there.
+            items: (n,) int64 at those places.
             places: sample numbers, below n, and positions, below C, of the interactions, (p,) int64 both.
 
         Returns:

@@ -1,7 +1,7 @@
 """HM4SR: "Hierarchical time-aware mixture of experts for multi-modal sequential recommendation", WWW 2025.
 
-Streams of ids, texts and pictures -> experts of their interaction -> experts of the time -> one Transformer a
-stream -> the sum of the streams' products; three losses beside the cross-entropy. The original has no
+Streams of ids, texts and pictures -> experts of their interaction -> experts of the time -> one Transformer
+per stream -> the sum of the streams' products; three losses beside the cross-entropy. The original has no
 pre-training; here it is the cross-entropy over the batch, with the same losses beside it.
 """
 
@@ -122,7 +122,7 @@ class HM4SR(StreamRecommender):
 
         Args:
             interaction: the batch.
-            hidden: (B, W) bool, positions that placeholders stand for in the second view.
+            hidden: (B, W) bool, positions that placeholders replace in the second view.
         """
         targets = interaction[self.POS_ITEM_ID]
         step = self.plan(interaction[self.ITEM_SEQ], targets)
@@ -142,7 +142,7 @@ class HM4SR(StreamRecommender):
     def _both_views(
         self, table: Table, item_seq: Tensor, interaction: Any, hidden: Tensor
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """User vectors (B, D) a stream of the histories, and of them with placeholders where ``hidden``."""
+        """User vectors (B, D) per stream of the histories, and of them with placeholders where ``hidden``."""
         if not self.weights["pcl"]:
             alone = self._split(self._users(table, item_seq, interaction))
             return alone, alone

@@ -1,4 +1,4 @@
-"""HM4SR's two mixtures of experts over the streams of a history: what they say together, and when.
+"""HM4SR's two mixtures of experts over the streams of a history: of their interaction, and of the time.
 
 Source: "Hierarchical time-aware mixture of experts for multi-modal sequential recommendation", WWW 2025.
 """
@@ -27,7 +27,7 @@ class InteractionExperts(nn.Module):
         self.weight = nn.Parameter(torch.tensor(list(start.values())))
 
     def forward(self, streams: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """(B, W, D) a stream -> (B, W, D) a stream."""
+        """(B, W, D) per stream -> (B, W, D) per stream."""
         said = self.experts(torch.cat(list(streams.values()), dim=-1)).unflatten(-1, self.shape)
         mixed = {}
         for place, (name, x) in enumerate(streams.items()):
@@ -65,7 +65,7 @@ class TemporalExperts(nn.Module):
         nn.init.normal_(self.experts, mean, std)
 
     def forward(self, streams: Mapping[str, Tensor], times: Tensor) -> dict[str, Tensor]:
-        """(B, W, D) a stream and (B, W, time_width) -> (B, W, D) a stream."""
+        """(B, W, D) per stream and (B, W, time_width) -> (B, W, D) per stream."""
         scale = self.gate(times).softmax(-1) @ self.experts
         parts = scale.chunk(len(streams), dim=-1)
         return {name: x * part for (name, x), part in zip(streams.items(), parts, strict=True)}

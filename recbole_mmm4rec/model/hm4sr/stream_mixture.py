@@ -1,4 +1,4 @@
-"""HM4SR's encoder: two mixtures of experts over all streams of a history, then a Transformer a stream."""
+"""HM4SR's encoder: two mixtures of experts over all streams of a history, then a Transformer per stream."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class StreamMixtureEncoder(nn.Module):
     Args:
         mixture: of the experts.
         transformer: of every stream's own Transformer.
-        hideable: streams that placeholders can stand for in a second view.
+        hideable: streams that placeholders can replace in a second view.
     """
 
     def __init__(
@@ -90,13 +90,13 @@ class StreamMixtureEncoder(nn.Module):
         """User vectors.
 
         Args:
-            histories: (B, W, D) item vectors a stream, right-padded.
+            histories: (B, W, D) item vectors per stream, right-padded.
             lengths: (B,) int64.
             times: (B, W) gaps in seconds and (B, W) moments, float32; nothing without times.
-            hidden: (B, W) bool, positions of a second view that placeholders stand for.
+            hidden: (B, W) bool, positions of a second view that placeholders replace.
 
         Returns:
-            (B, D) a stream, and with ``hidden`` the same of the second view.
+            (B, D) per stream, and with ``hidden`` the same of the second view.
         """
         streams, moments = self.mixed(histories, times)
         views = [streams]

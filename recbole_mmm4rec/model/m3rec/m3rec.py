@@ -1,7 +1,8 @@
 """M3Rec: Mamba blocks with a mixture of modality experts (ICASSP 2025).
 
-Ids, texts and pictures are three streams through the same Mamba blocks, each with feed-forward experts of its
-own. The original has no pre-training; here it is the cross-entropy over the batch that all models share.
+Ids, texts and pictures are three streams through the same Mamba blocks, each with its own
+feed-forward experts. The original has no pre-training; here it is the cross-entropy over the batch that all
+models share.
 """
 
 from collections.abc import Mapping
@@ -48,6 +49,6 @@ class M3Rec(StreamRecommender):
         return self.joined(self.encoder(histories, lengths))
 
     def joined(self, vectors: Mapping[str, Tensor]) -> Tensor:
-        """(..., D) a stream -> (..., M D); texts and pictures are scaled by a learnt number each."""
+        """(..., D) per stream -> (..., M D); texts and pictures are each scaled by a learnt number."""
         scaled = {n: self.scales[n] * v if n in self.scales else v for n, v in vectors.items()}
         return super().joined(scaled)

@@ -1,4 +1,4 @@
-"""M3Rec's encoder: state-space blocks that all streams share, and feed-forward experts of their own."""
+"""M3Rec's encoder: state-space blocks that all streams share, and each stream's own feed-forward expert."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -38,7 +38,7 @@ class ModalityExpertLayer(nn.Module):
         )
 
     def forward(self, streams: Mapping[str, Tensor], tail: Tail | None = None) -> dict[str, Tensor]:
-        """(B, L, D) a stream -> (B, L, D), or (B, size, D) with ``tail``."""
+        """(B, L, D) per stream -> (B, L, D), or (B, size, D) with ``tail``."""
         return {name: self.experts[name](self._mixed(name, x, tail)) for name, x in streams.items()}
 
     def _mixed(self, name: str, x: Tensor, tail: Tail | None) -> Tensor:
@@ -71,7 +71,7 @@ class ModalityExpertEncoder(nn.Module):
         self.layers = nn.ModuleList(layers)
 
     def forward(self, streams: Mapping[str, Tensor], lengths: Tensor) -> dict[str, Tensor]:
-        """(B, W, D) item vectors a stream, right-padded, and (B,) int64 -> (B, D) a stream."""
+        """(B, W, D) item vectors per stream, right-padded, and (B,) int64 -> (B, D) per stream."""
         x = {name: self.input_norms[name](self.dropout(vectors)) for name, vectors in streams.items()}
         for layer in self.layers[:-1]:
             x = layer(x)

@@ -14,7 +14,7 @@ class CandidateWeighing(nn.Module):
         modalities: M, their number; one needs no weights, whatever ``weighing``.
         rows: N + 1.
         weighing: ``static`` (w = 0, the mean), ``dynamic_shared`` (one learnt w) or ``dynamic_instance`` (one
-            a candidate).
+            per candidate).
         temperature: divides the scores.
         add_single: with ids and one modality, the score is the cosine of the sum of both vectors, as in the
             released code, and not the mean of their cosines.
@@ -35,7 +35,7 @@ class CandidateWeighing(nn.Module):
         """What :meth:`scores` reads, (n, C); with static weights vectors (n, D) for plain products.
 
         Args:
-            vectors: (n, D) a modality.
+            vectors: (n, D) per modality.
             ids: (n, D), or None.
             there: (n, M) bool, the modalities that count.
             items: (n,) int64 rows of the catalogue; None: all.

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from recbole_mmm4rec.nn.k_means import means, nearest
 
-_DISTANCES = 2**24  # numbers of a matrix that lies in memory
+_DISTANCES = 2**24  # entries of a distance matrix held in memory
 
 
 def density_peaks(points: Tensor, count: int, neighbours: int) -> tuple[Tensor, Tensor]:
@@ -30,7 +30,7 @@ def density_peaks(points: Tensor, count: int, neighbours: int) -> tuple[Tensor, 
     rank = torch.argsort(log_density, descending=True, stable=True).argsort()
     peaks = zip(_parts(points), rank.split(_rows(points)), strict=True)
     distance = torch.cat([_to_denser(rows, own, points, rank) for rows, own in peaks])
-    # the logarithm of density times distance: a lonely point's density may be no float
+    # the logarithm of density times distance: an isolated point's density can underflow
     centres = (log_density + distance.clamp_min(1e-30).log()).topk(count).indices
     numbers = nearest(points, points[centres])
     numbers[centres] = torch.arange(count, device=points.device)  # also where two centres coincide

@@ -41,7 +41,7 @@ class DecoderLayer(nn.Module):
 
 
 class InterestTransformer(nn.Module):
-    """torch's ``nn.Transformer`` without a causal mask, decoded at one position alone.
+    """torch's ``nn.Transformer`` without a causal mask, decoded at one position only.
 
     Args:
         settings: of both stacks; ``layers`` is the encoder's.
@@ -100,7 +100,7 @@ class InterestEncoder(nn.Module):
         interests: Tensor,
         real: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """One or several tokens an item.
+        """One or several tokens per item.
 
         Args:
             streams: (B, W, D) each, one after the other in the decoder; the first one's last item is read.

@@ -21,9 +21,9 @@ class InterestTable(nn.Module):
     """Clusters of one dataset's items; saved with the model, whose weights only go with its own clusters.
 
     Args:
-        present: (N + 1,) bool a modality, which items have something to cluster.
+        present: (N + 1,) bool per modality, which items have something to cluster.
         width: D.
-        ratio: clusters a point.
+        ratio: clusters per point.
         clustering: one of CLUSTERINGS.
         iterations: of k-means, each time; it starts from the centroids of the time before.
         neighbour_ratio: share of the points that make a density (dpc_knn).
@@ -58,9 +58,9 @@ class InterestTable(nn.Module):
 
     @torch.no_grad()
     def fit(self, vectors: Mapping[str, Tensor]) -> None:
-        """Cluster the items' vectors, (N + 1, D) a modality in the order of ``present``.
+        """Cluster the items' vectors, (N + 1, D) per modality in the order of ``present``.
 
-        Number 0 and its centroid, zero, stand for no interest.
+        Number 0 and its centroid, zero, mean no interest.
         """
         points = torch.stack([v.detach().float() for v in vectors.values()], dim=1)[self.members]
         if self.clustering == "kmeans":
@@ -80,7 +80,7 @@ class InterestTable(nn.Module):
         Items without a modality have no number there, whatever they had.
 
         Args:
-            vectors: (N + 1, D) a modality, in the order of ``present``.
+            vectors: (N + 1, D) per modality, in the order of ``present``.
             first: number of a row.
         """
         for column, vector in enumerate(vectors.values()):

@@ -90,7 +90,7 @@ class MISSRec(MultiModalRecommender):
             self.frozen_after_transfer = ()
 
     def _clustered(self) -> dict[str, Tensor]:
-        """(N + 1,) bool a modality: what there is to cluster, in the released code of every item."""
+        """(N + 1,) bool per modality: what there is to cluster, in the released code of every item."""
         items = torch.arange(self.n_items) > PAD
         there = self.table.present()
         return {name: has.squeeze(1) if self.mask_missing else items for name, has in there.items()}
@@ -179,7 +179,7 @@ class MISSRec(MultiModalRecommender):
     def _streams(
         self, table: Table, item_seq: Tensor, rows: Mapping[str, Tensor]
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Item tokens (b, W, D) for the decoder and which of them exist: one an item, or one a modality."""
+        """Item tokens (b, W, D) for the decoder, one per item or one per modality, and which of them exist."""
         vectors, valid = [look_up(table[name], rows[name]) for name in self.names], item_seq > PAD
         own = look_up(table[ID], item_seq) if ID in table else 0.0
         if not self.contextual:

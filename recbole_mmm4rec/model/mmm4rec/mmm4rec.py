@@ -83,7 +83,7 @@ class TokenLayer(nn.Module):
     def forward(
         self, text: Tensor, image: Tensor, scales: list[Tensor] | None, tail: Tail | None
     ) -> tuple[Tensor, Tensor]:
-        """One layer on all positions, or, with ``tail``, its fused output at the last ones alone.
+        """One layer on all positions, or, with ``tail``, only its fused output at the last ones.
 
         Args:
             text, image: (B, L, D).

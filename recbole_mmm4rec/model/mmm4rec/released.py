@@ -79,7 +79,7 @@ def _translate(name: str, value: Tensor, state: Mapping[str, Tensor]) -> Iterato
     for prefix, block in _BLOCKS:
         if match := re.match(prefix, name):
             return _translate_block(name[match.end() :], value, match[0], match[1], block, state)
-    raise ValueError(f"{name} is no entry of a released MMM4Rec checkpoint")
+    raise ValueError(f"{name} is not an entry of a released MMM4Rec checkpoint")
 
 
 def _translate_block(
@@ -90,7 +90,7 @@ def _translate_block(
     for pattern, ours in _IN_BLOCK:
         if re.match(pattern, rest):
             return iter([(re.sub("^" + pattern, ours.format(n=layer, block=block), rest), value)])
-    raise ValueError(f"{prefix}{rest} is no entry of a released MMM4Rec checkpoint")
+    raise ValueError(f"{prefix}{rest} is not an entry of a released MMM4Rec checkpoint")
 
 
 def _sizes(prefix: str, state: Mapping[str, Tensor]) -> tuple[int, int]:

@@ -24,7 +24,7 @@ class MapAndNorm(nn.Sequential):
 
 
 class JointEncoder(nn.Module):
-    """Tokens + positions + types -> Transformer -> a map a modality -> maximum over modalities.
+    """Tokens + positions + types -> Transformer -> a map per modality -> maximum over modalities.
 
     Args:
         inputs: widths of the frozen features, by modality.
@@ -53,11 +53,11 @@ class JointEncoder(nn.Module):
         positions: Tensor,
         read: Tensor | None = None,
     ) -> Tensor:
-        """One vector a slot.
+        """One vector per slot.
 
         Args:
-            tokens: (B, S, D) a modality; of all modalities or some.
-            present: (B, S) bool a modality, which tokens exist; None: all. A slot without any token says
+            tokens: (B, S, D) per modality; of all modalities or some.
+            present: (B, S) bool per modality, which tokens exist; None: all. A slot without any token adds
                 nothing to the others and gets no meaningful vector.
             positions: (B, S) or (S,) int64 positions of the slots.
             read: (B, 1) int64, the slot whose vector is wanted; None: all of them.
@@ -82,13 +82,13 @@ class JointEncoder(nn.Module):
         return torch.stack(vectors).amax(0)
 
     def items(self, tokens: Mapping[str, Tensor], present: Mapping[str, Tensor], chunk: int) -> Tensor:
-        """Candidate vectors: the network on every item alone, at the first position.
+        """Candidate vectors: the network on each item by itself, at the first position.
 
         Items that have the same modalities are encoded together, without the tokens that they lack.
 
         Args:
-            tokens: (n, D) a modality.
-            present: (n,) bool a modality.
+            tokens: (n, D) per modality.
+            present: (n,) bool per modality.
             chunk: items at a time, see :func:`~recbole_mmm4rec.nn.chunks.in_chunks`.
 
         Returns:
@@ -106,7 +106,7 @@ class JointEncoder(nn.Module):
         return torch.cat(vectors).index_select(0, torch.cat(groups).argsort())
 
     def _alone(self, tokens: Mapping[str, Tensor], chunk: int, items: int) -> Tensor:
-        """(n, D) a modality -> (n, D), for those of all ``items`` that have all of them."""
+        """(n, D) per modality -> (n, D), for those of all ``items`` that have all of them."""
         first = torch.zeros(1, dtype=torch.int64, device=self.mask.weight.device)
 
         def encode(*parts: Tensor) -> Tensor:

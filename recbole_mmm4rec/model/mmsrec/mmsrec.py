@@ -1,7 +1,7 @@
 """MMSRec: Song et al., "Self-supervised multi-modal sequential recommendation", 2023 (arXiv 2304.13277).
 
-One network encodes picture and text tokens of histories and, every item alone, of candidates. The user vector
-is what it says at a mask token after the history.
+One network encodes picture and text tokens of histories and, item by item, of candidates. The user vector
+is its output at a mask token after the history.
 """
 
 from dataclasses import replace
@@ -62,7 +62,7 @@ class MMSRec(MultiModalRecommender):
     # Items -----------------------------------------------------------------------------------------------
 
     def item_table(self, items: Tensor | None = None) -> Table:
-        """Tokens (n, D) a modality, which of them exist, and candidate vectors."""
+        """Tokens (n, D) per modality, which of them exist, and candidate vectors."""
         table = self.tokens(items)
         present = dict(zip(self.names, table[PRESENT].unbind(1), strict=True))
         vectors = self.encoder.items({name: table[name] for name in self.names}, present, self.item_chunk)
@@ -146,7 +146,7 @@ class MMSRec(MultiModalRecommender):
         targets = [sequences[rows, :width][wanted[rows, :width]] for rows, width in buckets]
         step = self.plan(seen, torch.cat(targets))
         table, seen = self.step_table(step), step.item_seq
-        masked = masked | (wanted & ~table[PRESENT][seen].any(-1))  # a token must stand where one is read
+        masked = masked | (wanted & ~table[PRESENT][seen].any(-1))  # a position that is read needs a token
         first, users = self.first_positions(last + 1), []
         for rows, width in buckets:
             states = self.states(table, seen[rows, :width], first[rows], masked[rows, :width])

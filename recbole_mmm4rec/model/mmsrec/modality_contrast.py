@@ -38,7 +38,7 @@ def modality_contrasts(
         present: (n, M) bool, the modalities that an item has.
         items: (n,) int64.
         temperature: divides the cosines.
-        mask_equal: the same item elsewhere is no negative.
+        mask_equal: the same item elsewhere is not a negative.
         chunk: see :func:`symmetric_contrast`.
         keep_absent: a term holds all items, those that lack a side with the vector that ``view`` gives them
             (the same constant for all in the released code); else only the items that have both sides.
@@ -66,8 +66,8 @@ def symmetric_contrast(
     Args:
         a, b: (n, D), row by row pairs; one of them divided by the temperature.
         items: (n,) int64.
-        mask_equal: the same item in another row is no negative.
-        chunk: rows whose scores lie in memory, computed again in the backward pass; 0: all.
+        mask_equal: the same item in another row is not a negative.
+        chunk: rows whose scores are held in memory, computed again in the backward pass; 0: all.
 
     Returns:
         () float32.

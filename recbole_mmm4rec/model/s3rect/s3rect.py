@@ -2,7 +2,7 @@
 information maximization", CIKM 2020.
 
 As in the UniSRec repository, an item is its own attribute, described by its text. Pre-training reads ids and
-texts, fine-tuning ids alone, both on the same dataset.
+texts, fine-tuning only ids, both on the same dataset.
 """
 
 from collections.abc import Mapping
@@ -86,7 +86,7 @@ class S3RecT(SelfAttentiveRecommender):
         return self.table.with_mask() if self.mask_is_candidate else super().trained_candidates(table, items)
 
     def pretraining_losses(self, views: Views, lengths: Tensor) -> dict[str, Tensor]:
-        """The four losses, unweighted sums over the batch, by name; worked off by length."""
+        """The four losses, unweighted sums over the batch, by name; computed in buckets of similar length."""
         assert self.attributes is not None
         table, attributes = self.table.with_mask(), torch.relu(self.attributes()[TEXT])
         parts = [

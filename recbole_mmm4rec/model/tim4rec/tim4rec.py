@@ -44,7 +44,7 @@ class TiM4Rec(SingleTableRecommender):
             self.time = TimeStreams(settings, config["num_layers"], config["gap_log"], per_history)
 
     def context(self, interaction: Any) -> list[Tensor]:
-        """(B, L, H) multipliers of step sizes, one tensor a layer."""
+        """(B, L, H) multipliers of step sizes, one tensor per layer."""
         if self.time is None:
             return []
         return self.time(interaction[self.TIME_SEQ], interaction[self.ITEM_SEQ_LEN])

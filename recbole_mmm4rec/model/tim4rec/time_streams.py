@@ -33,7 +33,7 @@ class TimeStreams(nn.Module):
             lengths: (B,) int64.
 
         Returns:
-            (B, L, H) a layer.
+            (B, L, H) per layer.
         """
         masked = self.settings.masked
         gaps = time_gaps(timestamps, lengths, self.log, masked)

@@ -1,4 +1,4 @@
-"""UniSRec's item vectors: adapted text, plus a row an item where ids are allowed."""
+"""UniSRec's item vectors: adapted text, plus a row per item where ids are allowed."""
 
 from torch import Tensor, nn
 
@@ -13,7 +13,7 @@ class AdaptedTable(nn.Module):
     Args:
         text: frozen features.
         adaptor: of the features.
-        ids: E; None: text alone.
+        ids: E; None: text only.
         mask_missing: an item without text gets nothing from the adaptor; else the adaptor of a zero vector.
     """
 

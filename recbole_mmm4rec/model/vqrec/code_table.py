@@ -13,8 +13,8 @@ class CodeTable(nn.Module):
     """Code embeddings, and item vectors from codes.
 
     Args:
-        parts: M, codes an item.
-        values: V values a code. Every part has V + 1 rows, the first of which stands for nothing; row 0 of
+        parts: M, codes per item.
+        values: V values per code. Every part has V + 1 rows, the first of which means "nothing"; row 0 of
             the whole table is the vector of items without codes and stays zero.
         width: D.
     """

@@ -1,6 +1,6 @@
-"""Optimised product quantisation (OPQ): vectors as a few small numbers each, one a sub-space.
+"""Optimised product quantisation (OPQ): vectors as a few small numbers each, one per sub-space.
 
-A rotation makes the sub-spaces carry alike, k-means in each of them makes the codes. Source: Ge et al.,
+A rotation balances the sub-spaces, k-means in each of them makes the codes. Source: Ge et al.,
 "Optimized product quantization", CVPR 2013, the non-parametric solution. All in torch, on the CPU or a GPU.
 """
 
@@ -18,8 +18,8 @@ class ProductQuantiser(nn.Module):
 
     Args:
         inputs: D_t; filled up with zeros to a multiple of ``parts``.
-        parts: M sub-spaces, codes a vector.
-        values: V, centroids a sub-space.
+        parts: M sub-spaces, codes per vector.
+        values: V, centroids per sub-space.
     """
 
     mean: Tensor

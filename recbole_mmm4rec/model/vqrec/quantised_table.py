@@ -16,8 +16,8 @@ class QuantisedTable(nn.Module):
 
     Args:
         text: frozen features.
-        parts: M, codes an item.
-        values: V values a code.
+        parts: M, codes per item.
+        values: V values per code.
         width: D.
         seed: of the quantiser.
     """

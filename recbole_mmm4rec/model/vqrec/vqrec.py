@@ -111,7 +111,7 @@ class VQRec(CosineRecommender):
     def contrastive_loss(
         self, users: Tensor, positives: Tensor, targets: Tensor, negatives: Tensor
     ) -> Tensor:
-        """In-batch items and one synthetic negative a row: all (B, D) but targets (B,)."""
+        """In-batch items and one synthetic negative per row: all (B, D) but targets (B,)."""
         return contrastive_loss(
             users, self.scaled(positives), targets, self.mask_equal_items, self.scaled(negatives)
         )

@@ -148,7 +148,7 @@ def import_open_clip() -> Any:
 
 
 def _declare_detection_operators() -> None:
-    """Declare two operators that a torchvision without compiled parts misses at import, and nobody calls."""
+    """Declare two operators that a torchvision without compiled parts misses at import; neither is called."""
     for module in [module for module in sys.modules if module.split(".")[0] == "torchvision"]:
         del sys.modules[module]
     library = torch.library.Library("torchvision", "DEF")

@@ -19,7 +19,7 @@ _NEVER_PUBLIC = (
 )
 
 
-class RefusedLink(Exception):  # noqa: N818 - a verdict on the link, told to the caller
+class RefusedLink(Exception):  # noqa: N818 - a verdict on the link, reported to the caller
     """The link is not followed; the message is the reason."""
 
 
@@ -78,7 +78,7 @@ def _carried(address: ipaddress.IPv6Address) -> Iterator[ipaddress.IPv4Address]:
 
 
 async def _resolved(host: str, port: int) -> list[str]:
-    """Look a name up in a thread of its own, which nobody waits for: a lookup cannot be interrupted."""
+    """Look a name up in its own thread, which is never waited for: a lookup cannot be interrupted."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[list[str]] = loop.create_future()
 

@@ -92,7 +92,7 @@ def _look_up(index: dict[str, list[Path]], token: str, form: Callable[[str], str
 
 
 def _composed(name: str) -> str:
-    """An accent is one sign with its letter on some systems, and a sign of its own on others."""
+    """An accent and its letter are one character on some systems and two on others."""
     return unicodedata.normalize("NFC", name)
 
 

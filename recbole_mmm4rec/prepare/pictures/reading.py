@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 Image.init()
-# our own limit is lower and is told as a reason; Pillow would warn in between, in lines of its own
+# our own limit is lower and is reported as a reason; Pillow would print its own warnings in between
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 FORMATS = tuple(name for name in ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF") if name in Image.OPEN)
 """Formats that are decoded, AVIF with Pillow 11.3 or later. Pillow's rarer decoders are not offered to files
@@ -20,7 +20,7 @@ MIN_SIDE = 2
 """Shops answer 1x1 pictures where they have none."""
 
 
-class UnusablePicture(Exception):  # noqa: N818 - a state of the picture, told to the caller
+class UnusablePicture(Exception):  # noqa: N818 - a state of the picture, reported to the caller
     """The picture cannot be used; the message is the reason, without the file's name."""
 
 

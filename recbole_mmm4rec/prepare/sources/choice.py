@@ -23,6 +23,6 @@ LAYOUTS: dict[str, Callable[[Settings, Path], Source]] = {
 def open_source(settings: Settings, folder: Path) -> Source:
     """Open the raw files in ``folder`` as ``settings.layout`` says; ``UserError`` where a file is missing."""
     if settings.layout not in LAYOUTS:
-        raise UserError(f"layout: {settings.layout!r} is none of {', '.join(LAYOUTS)}")
+        raise UserError(f"layout: {settings.layout!r} is not one of {', '.join(LAYOUTS)}")
     check_encoding(settings.encoding)
     return LAYOUTS[settings.layout](settings, folder)

@@ -1,4 +1,4 @@
-"""Rows of a CSV file with their lines; a stray quotation mark costs its own line at most, and is told.
+"""Rows of a CSV file with their lines; a stray quotation mark costs its own line at most, and is reported.
 
 Inside quotation marks a value may have delimiters, doubled quotation marks and line breaks (RFC 4180). A mark
 that opens a value and is never closed, or is closed in the middle of text, would swallow all lines up to the
@@ -12,14 +12,14 @@ from typing import NamedTuple, TextIO
 from recbole_mmm4rec.prepare.sources.opening import MAX_LINE, lines_of
 
 STRAY = "rows with a stray quotation mark: read with it as an ordinary character"
-LOOK_LIKE_ROWS = "lines inside a quoted value that look like rows of their own (a stray quotation mark?)"
+LOOK_LIKE_ROWS = "lines inside a quoted value that look like separate rows (a stray quotation mark?)"
 _EMPTY = frozenset(("\n", "\r\n", "\r"))
 _SURE = 5
 """So many lines in succession with exactly the columns of the table are rows, not a text."""
 
 
 class Row(NamedTuple):
-    """``line``: where it begins; ``odd``: what is to be told of it, and of how many ``lines``."""
+    """``line``: where it begins; ``odd``: what to report about it, and how many ``lines`` it concerns."""
 
     line: int
     values: list[str]

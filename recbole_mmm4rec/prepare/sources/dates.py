@@ -1,7 +1,7 @@
 """The date of an interaction as people write it -> milliseconds since 1970 (UTC).
 
 Accepted: ``2024-01-31``, ``2024/1/31``, ``20240131``, ``31.01.2024``, ``01/31/2024``, ``31 Jan 2024``,
-``Jan 31, 2024``, each alone or with a time (``08:30``, ``08:30:15.25``, ``8:30 PM``, ``083015``) and a zone
+``Jan 31, 2024``, each with or without a time (``08:30``, ``08:30:15.25``, ``8:30 PM``, ``083015``) and a zone
 (``Z``, ``UTC``, ``GMT``, ``+02:00``, ``+0000 UTC``); without a zone it is UTC. ``03/05/2024`` may be a day in
 May or in March: it is refused unless ``date_order`` (dmy or mdy) says which.
 """

@@ -24,7 +24,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-"""Byte order marks and the encodings they stand for; that of UTF-32 begins as that of UTF-16 does."""
+"""Byte order marks and their encodings; that of UTF-32 begins as that of UTF-16 does."""
 
 
 def check_encoding(name: str) -> None:
@@ -53,7 +53,7 @@ def open_text(file: RawFile, encoding: str) -> Iterator[TextIO]:
     """Open a text file; its ends of lines stay as they are.
 
     A byte order mark wins over ``encoding``. Bytes that are not in the encoding come as lone surrogates
-    (``surrogateescape``), so that the rest of their line can be used and they can be told.
+    (``surrogateescape``), so that the rest of their line can be used and they can be reported.
     """
     with open_raw(file) as stream:
         buffered = io.BufferedReader(cast(io.RawIOBase, stream))

@@ -86,7 +86,7 @@ class TableSource:
 
 
 def read_texts(batch: pa.RecordBatch, name: str, file: RawFile, rows: RowCount, encoding: str) -> list[str]:
-    """Return a column as texts, empty for null; bytes that are not in the encoding are told."""
+    """Return a column as texts, empty for null; bytes that are not in the encoding are reported."""
     column = batch.column(name)
     broken = first_broken(column)
     if broken is not None:

@@ -68,5 +68,5 @@ def test_users_do_not_depend_on_the_width_of_the_batch(padding: str) -> None:
 
 
 def test_an_unknown_padding_is_one_clear_error() -> None:
-    with pytest.raises(UserError, match="padding: 'middle' is none of left, right"):
+    with pytest.raises(UserError, match="padding: 'middle' is not one of left, right"):
         BSARec(builders.settings("BSARec", padding="middle"), builders.dataset(30))

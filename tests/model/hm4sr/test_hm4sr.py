@@ -210,7 +210,7 @@ def test_without_a_category_field_nothing_is_predicted() -> None:
 
 def test_category_columns_that_do_not_fit_are_one_clear_line() -> None:
     with pytest.raises(
-        UserError, match=r"category_field: genre is no loaded column .*item: \[item_id, genre\]"
+        UserError, match=r"category_field: genre is not a loaded column .*item: \[item_id, genre\]"
     ):
         make(dataset=builders.dataset(ITEMS, text=data().features["text"]))
     numbers = data()

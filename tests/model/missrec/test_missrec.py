@@ -380,7 +380,7 @@ def test_features_survive_construction() -> None:
     ],
 )
 def test_an_unknown_choice_is_one_clear_error(key: str) -> None:
-    with pytest.raises(UserError, match=f"{key}: 'other' is none of "):
+    with pytest.raises(UserError, match=f"{key}: 'other' is not one of "):
         tiny(**{key: "other"})
     with pytest.raises(UserError, match="MISSRec needs a feature file"):
         tiny(data(text=False, image=False))

@@ -338,9 +338,9 @@ def test_features_survive_construction() -> None:
 def test_without_any_feature_file_it_says_so_in_one_line() -> None:
     with pytest.raises(UserError, match=r"neither none\.text\.parquet nor none\.image\.parquet"):
         tiny(data(text=False, image=False))
-    with pytest.raises(UserError, match="last_position: 'other' is none of full, batch"):
+    with pytest.raises(UserError, match="last_position: 'other' is not one of full, batch"):
         tiny(last_position="other")
-    with pytest.raises(UserError, match="contrast_absent: 'other' is none of leave_out, constant"):
+    with pytest.raises(UserError, match="contrast_absent: 'other' is not one of leave_out, constant"):
         tiny(contrast_absent="other")
 
 

@@ -180,5 +180,5 @@ def test_an_own_index_does_not_move_and_a_shared_one_does() -> None:
     text = torch.randn(60, 10)
     assert not [name for name in model_of(text).state_dict() if name.startswith(model_of(text).item_bound)]
     assert "table.quantiser." in model_of(text, code_index="own").item_bound
-    with pytest.raises(UserError, match="code_index: 'mine' is none of pretrained, own"):
+    with pytest.raises(UserError, match="code_index: 'mine' is not one of pretrained, own"):
         model_of(text, code_index="mine")
