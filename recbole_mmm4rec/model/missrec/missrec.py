@@ -179,7 +179,7 @@ class MISSRec(MultiModalRecommender):
     def _streams(
         self, table: Table, item_seq: Tensor, rows: Mapping[str, Tensor]
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Item tokens (b, W, D) for the decoder, one per item or one per modality, and which of them exist."""
+        """Item tokens (b, W, D) for the decoder, one per item or modality, and which of them exist."""
         vectors, valid = [look_up(table[name], rows[name]) for name in self.names], item_seq > PAD
         own = look_up(table[ID], item_seq) if ID in table else 0.0
         if not self.contextual:
