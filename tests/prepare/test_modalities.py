@@ -89,7 +89,7 @@ def test_ready_vectors_win_over_the_encoder(tmp_path: Path) -> None:
     [
         ("{audio: other}", "encoders: audio: 'other' is not one of loudness"),
         ("{video: frames}", "no package offers the modality 'video'; registered are audio"),
-        ("{text: minilm}", "encoders: text has a key of its own, text_encoder"),
+        ("{text: minilm}", "encoders: text has its own key, text_encoder"),
         ("{audio: 3}", "encoders: {'audio': 3} is not what this key takes"),
     ],
 )

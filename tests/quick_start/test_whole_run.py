@@ -238,7 +238,7 @@ def test_imported_audio_is_trained_on(
     ("model", "line"),
     [
         ("SASRec", "recbole-mmm4rec recommend {} --users=histories.csv --output=lists.csv"),
-        ("FPMC", "not with this checkpoint: FPMC cannot be rebuilt from items alone"),
+        ("FPMC", "not with this checkpoint: FPMC cannot be rebuilt from items only"),
         ("BPR", None),
     ],
 )

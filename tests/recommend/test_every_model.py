@@ -151,7 +151,7 @@ def test_only_models_with_a_time_branch_miss_times() -> None:
 
 @pytest.mark.parametrize(("model", "reason"), [("FPMC", "user_num"), ("FEARec", "inter_feat")])
 def test_models_that_know_their_users_are_refused(model: str, reason: str) -> None:
-    with pytest.raises(UserError, match=rf"{model} cannot be rebuilt from items alone.*{reason}"):
+    with pytest.raises(UserError, match=rf"{model} cannot be rebuilt from items only.*{reason}"):
         recommender(model)
 
 

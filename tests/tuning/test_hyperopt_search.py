@@ -107,7 +107,7 @@ def test_early_stop_and_continuous_ranges(make_search: MakeSearch) -> None:
     trials = Counting(make_search(never_better, epochs=1))
     search_all(trials, early_stop=2)
     assert 2 <= len(trials.done) < 4
-    with pytest.raises(UserError, match="takes choices alone"):
+    with pytest.raises(UserError, match="takes only choices"):
         search_all(Trials(make_search({"learning_rate": Range("uniform", (0.1, 1.0))})))
 
 

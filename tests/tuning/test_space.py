@@ -69,7 +69,7 @@ def test_every_set_of_values_comes_once() -> None:
     assert sets[:2] == [{"a": 1, "b": "x"}, {"a": 1, "b": "y"}]
     assert len(drawn(space, 50, 0)) == 6
     assert size({"a": Range("quniform", (32.0, 128.0, 32.0))}) == 4
-    with pytest.raises(UserError, match="takes choices alone; 'c' is uniform"):
+    with pytest.raises(UserError, match="takes only choices; 'c' is uniform"):
         list(every(space | {"c": Range("uniform", (0.0, 1.0))}))
 
 
