@@ -17,7 +17,7 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.interface import TrainingHooks
 from recbole_mmm4rec.model.objective import OBJECTIVES, build_objective
 from recbole_mmm4rec.model.shared_table import SharedTable
-from recbole_mmm4rec.nn.buckets import in_buckets
+from recbole_mmm4rec.nn.buckets import in_buckets, length_buckets
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
 from recbole_mmm4rec.nn.losses import inner_products
 from recbole_mmm4rec.nn.objectives import Step, rows_of_items
@@ -25,6 +25,9 @@ from recbole_mmm4rec.nn.parameters import parameter_groups
 
 Table = Mapping[str, Tensor]
 """Item vectors by name, each (n, D): of all N + 1 items, or of the ``items`` of a step."""
+
+MOST_BUCKETS = 8
+"""Length groups at most, where ``num_buckets`` does not say."""
 
 PRESENT = "present"
 """Entry of a table beside the vectors, where a model needs it: (n, M) bool, which modalities an item has."""
@@ -37,6 +40,8 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         trims_history: batches come as wide as their longest history, not as ``MAX_ITEM_LIST_LENGTH``.
         modalities: feature files that the model uses where the configuration does not name any.
         most_modalities: how many it takes at once, of any names; None: as many as ``modalities`` has.
+        bucket_overhead: what one more length group costs on a CPU, in positions of width 1 (measured: the
+            start of every operation, whose share shrinks with the width).
         companions: names of files read along with those, such as other features of the same texts.
         objectives: values of the key ``objective`` that make sense in fine-tuning.
         pretraining_objectives: the same in pre-training; none where pre-training has its own losses.
@@ -49,6 +54,7 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
     modalities: ClassVar[tuple[str, ...]] = ()
     most_modalities: ClassVar[int | None] = None
     companions: ClassVar[tuple[str, ...]] = ()
+    bucket_overhead: ClassVar[float] = 12_800
     objectives: ClassVar[tuple[str, ...]] = OBJECTIVES
     pretraining_objectives: ClassVar[tuple[str, ...]] = OBJECTIVES
 
@@ -59,7 +65,7 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         # rows that items have beside their content; transfer leaves those of pre-training behind
         self.adds_item_rows = not self.pretraining or bool(config["pretrain_item_tables"])
         self.hidden_size: int = config["hidden_size"]
-        self.num_buckets = config["num_buckets"]
+        self.num_buckets: int | None = config["num_buckets"]
         self.softmax_chunk = config["softmax_chunk"]
         self.pad_is_candidate = bool(config["pad_is_candidate"])
         self.mask_equal_items = bool(config["mask_equal_items"])
@@ -167,13 +173,20 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         items, item_seq, targets = rows_of_items(interaction[self.ITEM_SEQ], interaction[self.POS_ITEM_ID])
         return items, item_seq, targets
 
+    def buckets(self, lengths: Tensor) -> list[tuple[Tensor, int]]:
+        """Groups of a batch's rows that are encoded together, each with its width; ``lengths`` (B,)."""
+        if self.num_buckets is not None:
+            return length_buckets(lengths, self.num_buckets)
+        most = MOST_BUCKETS if lengths.device.type == "cpu" else 1
+        return length_buckets(lengths, most, self.bucket_overhead / self.hidden_size)
+
     def _users(self, table: Table, item_seq: Tensor, interaction: Any) -> Tensor:
         lengths, context = interaction[self.ITEM_SEQ_LEN], self.context(interaction)
 
         def encode(rows: Tensor, width: int) -> Tensor:
             return self.encode(table, item_seq[rows, :width], lengths[rows], [part[rows] for part in context])
 
-        return in_buckets(encode, lengths, self.num_buckets)
+        return in_buckets(encode, self.buckets(lengths))
 
     @contextmanager
     def shared_item_table(self) -> Iterator[None]:

@@ -1,42 +1,49 @@
-"""Length buckets: a batch is encoded in groups of similar length, so that little is computed on pads."""
+"""Length buckets: a batch is encoded in groups of similar length, so that little is computed on pads.
 
-from collections.abc import Callable
+A bucket saves pads and costs the start of every operation once more: small batches want fewer of them.
+"""
+
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 
-def length_buckets(lengths: Tensor, most: int) -> list[tuple[Tensor, int]]:
-    """Split a batch by history length into at most ``most`` groups that together hold the fewest pads.
+def length_buckets(lengths: Tensor, most: int, overhead: float = 0.0) -> list[tuple[Tensor, int]]:
+    """Split a batch by history length into at most ``most`` groups that are cheapest together.
 
     Args:
         lengths: (B,) int64, each at least 1.
         most: upper bound on the number of groups.
+        overhead: what a group costs beside its rows x width positions, in positions; 0: the groups are
+            those with the fewest pads.
 
     Returns:
         ``(rows, width)`` pairs: int64 row numbers and the longest length among them.
     """
     values, counts = torch.unique(lengths.cpu(), return_counts=True)
-    bounds = _cheapest_bounds(values.tolist(), counts.tolist(), most)
+    bounds = _cheapest_bounds(values.tolist(), counts.tolist(), most, overhead)
     order = torch.argsort(lengths, stable=True)
     sizes = [int(counts[(values > low) & (values <= high)].sum()) for low, high in bounds]
     return [(rows, high) for rows, (_, high) in zip(order.split(sizes), bounds, strict=True)]
 
 
-def _cheapest_bounds(values: list[int], counts: list[int], most: int) -> list[tuple[int, int]]:
-    """Cut the ascending lengths into (low, high] ranges that minimise the sum of rows x width.
+def _cheapest_bounds(
+    values: list[int], counts: list[int], most: int, overhead: float
+) -> list[tuple[int, int]]:
+    """Cut the ascending lengths into (low, high] ranges that minimise the sum of rows x width + overhead.
 
     Exact dynamic programme; there are at most L different lengths, so it takes 1 ms at 20 and 10 ms at 100.
     """
     cumulative = [0]
     for count in counts:
         cumulative.append(cumulative[-1] + count)
-    best: dict[int, tuple[int, list[int]]] = {0: (0, [])}
+    best: dict[int, tuple[float, list[int]]] = {0: (0.0, [])}
     for _ in range(min(most, len(values))):
         step = dict(best)
         for start, (cost, cuts) in best.items():
             for end in range(start + 1, len(values) + 1):
-                total = cost + values[end - 1] * (cumulative[end] - cumulative[start])
+                total = cost + overhead + values[end - 1] * (cumulative[end] - cumulative[start])
                 if end not in step or total < step[end][0]:
                     step[end] = (total, [*cuts, values[end - 1]])
         best = step
@@ -44,17 +51,15 @@ def _cheapest_bounds(values: list[int], counts: list[int], most: int) -> list[tu
     return list(zip([0, *cuts[:-1]], cuts, strict=True))
 
 
-def in_buckets(encode: Callable[[Tensor, int], Tensor], lengths: Tensor, most: int) -> Tensor:
+def in_buckets(encode: Callable[[Tensor, int], Tensor], buckets: Sequence[tuple[Tensor, int]]) -> Tensor:
     """Run ``encode(rows, width)`` for every bucket and put its (b, D) results back in the batch's order.
 
     Args:
         encode: maps int64 row numbers (b,) and the width to trim them to, to (b, D).
-        lengths: (B,) int64.
-        most: upper bound on the number of buckets; 1 trims to the longest history.
+        buckets: of :func:`length_buckets`.
 
     Returns:
         (B, D).
     """
-    buckets = length_buckets(lengths, most)
     parts = [encode(rows, width) for rows, width in buckets]
     return torch.cat(parts).index_select(0, torch.argsort(torch.cat([rows for rows, _ in buckets])))

@@ -7,7 +7,7 @@ pre-training; here it is the cross-entropy over the batch, with the same losses 
 
 from collections.abc import Mapping
 from logging import getLogger
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -38,6 +38,8 @@ TEMPORAL_STARTS = ("one", "zero")
 
 class HM4SR(StreamRecommender):
     """Keys: ``properties/model/HM4SR.yaml``."""
+
+    bucket_overhead: ClassVar[float] = 30_000  # many small products
 
     item_bound: tuple[str, ...] = ("ids.", "categories.")
     loss_only: tuple[str, ...] = ("categories.",)
@@ -152,7 +154,7 @@ class HM4SR(StreamRecommender):
             times = [part[rows] for part in context]
             return self.encode(table, item_seq[rows, :width], lengths[rows], times, hidden[rows, :width])
 
-        users, views = in_buckets(encode, lengths, self.num_buckets).chunk(2, dim=1)
+        users, views = in_buckets(encode, self.buckets(lengths)).chunk(2, dim=1)
         return self._split(users), self._split(views)
 
     def _split(self, joined: Tensor) -> dict[str, Tensor]:

@@ -234,5 +234,5 @@ class MISSRec(MultiModalRecommender):
         def encode(rows: Tensor, width: int) -> Tensor:
             return self._encoded(table, item_seq[rows, :width], lengths[rows], [p[rows] for p in context])
 
-        encoded = in_buckets(encode, lengths, self.num_buckets)
+        encoded = in_buckets(encode, self.buckets(lengths))
         return encoded[:, :-1], encoded[:, -1].sum()

@@ -18,7 +18,6 @@ from recbole_mmm4rec.model.mmsrec.masked_items import MaskDraws, draw_masks, mas
 from recbole_mmm4rec.model.mmsrec.modality_contrast import Kind, modality_contrasts
 from recbole_mmm4rec.model.self_attentive import transformer_settings
 from recbole_mmm4rec.model.settings import chosen
-from recbole_mmm4rec.nn.buckets import length_buckets
 from recbole_mmm4rec.nn.id_table import look_up
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
 from recbole_mmm4rec.nn.parameters import initialise
@@ -142,7 +141,7 @@ class MMSRec(MultiModalRecommender):
     def guessing_loss(self, sequences: Tensor, last: Tensor, draws: MaskDraws) -> Tensor:
         """The objective of guesses in sequences (B, S) whose last items are at ``last`` (B,)."""
         seen, masked, wanted = mask_items(sequences, last, draws)
-        buckets = list(length_buckets(last + 1, self.num_buckets))
+        buckets = self.buckets(last + 1)
         targets = [sequences[rows, :width][wanted[rows, :width]] for rows, width in buckets]
         step = self.plan(seen, torch.cat(targets))
         table, seen = self.step_table(step), step.item_seq
@@ -155,7 +154,7 @@ class MMSRec(MultiModalRecommender):
 
     def contrasts(self, table: Table, sequences: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """InfoNCE terms of sequences (B, S) by name, each () float32."""
-        first, buckets = self.first_positions(lengths), length_buckets(lengths, self.num_buckets)
+        first, buckets = self.first_positions(lengths), self.buckets(lengths)
         parts = [(sequences[rows, :width], first[rows]) for rows, width in buckets]
 
         def view(names: Kind) -> Tensor:

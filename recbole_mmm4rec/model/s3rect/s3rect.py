@@ -17,7 +17,6 @@ from recbole_mmm4rec.model.base import Table
 from recbole_mmm4rec.model.s3rect.self_supervision import Views, agreement_loss, attribute_loss, draw_views
 from recbole_mmm4rec.model.self_attentive import SelfAttentiveRecommender
 from recbole_mmm4rec.model.settings import chosen, masks_missing
-from recbole_mmm4rec.nn.buckets import length_buckets
 from recbole_mmm4rec.nn.id_table import IdTable, look_up
 from recbole_mmm4rec.nn.item_table import FrozenFeatures, ModalityTable
 from recbole_mmm4rec.nn.objectives import FullCatalogue
@@ -91,7 +90,7 @@ class S3RecT(SelfAttentiveRecommender):
         table, attributes = self.table.with_mask(), torch.relu(self.attributes()[TEXT])
         parts = [
             self._losses_of(table, attributes, views.take(rows, width), lengths[rows])
-            for rows, width in length_buckets(lengths, self.num_buckets)
+            for rows, width in self.buckets(lengths)
         ]
         return {name: torch.stack([part[name] for part in parts]).sum() for name in LOSSES}
 
