@@ -10,6 +10,7 @@ from recbole_mmm4rec.cli import recommend as recommending
 from recbole_mmm4rec.cli import run_recbole
 from recbole_mmm4rec.cli.guard import guarded
 from recbole_mmm4rec.cli.help import help_text, version_text
+from recbole_mmm4rec.cli.serve import serve
 
 FLAGS = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 """A command takes any ``--key=value``; the configuration checks them."""
@@ -108,7 +109,7 @@ def bench(rest: tuple[str, ...]) -> int:
     return _named("bench", named)
 
 
-for task in recommending.COMMANDS:
+for task in (*recommending.COMMANDS, serve):
     commands.add_command(task)
 
 

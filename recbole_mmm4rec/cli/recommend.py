@@ -66,7 +66,7 @@ def recommend(**given: Any) -> int:
         left = f", {done.left_out:,} left out" if done.left_out else ""
         click.echo(f"{order.output}: {done.rows:,} rows for {done.users:,} users{left}")
 
-    return _answered(work, given["debug"])
+    return answered(work, given["debug"])
 
 
 @click.command("similar")
@@ -86,7 +86,7 @@ def similar(**given: Any) -> int:
         )
         click.echo(found.to_csv(sep="\t", index=False), nl=False)
 
-    return _answered(work, given["debug"])
+    return answered(work, given["debug"])
 
 
 @click.command("search")
@@ -119,7 +119,7 @@ def search(**given: Any) -> int:
         )
         click.echo(found.to_csv(sep="\t", index=False), nl=False)
 
-    return _answered(work, given["debug"])
+    return answered(work, given["debug"])
 
 
 COMMANDS = (recommend, similar, search)
@@ -157,12 +157,15 @@ def _vector(path: str | None) -> Any:
         raise UserError(f"{path}: not a .npy file of numbers") from None
 
 
-def _answered(work: Callable[[], None], debug: bool) -> int:
+def answered(
+    work: Callable[[], None], debug: bool, interrupted: str = "interrupted; the same command goes on with it"
+) -> int:
+    """Do what a command does, with notes and errors in one line each; its exit code."""
     from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
 
     ignore_host_warnings()
     with _notes():
-        return guarded(work, debug, "interrupted; the same command goes on with it")
+        return guarded(work, debug, interrupted)
 
 
 @contextmanager

@@ -1,6 +1,9 @@
 """How a recommender tells what it did not do, without stopping: one warning that a program can catch."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from recbole_mmm4rec.data.offenders import Offenders
 from recbole_mmm4rec.errors import UserError
@@ -12,9 +15,27 @@ class RecommendWarning(UserWarning):
     """Something that was asked for is not in the result; the message counts it."""
 
 
+_listed: ContextVar[list[str] | None] = ContextVar("listed", default=None)
+
+
 def tell(message: str) -> None:
-    """Warn once per call, at the caller's line."""
-    warnings.warn(message, RecommendWarning, stacklevel=4)
+    """Warn once per call, at the caller's line; within :func:`listed` the message joins its list instead."""
+    messages = _listed.get()
+    if messages is None:
+        warnings.warn(message, RecommendWarning, stacklevel=4)
+    else:
+        messages.append(message)
+
+
+@contextmanager
+def listed() -> Iterator[list[str]]:
+    """What is told in this thread within it; unlike filters of warnings, which all threads share."""
+    messages: list[str] = []
+    token = _listed.set(messages)
+    try:
+        yield messages
+    finally:
+        _listed.reset(token)
 
 
 def check_on_unknown(value: str) -> None:

@@ -3,6 +3,7 @@
 import stat
 import warnings
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -30,8 +31,13 @@ def read_picture(path: Path) -> Image.Image:
     Raises ``UnusablePicture``.
     """
     _check_file(path)
+    return decode_picture(path)
+
+
+def decode_picture(source: Path | BinaryIO) -> Image.Image:
+    """The same of a file that exists, or of bytes from anywhere."""
     try:
-        with Image.open(path, formats=FORMATS) as picture:
+        with Image.open(source, formats=FORMATS) as picture:
             _check_size(*picture.size)
             picture.load()
             # Pillow before 10.3 gives 16-bit PNG files the mode of 32 bits, which PNG does not have
