@@ -33,7 +33,11 @@ SEEN = click.option(
     type=click.Path(),
     help="Histories: .csv or .parquet with user_id, item_id and perhaps timestamp.",
 )
-@click.option("--output", required=True, type=click.Path(), help="File to write: .parquet, .csv or .jsonl.")
+@click.option("--output", type=click.Path(), help="File to write: .parquet, .csv or .jsonl.")
+@click.option("--page", type=click.Path(), help="HTML page to write: histories, recommendations and reasons.")
+@click.option("--page-users", default=12, show_default=True, help="Users on the page, the first of the file.")
+@click.option("--dataset", type=click.Path(), help="The dataset's folder: titles and pictures of the page.")
+@click.option("--pictures", type=click.Path(), help="Folder of pictures named as items, for the page.")
 @K
 @SEEN
 @ALLOW
@@ -52,21 +56,47 @@ def recommend(**given: Any) -> int:
     """Write the best next items of every user of a file; the same command goes on after a kill."""
 
     def work() -> None:
-        from recbole_mmm4rec.recommend.batch_run import Order, recommend_file
-
-        names = ("k", "exclude_seen", "on_unknown", "shard_users")
-        order = Order(
-            users=Path(given["users"]),
-            output=Path(given["output"]),
-            allow=_ids(given["allow"]),
-            deny=_ids(given["deny"]),
-            **{name: given[name] for name in names},
-        )
-        done = recommend_file(_load(given), order, show_progress=sys.stderr.isatty())
-        left = f", {done.left_out:,} left out" if done.left_out else ""
-        click.echo(f"{order.output}: {done.rows:,} rows for {done.users:,} users{left}")
+        if not (given["output"] or given["page"]):
+            raise UserError("recommend: --output or --page (or both) names the file to write")
+        recommender = _load(given)
+        if given["output"]:
+            _write_lists(recommender, given)
+        if given["page"]:
+            _write_page(recommender, given)
 
     return answered(work, given["debug"])
+
+
+def _write_lists(recommender: Any, given: dict[str, Any]) -> None:
+    from recbole_mmm4rec.recommend.batch_run import Order, recommend_file
+
+    order = Order(
+        users=Path(given["users"]),
+        output=Path(given["output"]),
+        shard_users=given["shard_users"],
+        **_common(given),
+    )
+    done = recommend_file(recommender, order, show_progress=sys.stderr.isatty())
+    left = f", {done.left_out:,} left out" if done.left_out else ""
+    click.echo(f"{order.output}: {done.rows:,} rows for {done.users:,} users{left}")
+
+
+def _write_page(recommender: Any, given: dict[str, Any]) -> None:
+    from recbole_mmm4rec.recommend.dataset_facts import read_dataset
+    from recbole_mmm4rec.recommend.page import PageOrder, write_page
+
+    folders = (None if given[name] is None else Path(given[name]) for name in ("dataset", "pictures"))
+    order = PageOrder(
+        users=Path(given["users"]), path=Path(given["page"]), most=given["page_users"], **_common(given)
+    )
+    users = write_page(recommender, read_dataset(*folders), order, show_progress=sys.stderr.isatty())
+    click.echo(f"{order.path}: a page of {users:,} users")
+
+
+def _common(given: dict[str, Any]) -> dict[str, Any]:
+    """What lists and page share, as arguments."""
+    plain = {name: given[name] for name in ("k", "exclude_seen", "on_unknown")}
+    return plain | {"allow": _ids(given["allow"]), "deny": _ids(given["deny"])}
 
 
 @click.command("similar")

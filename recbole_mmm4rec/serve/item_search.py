@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recbole_mmm4rec.serve.dataset import DatasetFacts
+from recbole_mmm4rec.recommend.dataset_facts import DatasetFacts
 
 
 class ItemSearch:

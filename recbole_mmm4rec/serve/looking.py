@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Response
 
+from recbole_mmm4rec.recommend.dataset_facts import thumbnail
 from recbole_mmm4rec.serve.answers import Event, ItemFacts, ItemPage, UserFacts, UserHistory, UserPage
-from recbole_mmm4rec.serve.dataset import thumbnail
 from recbole_mmm4rec.serve.service import Service, answer
 
 Part = Annotated[str, Query(max_length=1_000)]

@@ -17,9 +17,9 @@ import psutil
 import uvicorn
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.recommend.dataset_facts import read_dataset
 from recbole_mmm4rec.serve.app import create_app
 from recbole_mmm4rec.serve.batching import Batcher
-from recbole_mmm4rec.serve.dataset import read_dataset
 from recbole_mmm4rec.serve.generations import Served
 from recbole_mmm4rec.serve.metrics import Metrics
 from recbole_mmm4rec.serve.service import Service

@@ -14,11 +14,11 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.recommend.dataset_facts import DatasetFacts
 from recbole_mmm4rec.recommend.recommender import Recommender
 from recbole_mmm4rec.recommend.telling import listed
 from recbole_mmm4rec.serve.answers import Health, Row
 from recbole_mmm4rec.serve.batching import Batcher
-from recbole_mmm4rec.serve.dataset import DatasetFacts
 from recbole_mmm4rec.serve.generations import Generation, Served
 from recbole_mmm4rec.serve.item_search import ItemSearch
 from recbole_mmm4rec.serve.metrics import Metrics

@@ -75,17 +75,17 @@ class DatasetFacts:
 
 
 @lru_cache(maxsize=_CACHED)
-def thumbnail(path: Path) -> bytes:
-    """A JPEG of at most :data:`SIDE` pixels.
+def thumbnail(path: Path, side: int = SIDE) -> bytes:
+    """A JPEG whose longest side is at most ``side`` pixels.
 
     Raises:
-        UserError: the file is gone, or not a picture; without its path, which is nobody's business.
+        UserError: the file is gone, or not a picture; without its path, which may be private.
     """
     try:
         picture = read_picture(path)
     except UnusablePicture as problem:
         raise UserError(f"the picture cannot be used: {problem}") from None
-    picture.thumbnail((SIDE, SIDE))
+    picture.thumbnail((side, side))
     data = BytesIO()
     picture.save(data, "JPEG", quality=85)
     return data.getvalue()
