@@ -9,9 +9,11 @@ from typing import Any
 import torch
 
 from recbole_mmm4rec.columns import PAD
+from recbole_mmm4rec.devices import usable_device
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import find_model
 from recbole_mmm4rec.recommend.catalogue import Catalogue
+from recbole_mmm4rec.recommend.export.model_folder import is_model_folder, read_model
 from recbole_mmm4rec.recommend.rebuild import Blueprint
 from recbole_mmm4rec.recommend.recommender import Recommender
 from recbole_mmm4rec.training.checkpoint import OURS, Checkpoint, read_checkpoint
@@ -24,16 +26,17 @@ def load(path: str | os.PathLike[str], device: str | torch.device | None = None)
     Nothing is printed or written, and nothing in the file can run code.
 
     Args:
-        path: a model's checkpoint, which a training run names at its end.
+        path: a model's checkpoint, which a training run names at its end, or a folder that
+            ``export --format=safetensors`` wrote.
         device: where to compute; None: a GPU where there is one.
 
     Raises:
         UserError: no such file; not a checkpoint of a sequential model; one that holds no features
             (``save_features: False``) of a model that needs them; weights that fit nothing.
     """
-    checkpoint = _read(path)
-    place = _device(device)
-    items = _items(checkpoint)
+    place = usable_device(device, "device")
+    checkpoint = read_recommendable(path)
+    items = checkpoint.items or {}
     settings, name = checkpoint.config, str(checkpoint.path)
     blueprint = Blueprint(name, settings, checkpoint.state_dict, len(checkpoint.item_tokens), place)
     field = str(settings.get("ITEM_ID_FIELD", "item_id"))
@@ -47,17 +50,42 @@ def load(path: str | os.PathLike[str], device: str | torch.device | None = None)
     return Recommender(blueprint, catalogue, blueprint.model(catalogue))
 
 
+def read_recommendable(path: str | os.PathLike[str]) -> Checkpoint:
+    """A checkpoint with all that recommending needs, its part ``items`` included.
+
+    Args:
+        path: of a model's checkpoint, or of a folder that ``export`` wrote.
+
+    Raises:
+        UserError: as for :func:`load`.
+    """
+    checkpoint = _read(path)
+    checkpoint.items = _items(checkpoint)
+    return checkpoint
+
+
 def _read(path: str | os.PathLike[str]) -> Checkpoint:
-    if Path(path).is_dir():
-        raise UserError(f"{path}: a folder, not a checkpoint file")
+    folder = Path(path)
+    if is_model_folder(folder):
+        checkpoint = read_model(folder)
+    elif folder.is_dir():
+        raise UserError(
+            f"{path}: a folder, not a checkpoint file; nor did export --format=safetensors write it"
+        )
+    else:
+        checkpoint = _read_file(path)
+    if len(checkpoint.item_tokens) <= PAD + 1:
+        raise UserError(f"{path}: the checkpoint names no items")
+    return checkpoint
+
+
+def _read_file(path: str | os.PathLike[str]) -> Checkpoint:
     try:
         checkpoint = read_checkpoint(path)
     except UserError as error:
         raise UserError(_better_reason(path) or str(error)) from None
     if checkpoint.kind != OURS:
         raise UserError(f"{path}: weights of the released MMM4Rec code, which say nothing of its items")
-    if len(checkpoint.item_tokens) <= PAD + 1:
-        raise UserError(f"{path}: the checkpoint names no items")
     return checkpoint
 
 
@@ -91,14 +119,3 @@ def _items(checkpoint: Checkpoint) -> dict[str, Any]:
             "save_features: False, or is older than that key"
         )
     return items
-
-
-def _device(name: str | torch.device | None) -> torch.device:
-    wanted = name or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(wanted)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).strip().split("\n")[0][:200]
-        raise UserError(f"device: {name!r} cannot be used ({reason})") from None
-    return device

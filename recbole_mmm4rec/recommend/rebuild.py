@@ -100,11 +100,16 @@ class Blueprint:
             count: of new items, which come last.
         """
         state = dict(self.state)
-        for name in filter(self._has_item_rows, state):
+        for name in self.row_names:
             state[name] = _rearranged(state[name], rows, count)
         model = self._loaded(catalogue, state)
         hooks_of(model).adopt_items(len(rows))
         return model
+
+    @property
+    def row_names(self) -> list[str]:
+        """Entries of the state that have one row per item."""
+        return [name for name in self.state if self._has_item_rows(name)]
 
     def _has_item_rows(self, name: str) -> bool:
         table, prefixes = self.state[name], tuple(getattr(self.kind, "item_rows", ()))

@@ -372,8 +372,13 @@ class Recommender:
         model = self.blueprint.over(catalogue, rows, len(new.ids))
         return self.blueprint.grown(model, catalogue), catalogue, model
 
+    @property
+    def scores_content(self) -> bool:
+        """Whether the model scores an item that training never saw by its features."""
+        return bool(self.catalogue.features and getattr(self.blueprint.kind, "scores_content", False))
+
     def _require_content(self, what: str) -> None:
-        if not (self.catalogue.features and getattr(self.blueprint.kind, "scores_content", False)):
+        if not self.scores_content:
             raise UserError(f"{self.blueprint.name} scores items by their ids only: it cannot take {what}")
 
     # Reasons -----------------------------------------------------------------------------------------------
