@@ -45,6 +45,7 @@ SEEN = click.option(
     show_default=True,
     help="Ids that the model does not know: leave out and count, refuse, or leave out in silence.",
 )
+@click.option("--index", help="ann: by an approximate index (extra ann); or the file to keep it in.")
 @click.option("--shard-users", default=20_000, show_default=True, help="Users per step that a kill can lose.")
 @DEVICE
 @DEBUG
@@ -152,7 +153,7 @@ COMMANDS = (recommend, similar, search, export)
 def _load(given: dict[str, Any]) -> Any:
     from recbole_mmm4rec.recommend.loading import load
 
-    return load(given["checkpoint"], given["device"])
+    return load(given["checkpoint"], given["device"], given.get("index"))
 
 
 def _listed(text: str | None) -> list[str] | None:

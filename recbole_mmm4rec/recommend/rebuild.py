@@ -120,7 +120,7 @@ class Blueprint:
         return Blueprint(self.path, self.settings, model.state_dict(), len(catalogue), self.device)
 
     def _loaded(self, catalogue: Catalogue, state: Mapping[str, Tensor]) -> Any:
-        model = self._built(catalogue)
+        model = self.built(catalogue)
         try:
             missing, unexpected = model.load_state_dict(state, strict=False)
         except RuntimeError as error:
@@ -139,7 +139,12 @@ class Blueprint:
                 gaps[name].zero_()
         return model.to(self.device).eval().requires_grad_(False)
 
-    def _built(self, catalogue: Catalogue) -> Any:
+    def built(self, catalogue: Catalogue) -> Any:
+        """The model over a catalogue, its weights not yet the trained ones.
+
+        Raises:
+            UserError: it asks for more than items.
+        """
         try:
             with torch.random.fork_rng(devices=[]):  # the first values are overwritten
                 return self.kind(self.settings, catalogue)

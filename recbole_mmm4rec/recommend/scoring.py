@@ -95,6 +95,11 @@ class Scorer:
         return _candidates_only(self.model.scores(rows, self.candidates())[: len(users)])
 
     @torch.inference_mode()
+    def of_items(self, users: Tensor, numbers: Tensor) -> Tensor:
+        """(U, c) float32 scores of some items (U, c) int64 of each user (U, D); where scores are products."""
+        return torch.einsum("ud,ucd->uc", users, self.candidates()[numbers]).float()
+
+    @torch.inference_mode()
     def user_vectors(self, histories: Histories) -> Tensor:
         """(U, D) float32.
 

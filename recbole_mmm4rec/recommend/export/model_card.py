@@ -17,8 +17,8 @@ _SHOWN = ("stage", "MAX_ITEM_LIST_LENGTH", "hidden_size", "num_layers", "n_layer
 _BODY = """
 # {model} on {dataset}
 
-A sequential recommender by the Python package `recbole-mmm4rec`: it reads the items that a user chose and ranks
-{items:,} items as the next one.
+A sequential recommender by the Python package `recbole-mmm4rec`. It reads the items that a user chose,
+and ranks {items:,} items as the next one.
 
 ## How to use
 

@@ -107,7 +107,9 @@ def test_without_the_extra_one_line_says_what_to_install(
 ) -> None:
     find = onnx_graph.importlib.util.find_spec
     monkeypatch.setattr(
-        onnx_graph.importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else find(name)
+        onnx_graph.importlib.util,
+        "find_spec",
+        lambda name, *rest: None if name == "onnxruntime" else find(name, *rest),
     )
     line = re.escape("ONNX needs onnxruntime, which is not installed: pip install 'recbole-mmm4rec[onnx]'")
     with pytest.raises(UserError, match=line):
