@@ -32,9 +32,8 @@ Ids = Sequence[Any]
 class Recommender:
     """A trained model over a catalogue of items; made by :func:`recbole_mmm4rec.load`.
 
-    Every ``DataFrame`` it gives has the user's own ids. What cannot be done raises
-    :class:`~recbole_mmm4rec.errors.UserError` with one line; what was left out is counted in a
-    :class:`~recbole_mmm4rec.recommend.telling.RecommendWarning`.
+    Ids are the user's own. What cannot be done raises :class:`~recbole_mmm4rec.errors.UserError` with one
+    line; what was left out is counted in a :class:`~recbole_mmm4rec.recommend.telling.RecommendWarning`.
 
     Attributes:
         blueprint: the trained model apart from its items.
@@ -281,13 +280,10 @@ class Recommender:
         ranked as the next one.
 
         Args:
-            vector: features of the query: (D_m,) of the modality of that width, or a mapping modality ->
-                (D_m,).
-            text: to be encoded as the items' texts were.
-            image: a picture's path, or a PIL image, to be encoded as the items' pictures were.
+            vector: features of the query: (D_m,) of the modality of that width, or modality -> (D_m,).
+            text, image: to be encoded as the items' own were; a picture is a path or a PIL image.
             like: ids of items; their mean is the query, and they are not among the results.
-            history: ids, the oldest first.
-            times: of the history.
+            history, times: ids, the oldest first, and when they were chosen.
             k, allow, deny, exclude_seen: as for :meth:`recommend`.
 
         Returns:
@@ -327,8 +323,7 @@ class Recommender:
     ) -> None:
         """Make items that training never saw candidates and history items, at once and without training.
 
-        What a model has trained for every item by itself (ids, biases) they get as the mean of all items, so
-        that their content decides.
+        What a model learnt for every item by itself they get as the mean of all items: content decides.
 
         Args:
             ids: n new ids.

@@ -19,9 +19,9 @@ from recbole_mmm4rec.recommend.recommender import Recommender
 from tests.recommend.trained import recommender
 
 SHORT = {"MAX_ITEM_LIST_LENGTH": 7}
-TOWERS = ["MMM4Rec", "MISSRec", "HM4SR", "UniSRec", "SASRecT"]
-ONLY_USERS = ["MMSRec", "VQRec", "FDSAT", "BSARec", "Mamba4Rec", "TiM4Rec", "SASRec", "GRU4Rec"]
-"""Of models that differ only in their item tables one is here."""
+TOWERS = ["MMM4Rec", "MISSRec", "HM4SR", "UniSRec"]
+ONLY_USERS = ["MMSRec", "BSARec", "Mamba4Rec", "GRU4Rec"]
+"""Of models that are made of the same operators one is here: an export takes seconds."""
 
 
 def written(known: Recommender, folder: Path) -> tuple[list[str], dict[str, Any]]:
@@ -49,7 +49,7 @@ def test_onnx_says_what_the_model_says(model: str, tmp_path: Path) -> None:
     known = recommender(model, **SHORT)
     refusals, files = written(known, tmp_path)
     assert ("item_tower.onnx" in files) == (model in TOWERS)
-    assert len(refusals) == (model in ("MMSRec", "VQRec"))  # the other models score ids
+    assert len(refusals) == (model == "MMSRec")  # the other models score ids
     histories, columns = of_every_length(known)
     feed = {name: columns[name] for name in files["user_encoder.onnx"]["inputs"]}
     encoder = session(tmp_path / "user_encoder.onnx")
