@@ -103,11 +103,11 @@ class Recommender:
                 batch such users are left out and counted.
         """
         lists = {"exclude_seen": exclude_seen, "allow": allow, "deny": deny}
-        parts = list(self.recommend_in_parts(histories, times, k, on_unknown, **lists))
+        parts = list(self.recommend_in_parts(histories, times, k, on_unknown=on_unknown, **lists))
         return pd.concat(parts, ignore_index=True) if parts else self._frame(np.empty(0, object), [], [])
 
     def recommend_in_parts(
-        self, histories: Any, times: Any = None, k: int = 10, on_unknown: str = "warn", **lists: Any
+        self, histories: Any, times: Any = None, k: int = 10, *, on_unknown: str = "warn", **lists: Any
     ) -> Iterator[pd.DataFrame]:
         """The same, some users at a time, so that memory does not grow with their number.
 
