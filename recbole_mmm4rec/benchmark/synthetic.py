@@ -1,5 +1,6 @@
 """Synthetic items and histories of any size, to measure costs that do not depend on the values."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,10 +11,17 @@ from torch import Tensor
 from recbole_mmm4rec.data.features import ModalityFeatures
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.quick_start.training_run import build_model
+from recbole_mmm4rec.training.checkpoint import describe, write_checkpoint
+from recbole_mmm4rec.training.item_contents import pack_items
 
 
 def synthetic_model(items: int, length: int, feature_width: int = 64, **values: Any) -> Any:
-    """An MMM4Rec on ``items`` random items with both modalities, stored in half precision.
+    """An MMM4Rec on random items, in training mode; arguments as for :func:`synthetic_run`."""
+    return synthetic_run(items, length, feature_width, **values)[2].train()
+
+
+def synthetic_run(items: int, length: int, feature_width: int = 64, **values: Any) -> tuple[Any, Any, Any]:
+    """Configuration, items and MMM4Rec on ``items`` random items of both modalities, in half precision.
 
     Args:
         items: N.
@@ -29,7 +37,15 @@ def synthetic_model(items: int, length: int, feature_width: int = 64, **values: 
     }
     dataset = SimpleNamespace(num=lambda _: items + 1, features=features, has_time=True)
     config = RunConfig("MMM4Rec", "ml-100k", config_dict=values)
-    return build_model(config, dataset).train()
+    return config, dataset, build_model(config, dataset)
+
+
+def synthetic_checkpoint(path: Path, items: int, length: int, feature_width: int, **values: Any) -> None:
+    """Write the checkpoint of such a model, as it was before training, for a recommender."""
+    config, dataset, model = synthetic_run(items, length, feature_width, **values)
+    tokens = ["[PAD]", *(f"item-{number}" for number in range(1, items + 1))]
+    content = describe(config, model, tokens) | pack_items(dataset, model)
+    write_checkpoint(path, content | {"state_dict": model.state_dict(), "optimizer": None, "training": None})
 
 
 def _half_precision(present: Tensor, width: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""``recommend``, ``similar`` and ``search``: a checkpoint's answers on the command line."""
+"""``recommend``, ``similar``, ``search`` and ``export``: a checkpoint's answers on the command line."""
 
 import sys
 import warnings
@@ -49,6 +49,7 @@ SEEN = click.option(
     show_default=True,
     help="Ids that the model does not know: leave out and count, refuse, or leave out in silence.",
 )
+@click.option("--index", help="ann: by an approximate index (extra ann); or the file to keep it in.")
 @click.option("--shard-users", default=20_000, show_default=True, help="Users per step that a kill can lose.")
 @DEVICE
 @DEBUG
@@ -152,13 +153,37 @@ def search(**given: Any) -> int:
     return answered(work, given["debug"])
 
 
-COMMANDS = (recommend, similar, search)
+@click.command("export")
+@CHECKPOINT
+@click.option(
+    "--format",
+    "form",
+    required=True,
+    type=click.Choice(["onnx", "safetensors", "vectors"]),
+    help="User encoder and item tower; a folder for the Hugging Face Hub; item vectors.",
+)
+@click.option("--output", required=True, type=click.Path(), help="A folder; of vectors a .parquet or .npz.")
+@click.option("--license", "license_name", default="other", show_default=True, help="For the model card.")
+@DEBUG
+def export(**given: Any) -> int:
+    """Write a model in a form that other programs read."""
+
+    def work() -> None:
+        from recbole_mmm4rec.recommend.export.forms import export as write
+
+        write(given["checkpoint"], given["form"], given["output"], given["license_name"])
+        click.echo(f"{given['output']}: {given['form']} of {given['checkpoint']}")
+
+    return _answered(work, given["debug"])
+
+
+COMMANDS = (recommend, similar, search, export)
 
 
 def _load(given: dict[str, Any]) -> Any:
     from recbole_mmm4rec.recommend.loading import load
 
-    return load(given["checkpoint"], given["device"])
+    return load(given["checkpoint"], given["device"], given.get("index"))
 
 
 def _listed(text: str | None) -> list[str] | None:

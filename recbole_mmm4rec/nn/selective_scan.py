@@ -33,18 +33,20 @@ def selective_scan(u: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Te
     """
     with torch.autocast(u.device.type, enabled=False):
         u, dt, a, b, c = (tensor.float() for tensor in (u, dt, a, b, c))
+        if torch.compiler.is_compiling():  # slabs depend on the batch, which an exported graph leaves open
+            return selective_scan_plain(u, dt, a, b, c)[0]
         if u.is_cuda and _kernel() is not None:
             return _by_kernel(u, dt, a, b, c)
         return _time_major_scan(u, dt, a, b, c)
 
 
 def selective_scan_plain(u: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """The recurrence as it is written, for tests.
+    """The recurrence as it is written: for tests and exported graphs.
 
     Returns:
         (B, L, E) outputs and the last state (B, E, S).
     """
-    state = torch.zeros(len(u), *a.shape, dtype=u.dtype, device=u.device)
+    state = torch.zeros(u.shape[0], *a.shape, dtype=u.dtype, device=u.device)
     outputs = []
     for position in range(u.shape[1]):
         step = dt[:, position].unsqueeze(-1)

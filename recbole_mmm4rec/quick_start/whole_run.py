@@ -115,10 +115,10 @@ def _report(result: dict[str, Any], config: Any) -> None:
 
 def how_to_recommend(checkpoint: str) -> str:
     """The command that recommends with a checkpoint; why there is none, where it cannot."""
-    from recbole_mmm4rec.recommend.loading import load
+    from recbole_mmm4rec.recommend.loading import check_recommendable
 
     try:
-        load(checkpoint, "cpu")
+        check_recommendable(checkpoint)
     except UserError as error:
         return f"not with this checkpoint: {str(error).removeprefix(f'{checkpoint}: ')}"
     return f"recbole-mmm4rec recommend {shlex.quote(checkpoint)} --users=histories.csv --output=lists.csv"

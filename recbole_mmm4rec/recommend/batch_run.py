@@ -129,6 +129,7 @@ def _fingerprint(recommender: Recommender, order: Order) -> str:
     plan["files"] = [
         [file, state.st_size, state.st_mtime_ns] for file, state in zip(files, states, strict=True)
     ]
+    plan["index"] = recommender.index
     plan["items"] = hashlib.sha256("\0".join(map(str, recommender.items)).encode()).hexdigest()
     return json.dumps(plan, sort_keys=True)
 

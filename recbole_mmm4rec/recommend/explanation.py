@@ -59,32 +59,34 @@ def _items(recommender: Recommender, history: Histories, item: int, skipped: int
 def _modalities(recommender: Recommender, history: Histories, item: int) -> list[tuple[Any, ...]]:
     """Scores without a modality of the history's items, and of the item; models of features only.
 
-    The model is built over the items of the history and, after them, the item once more: what is left out on
-    one side stays on the other.
+    One model is built over the items of the history and the item, as they are and once more without each
+    modality: what is left out on one side stays on the other.
     """
     if not recommender.scorer.is_ours or not recommender.catalogue.features:
         return []
     items, numbers = np.unique(history.items, return_inverse=True)
-    rows = torch.from_numpy(np.concatenate([[PAD], items, [item]]))
-    part = recommender.catalogue.part(rows, {}, 0)
-    local = Histories(history.users, numbers + 1, history.start, history.times)
+    names, size = list(recommender.catalogue.features), len(items) + 1
+    once = np.concatenate([items, [item]])
+    rows = torch.from_numpy(np.concatenate([[PAD], *[once] * (1 + len(names))]))
+    part = _without_one_each(recommender.catalogue.part(rows, {}, 0), names, size)
+    model = recommender.blueprint.over(part, rows, 0)
+    scorer = Scorer(model, len(part), recommender.blueprint.settings, part.has_time)
     found = []
-    for label, gone in ((HISTORY_MODALITY, slice(1, -1)), (ITEM_MODALITY, slice(-1, None))):
-        for name in part.features:
-            score = _score(recommender, _without(part, name, gone), rows, local)
-            found.append((label, name, -1, score))
+    for place, name in enumerate(names, 1):
+        local = Histories(history.users, numbers + 1 + place * size, history.start, history.times)
+        found.append((HISTORY_MODALITY, name, -1, float(scorer.scores(local)[0, size])))
+    whole = Histories(history.users, numbers + 1, history.start, history.times)
+    scores = scorer.scores(whole)[0]
+    found += [(ITEM_MODALITY, name, -1, float(scores[(n + 1) * size])) for n, name in enumerate(names, 1)]
     return found
 
 
-def _without(part: Catalogue, modality: str, gone: slice) -> Catalogue:
-    old = part.features[modality]
-    matrix, present = old.matrix.clone(), old.present.clone()
-    matrix[gone], present[gone] = 0, False
-    features = part.features | {modality: ModalityFeatures(modality, matrix, present, old.metadata)}
+def _without_one_each(part: Catalogue, names: list[str], size: int) -> Catalogue:
+    """After the pad and ``size`` rows as they are, each next ``size`` rows lack one of the modalities."""
+    features = {}
+    for place, name in enumerate(names, 1):
+        old, gone = part.features[name], slice(1 + place * size, 1 + (place + 1) * size)
+        matrix, present = old.matrix.clone(), old.present.clone()
+        matrix[gone], present[gone] = 0, False
+        features[name] = ModalityFeatures(name, matrix, present, old.metadata)
     return Catalogue(part.tokens, features, part.has_time, part.iid_field, part.field2seqlen)
-
-
-def _score(recommender: Recommender, part: Catalogue, rows: torch.Tensor, history: Histories) -> float:
-    model = recommender.blueprint.over(part, rows, 0)
-    scorer = Scorer(model, len(part), recommender.blueprint.settings, part.has_time)
-    return float(scorer.scores(history)[0, -1])

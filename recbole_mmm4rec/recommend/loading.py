@@ -9,55 +9,112 @@ from typing import Any
 import torch
 
 from recbole_mmm4rec.columns import PAD
+from recbole_mmm4rec.devices import usable_device
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import find_model
 from recbole_mmm4rec.recommend.catalogue import Catalogue
+from recbole_mmm4rec.recommend.export.model_folder import is_model_folder, read_model
 from recbole_mmm4rec.recommend.rebuild import Blueprint
 from recbole_mmm4rec.recommend.recommender import Recommender
 from recbole_mmm4rec.training.checkpoint import OURS, Checkpoint, read_checkpoint
 from recbole_mmm4rec.training.item_contents import unpack_features
 
 
-def load(path: str | os.PathLike[str], device: str | torch.device | None = None) -> Recommender:
+def load(
+    path: str | os.PathLike[str],
+    device: str | torch.device | None = None,
+    index: str | os.PathLike[str] | None = None,
+) -> Recommender:
     """Bring a trained model back as a recommender; the dataset's files are not needed.
 
     Nothing is printed or written, and nothing in the file can run code.
 
     Args:
-        path: a model's checkpoint, which a training run names at its end.
+        path: a model's checkpoint, which a training run names at its end, or a folder that
+            ``export --format=safetensors`` wrote.
         device: where to compute; None: a GPU where there is one.
+        index: ``ann``: recommend by an approximate index, made now (extra ``ann``); a file name: the same
+            from that file, which is written where there is none. None: by the product with all items.
 
     Raises:
         UserError: no such file; not a checkpoint of a sequential model; one that holds no features
             (``save_features: False``) of a model that needs them; weights that fit nothing.
     """
-    checkpoint = _read(path)
-    place = _device(device)
-    items = _items(checkpoint)
-    settings, name = checkpoint.config, str(checkpoint.path)
-    blueprint = Blueprint(name, settings, checkpoint.state_dict, len(checkpoint.item_tokens), place)
+    place = usable_device(device, "device")
+    checkpoint = read_recommendable(path)
+    blueprint = _blueprint(checkpoint, place)
+    packed = (checkpoint.items or {}).get("features", {})
+    catalogue = _catalogue(checkpoint, blueprint, packed)
+    where = None if index is None else os.fspath(index)
+    return Recommender(blueprint, catalogue, blueprint.model(catalogue), where)
+
+
+def check_recommendable(path: str | os.PathLike[str]) -> None:
+    """Refuse what :func:`load` refuses, by the parts of a checkpoint: no weight and no feature is read.
+
+    Raises:
+        UserError: as for :func:`load`, but for weights that do not fit.
+    """
+    checkpoint = read_recommendable(path, mapped=True)
+    blueprint = _blueprint(checkpoint, torch.device("cpu"))
+    if not blueprint.is_ours:  # one of RecBole's may ask for more than items, which only building it tells
+        blueprint.built(_catalogue(checkpoint, blueprint, {}))
+
+
+def _blueprint(checkpoint: Checkpoint, place: torch.device) -> Blueprint:
+    settings, items = checkpoint.config, len(checkpoint.item_tokens)
+    return Blueprint(str(checkpoint.path), settings, checkpoint.state_dict, items, place)
+
+
+def _catalogue(checkpoint: Checkpoint, blueprint: Blueprint, packed: dict[str, Any]) -> Catalogue:
+    settings, tokens = checkpoint.config, checkpoint.item_tokens
     field = str(settings.get("ITEM_ID_FIELD", "item_id"))
-    catalogue = Catalogue(
-        checkpoint.item_tokens,
-        unpack_features(name, len(checkpoint.item_tokens), items.get("features", {})),
-        bool(items.get("has_time", False)),
+    return Catalogue(
+        tokens,
+        unpack_features(str(checkpoint.path), len(tokens), packed),
+        bool((checkpoint.items or {}).get("has_time", False)),
         field,
         {f"{field}{settings.get('LIST_SUFFIX', '_list')}": blueprint.max_length},
     )
-    return Recommender(blueprint, catalogue, blueprint.model(catalogue))
 
 
-def _read(path: str | os.PathLike[str]) -> Checkpoint:
-    if Path(path).is_dir():
-        raise UserError(f"{path}: a folder, not a checkpoint file")
+def read_recommendable(path: str | os.PathLike[str], mapped: bool = False) -> Checkpoint:
+    """A checkpoint with all that recommending needs, its part ``items`` included.
+
+    Args:
+        path: of a model's checkpoint, or of a folder that ``export`` wrote.
+        mapped: tensors of a checkpoint file are mapped and not read.
+
+    Raises:
+        UserError: as for :func:`load`.
+    """
+    checkpoint = _read(path, mapped)
+    checkpoint.items = _items(checkpoint)
+    return checkpoint
+
+
+def _read(path: str | os.PathLike[str], mapped: bool) -> Checkpoint:
+    folder = Path(path)
+    if is_model_folder(folder):
+        checkpoint = read_model(folder)
+    elif folder.is_dir():
+        raise UserError(
+            f"{path}: a folder, not a checkpoint file; nor did export --format=safetensors write it"
+        )
+    else:
+        checkpoint = _read_file(path, mapped)
+    if len(checkpoint.item_tokens) <= PAD + 1:
+        raise UserError(f"{path}: the checkpoint names no items")
+    return checkpoint
+
+
+def _read_file(path: str | os.PathLike[str], mapped: bool) -> Checkpoint:
     try:
-        checkpoint = read_checkpoint(path)
+        checkpoint = read_checkpoint(path, mapped)
     except UserError as error:
         raise UserError(_better_reason(path) or str(error)) from None
     if checkpoint.kind != OURS:
         raise UserError(f"{path}: weights of the released MMM4Rec code, which do not name their items")
-    if len(checkpoint.item_tokens) <= PAD + 1:
-        raise UserError(f"{path}: the checkpoint names no items")
     return checkpoint
 
 
@@ -91,14 +148,3 @@ def _items(checkpoint: Checkpoint) -> dict[str, Any]:
             "save_features: False, or is older than that key"
         )
     return items
-
-
-def _device(name: str | torch.device | None) -> torch.device:
-    wanted = name or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(wanted)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).strip().split("\n")[0][:200]
-        raise UserError(f"device: {name!r} cannot be used ({reason})") from None
-    return device

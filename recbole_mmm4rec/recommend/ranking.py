@@ -116,6 +116,38 @@ class Filters:
             places, items = (torch.from_numpy(part).to(scores.device) for part in histories.pairs())
             scores[places, items] = -torch.inf
 
+    @property
+    def allows_only_some(self) -> bool:
+        """Whether a list says what is allowed, for any user."""
+        return self.allow.shared is not None or bool(self.allow.own)
+
+    def most_refused(self, rows: np.ndarray, histories: Histories) -> int:
+        """The most items that denial and history refuse to one of these users (n,), without ``allow``."""
+        own = max((len(self.deny.own.get(row, ())) for row in rows.tolist()), default=0)
+        shared = 0 if self.deny.shared is None else len(self.deny.shared)
+        return own + shared + (int(histories.lengths.max()) if self.exclude_seen else 0)
+
+    def refused(self, numbers: np.ndarray, rows: np.ndarray, histories: Histories) -> np.ndarray:
+        """Which of some items may not be recommended, without ``allow``: the twin of :meth:`apply`.
+
+        Args:
+            numbers: (n, c) int64 items of each user, 0 for none.
+            rows: (n,) int64 positions of the users.
+            histories: theirs.
+
+        Returns:
+            (n, c) bool.
+        """
+        out = self._mask(len(self._catalogue)).numpy()[numbers]
+        for place, row in enumerate(rows.tolist()):
+            if row in self.deny.own:
+                out[place] |= np.isin(numbers[place], self.deny.own[row])
+        if self.exclude_seen:
+            places, items = histories.pairs()
+            size = len(self._catalogue)
+            out |= np.isin(numbers + np.arange(len(numbers))[:, None] * size, items + places * size)
+        return out
+
     def _mask(self, items: int) -> Tensor:
         """(N + 1,) bool, what nobody is recommended."""
         if self._shared_mask is None:

@@ -100,11 +100,16 @@ class Blueprint:
             count: of new items, which come last.
         """
         state = dict(self.state)
-        for name in filter(self._has_item_rows, state):
+        for name in self.row_names:
             state[name] = _rearranged(state[name], rows, count)
         model = self._loaded(catalogue, state)
         hooks_of(model).adopt_items(len(rows))
         return model
+
+    @property
+    def row_names(self) -> list[str]:
+        """Entries of the state that have one row per item."""
+        return [name for name in self.state if self._has_item_rows(name)]
 
     def _has_item_rows(self, name: str) -> bool:
         table, prefixes = self.state[name], tuple(getattr(self.kind, "item_rows", ()))
@@ -115,7 +120,7 @@ class Blueprint:
         return Blueprint(self.path, self.settings, model.state_dict(), len(catalogue), self.device)
 
     def _loaded(self, catalogue: Catalogue, state: Mapping[str, Tensor]) -> Any:
-        model = self._built(catalogue)
+        model = self.built(catalogue)
         try:
             missing, unexpected = model.load_state_dict(state, strict=False)
         except RuntimeError as error:
@@ -134,7 +139,12 @@ class Blueprint:
                 gaps[name].zero_()
         return model.to(self.device).eval().requires_grad_(False)
 
-    def _built(self, catalogue: Catalogue) -> Any:
+    def built(self, catalogue: Catalogue) -> Any:
+        """The model over a catalogue, its weights not yet the trained ones.
+
+        Raises:
+            UserError: it asks for more than items.
+        """
         try:
             with torch.random.fork_rng(devices=[]):  # the first values are overwritten
                 return self.kind(self.settings, catalogue)

@@ -16,6 +16,8 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.recommend.catalogue import Catalogue, as_tokens
 from recbole_mmm4rec.recommend.explanation import explained
 from recbole_mmm4rec.recommend.histories import Histories, read_histories
+from recbole_mmm4rec.recommend.lists import alike_lists, exact_lists, index_of, indexed_lists
+from recbole_mmm4rec.recommend.neighbours import ANN
 from recbole_mmm4rec.recommend.new_items import NewItems, read_new_items
 from recbole_mmm4rec.recommend.query import read_query
 from recbole_mmm4rec.recommend.ranking import Filters, best, check_k
@@ -30,22 +32,26 @@ Ids = Sequence[Any]
 class Recommender:
     """A trained model over a catalogue of items; made by :func:`recbole_mmm4rec.load`.
 
-    Every ``DataFrame`` it gives has the user's own ids. What cannot be done raises
-    :class:`~recbole_mmm4rec.errors.UserError` with one line; what was left out is counted in a
-    :class:`~recbole_mmm4rec.recommend.telling.RecommendWarning`.
+    Ids are the user's own. What cannot be done raises :class:`~recbole_mmm4rec.errors.UserError` with one
+    line; what was left out is counted in a :class:`~recbole_mmm4rec.recommend.telling.RecommendWarning`.
 
     Attributes:
         blueprint: the trained model apart from its items.
         catalogue: the items.
+        index: None, ``ann`` or the file of an index, as :func:`recbole_mmm4rec.load` takes it.
     """
 
-    def __init__(self, blueprint: Blueprint, catalogue: Catalogue, model: Any) -> None:
+    def __init__(
+        self, blueprint: Blueprint, catalogue: Catalogue, model: Any, index: str | None = None
+    ) -> None:
+        self.index = index
         self._take(blueprint, catalogue, model)
         self._missed_times = False
 
     def _take(self, blueprint: Blueprint, catalogue: Catalogue, model: Any) -> None:
-        self.blueprint, self.catalogue = blueprint, catalogue
-        self.scorer = Scorer(model, len(catalogue), blueprint.settings, catalogue.has_time)
+        scorer = Scorer(model, len(catalogue), blueprint.settings, catalogue.has_time)
+        self._index = None if self.index is None else index_of(scorer, self.index, blueprint.name)
+        self.blueprint, self.catalogue, self.scorer = blueprint, catalogue, scorer
 
     def __repr__(self) -> str:
         features = ", ".join(str(feature) for feature in self.catalogue.features.values()) or "ids only"
@@ -96,28 +102,33 @@ class Recommender:
             UserError: wrong forms or values; a single history without an item that the model knows. In a
                 batch such users are left out and counted.
         """
-        parts = list(
-            self.recommend_in_parts(histories, times, k, exclude_seen, allow, deny, on_unknown=on_unknown)
-        )
+        lists = {"exclude_seen": exclude_seen, "allow": allow, "deny": deny}
+        parts = list(self.recommend_in_parts(histories, times, k, on_unknown=on_unknown, **lists))
         return pd.concat(parts, ignore_index=True) if parts else self._frame(np.empty(0, object), [], [])
 
     def recommend_in_parts(
+        self, histories: Any, times: Any = None, k: int = 10, *, on_unknown: str = "warn", **lists: Any
+    ) -> Iterator[pd.DataFrame]:
+        """The same, some users at a time, so that memory does not grow with their number.
+
+        ``lists`` are the arguments ``exclude_seen``, ``allow`` and ``deny`` of :meth:`recommend`.
+        """
+        check_k(k, len(self.items))
+        known = self._histories(histories, times, on_unknown)
+        return self._told(known, self._filters(known.users, on_unknown, **lists), k)
+
+    def _filters(
         self,
-        histories: Any,
-        times: Any = None,
-        k: int = 10,
+        users: np.ndarray,
+        on_unknown: str = "warn",
         exclude_seen: bool | None = None,
         allow: Any = None,
         deny: Any = None,
-        on_unknown: str = "warn",
-    ) -> Iterator[pd.DataFrame]:
-        """The same, some users at a time, so that memory does not grow with their number."""
-        check_k(k, len(self.items))
-        known = self._histories(histories, times, on_unknown)
+    ) -> Filters:
         leaves_out = self.exclude_seen if exclude_seen is None else exclude_seen
-        filters = Filters(self.catalogue, known.users, allow, deny, leaves_out)
+        filters = Filters(self.catalogue, users, allow, deny, leaves_out)
         treat_unknown(filters.unknown, "allow and deny", on_unknown)
-        return self._told(known, filters, k)
+        return filters
 
     def _told(self, histories: Histories, filters: Filters, k: int) -> Iterator[pd.DataFrame]:
         """The lists of all users; tells at the end what they lack."""
@@ -153,9 +164,10 @@ class Recommender:
         for start in range(0, len(rows), step):
             part = rows[start : start + step]
             some = histories.of(part)
-            scores = self.scorer.scores(some).clone()
-            filters.apply(scores, part, some)
-            values, numbers = (tensor.cpu().numpy() for tensor in best(scores, k))
+            if self._index is None:
+                values, numbers = exact_lists(self.scorer, some, part, filters, k)
+            else:
+                values, numbers = indexed_lists(self.scorer, self._index, some, part, filters, k)
             yield part, self._frame(some.users, values, numbers), (values > -np.inf).sum(1)
 
     def _frame(self, users: np.ndarray, values: Any, numbers: Any) -> pd.DataFrame:
@@ -195,10 +207,8 @@ class Recommender:
         known = self._histories(histories, times, on_unknown)
         rows = self._with_items(known)
         step = self.scorer.users_at_a_time
-        parts = [
-            self.scorer.user_vectors(known.of(rows[start : start + step])).cpu()
-            for start in range(0, len(rows), step)
-        ]
+        starts = range(0, len(rows), step)
+        parts = [self.scorer.user_vectors(known.of(rows[at : at + step])).cpu() for at in starts]
         vectors = torch.cat(parts).numpy() if parts else np.zeros((0, 0), np.float32)
         return pd.DataFrame(vectors, index=pd.Index(known.users[rows], name="user"))
 
@@ -236,26 +246,14 @@ class Recommender:
         numbers = self._known([items] if isinstance(items, str | int) else items, "items")
         vectors = F.normalize(self.scorer.item_vectors(), dim=1)
         own = Histories(self.catalogue.tokens[numbers], numbers, np.arange(len(numbers) + 1), None)
-        filters = Filters(self.catalogue, own.users, allow, deny, exclude_seen=True)
-        treat_unknown(filters.unknown, "allow and deny", "warn")
+        filters = self._filters(own.users, exclude_seen=True, allow=allow, deny=deny)
         parts = [self._frame(own.users[:0], [], [])]
         for start in range(0, len(own), self.scorer.users_at_a_time):
             rows = np.arange(start, min(start + self.scorer.users_at_a_time, len(own)))
-            parts.append(self._alike(vectors, rows, own.of(rows), filters, k))
+            some = own.of(rows)
+            parts.append(self._frame(some.users, *alike_lists(vectors, some, rows, filters, k)))
         found = pd.concat(parts[1:] or parts, ignore_index=True)
         return found.rename(columns={"item": "similar", "user": "item"})
-
-    def _alike(
-        self, vectors: torch.Tensor, rows: np.ndarray, own: Histories, filters: Filters, k: int
-    ) -> pd.DataFrame:
-        queries = vectors[torch.from_numpy(own.items).to(vectors.device)]
-        some = queries if len(queries) > 1 else queries.expand(2, -1)
-        scores = (some @ vectors.T)[: len(queries)].clone()
-        filters.apply(scores, rows, own)
-        values, numbers = (tensor.cpu().numpy() for tensor in best(scores, k))
-        if len(own) == 1 and not (values > -np.inf).any():
-            raise UserError("allow and deny leave no item")
-        return self._frame(own.users, values, numbers)
 
     def _known(self, ids: Any, what: str) -> np.ndarray:
         return self.catalogue.known(as_tokens(list(ids)), what)
@@ -282,13 +280,10 @@ class Recommender:
         ranked as the next one.
 
         Args:
-            vector: features of the query: (D_m,) of the modality of that width, or a mapping modality ->
-                (D_m,).
-            text: to be encoded as the items' texts were.
-            image: a picture's path, or a PIL image, to be encoded as the items' pictures were.
+            vector: features of the query: (D_m,) of the modality of that width, or modality -> (D_m,).
+            text, image: to be encoded as the items' own were; a picture is a path or a PIL image.
             like: ids of items; their mean is the query, and they are not among the results.
-            history: ids, the oldest first.
-            times: of the history.
+            history, times: ids, the oldest first, and when they were chosen.
             k, allow, deny, exclude_seen: as for :meth:`recommend`.
 
         Returns:
@@ -307,8 +302,7 @@ class Recommender:
             known = self._histories([history], None if times is None else [times], "warn")
         leaves_out = self.exclude_seen if exclude_seen is None else exclude_seen
         scores, seen = query.scores(self, known, leaves_out)
-        filters = Filters(self.catalogue, seen.users, allow, deny, exclude_seen=True)
-        treat_unknown(filters.unknown, "allow and deny", "warn")
+        filters = self._filters(seen.users, exclude_seen=True, allow=allow, deny=deny)
         filters.apply(scores, np.zeros(1, np.int64), seen)
         values, numbers = (tensor.cpu().numpy() for tensor in best(scores, k))
         found = self._frame(seen.users, values, numbers).drop(columns="user")
@@ -329,8 +323,7 @@ class Recommender:
     ) -> None:
         """Make items that training never saw candidates and history items, at once and without training.
 
-        What a model has trained for every item by itself (ids, biases) they get as the mean of all items, so
-        that their content decides.
+        What a model learnt for every item by itself they get as the mean of all items: content decides.
 
         Args:
             ids: n new ids.
@@ -347,7 +340,9 @@ class Recommender:
         strangers = self.catalogue.numbers(new.ids) > 0
         if strangers.any():
             raise UserError(f"add_items: {named(new.ids[strangers])}: already an item")
-        self._take(*self._over(torch.arange(len(self.catalogue)), new))
+        grown = self._over(torch.arange(len(self.catalogue)), new)
+        self.index = self.index and ANN  # a file is of the old items
+        self._take(*grown)
 
     def with_catalogue(
         self,
@@ -361,7 +356,7 @@ class Recommender:
         Arguments and errors as for :meth:`add_items`, but ids may be those of old items.
         """
         new = self._new_items(ids, vectors, texts, pictures)
-        return Recommender(*self._over(torch.tensor([PAD]), new))
+        return Recommender(*self._over(torch.tensor([PAD]), new), self.index and ANN)
 
     def _new_items(self, ids: Any, vectors: Any, texts: Any, pictures: Any) -> NewItems:
         self._require_content("items that training never saw")
@@ -372,8 +367,13 @@ class Recommender:
         model = self.blueprint.over(catalogue, rows, len(new.ids))
         return self.blueprint.grown(model, catalogue), catalogue, model
 
+    @property
+    def scores_content(self) -> bool:
+        """Whether the model scores an item that training never saw by its features."""
+        return bool(self.catalogue.features and getattr(self.blueprint.kind, "scores_content", False))
+
     def _require_content(self, what: str) -> None:
-        if not (self.catalogue.features and getattr(self.blueprint.kind, "scores_content", False)):
+        if not self.scores_content:
             raise UserError(f"{self.blueprint.name} scores items by their ids only: it cannot take {what}")
 
     # Reasons -----------------------------------------------------------------------------------------------

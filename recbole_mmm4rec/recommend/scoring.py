@@ -92,7 +92,12 @@ class Scorer:
     def of_users(self, users: Tensor) -> Tensor:
         """(U, N + 1) float32 scores for user vectors (U, D) of one of our models."""
         rows = users if len(users) > 1 else users.expand(2, -1)
-        return _candidates_only(self.model.scores(rows, self._all_candidates())[: len(users)])
+        return _candidates_only(self.model.scores(rows, self.candidates())[: len(users)])
+
+    @torch.inference_mode()
+    def of_items(self, users: Tensor, numbers: Tensor) -> Tensor:
+        """(U, c) float32 scores of some items (U, c) int64 of each user (U, D); where scores are products."""
+        return torch.einsum("ud,ucd->uc", users, self.candidates()[numbers]).float()
 
     @torch.inference_mode()
     def user_vectors(self, histories: Histories) -> Tensor:
@@ -105,7 +110,7 @@ class Scorer:
         if self.is_ours:
             self._hold_table()
             return self.model.user_vectors(batch)[: len(histories)].float()
-        self._require_products()
+        self.require_products()
         return self._host_users(batch)[: len(histories)].float()
 
     @torch.inference_mode()
@@ -121,7 +126,7 @@ class Scorer:
                 vectors = hooks_of(self.model).item_vectors()
                 assert vectors is not None
             else:
-                self._require_products()
+                self.require_products()
                 vectors = self.model.item_embedding.weight
             self._item_vectors = vectors[: self.items].float()
         return self._item_vectors
@@ -136,18 +141,48 @@ class Scorer:
             self._held.enter_context(hooks_of(self.model).shared_item_table())
             self._holds = True
 
-    def _all_candidates(self) -> Tensor:
+    @torch.inference_mode()
+    def table(self) -> dict[str, Tensor]:
+        """(N + 1, ...) vectors by name that histories of one of our models are gathered from."""
+        return dict(self.model.item_table())
+
+    @property
+    def scores_are_products(self) -> bool:
+        """Whether scores are products of user vectors and :meth:`candidates`."""
+        if self.is_ours:
+            return hooks_of(self.model).item_matrix() is not None
+        return self._are_known_products()
+
+    @torch.inference_mode()
+    def candidates(self) -> Tensor:
+        """(N + 1, C) float32: what scores are computed from beside user vectors.
+
+        Raises:
+            UserError: a model of RecBole whose scores are not known to be products.
+        """
         if self._candidates is None:
-            self._candidates = self.model.candidates(self.model.item_table())
+            if self.is_ours:
+                self._candidates = self.model.candidates(self.model.item_table())
+            else:
+                self.require_products()
+                self._candidates = self.model.item_embedding.weight[: self.items]
         return self._candidates
 
     # Models of RecBole -------------------------------------------------------------------------------------
 
-    def _require_products(self) -> None:
+    def _are_known_products(self) -> bool:
         """Most score with ``forward(histories) @ item_embedding.T``; whether this one does is tried out."""
         if self._products is None:
             self._products = self._are_products()
-        if not self._products:
+        return self._products
+
+    def require_products(self) -> None:
+        """Refuse a model of RecBole whose scores are not known to be products.
+
+        Raises:
+            UserError: names the model.
+        """
+        if not self._are_known_products():
             raise UserError(
                 f"{type(self.model).__name__} has no vectors of items and users: its scores are not products "
                 "of vectors"

@@ -127,13 +127,17 @@ def _remove(temporary: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+def read_checkpoint(path: str | os.PathLike[str], mapped: bool = False) -> Checkpoint:
     """Read a checkpoint of ours or of the released MMM4Rec code, without running anything in it.
+
+    Args:
+        path: the file.
+        mapped: tensors are mapped and not read, for one who only looks at the parts.
 
     Raises:
         UserError: no such file; not a checkpoint, or a damaged one; a pickle of RecBole's; another format.
     """
-    raw = _load_plain(Path(path))
+    raw = _load_plain(Path(path), mapped)
     if isinstance(raw, dict) and raw.get("format") == FORMAT:
         return _ours(str(path), raw)
     if isinstance(raw, dict) and _is_state_dict(raw.get("model")):
@@ -162,13 +166,13 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
         ) from error
 
 
-def _load_plain(path: Path) -> Any:
+def _load_plain(path: Path, mapped: bool = False) -> Any:
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint file")
     try:
         with torch.serialization.safe_globals(_numpy_scalars()), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a foreign pickle's protocol; the error below says enough
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         raise UserError(f"{path}: {_refusal(str(error))}") from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):

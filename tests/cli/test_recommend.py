@@ -46,9 +46,22 @@ def test_similar_and_search_print_tables(checkpoint: str, in_tmp: Path, capsys: 
         assert len(lines) == 3
 
 
+def test_export_says_what_it_wrote(checkpoint: str, in_tmp: Path, capsys: Captured) -> None:
+    assert app.main(["export", checkpoint, "--format=vectors", "--output=items.npz"]) == 0
+    assert capsys.readouterr().out == f"items.npz: vectors of {checkpoint}\n"
+    assert app.main(["export", checkpoint, "--format=safetensors", "--output=model", "--license=mit"]) == 0
+    assert "license: mit" in Path("model/README.md").read_text()
+    Path("h.csv").write_text("user_id,item_id\nu,i1\n")
+    flags = ["--users=h.csv", "--output=lists.csv", "--k=2", "--index=ann"]
+    assert app.main(["recommend", "model", *flags]) == 0
+    assert len(Path("lists.csv").read_text().splitlines()) == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
+        (["export", "{}", "--format=vectors", "--output=items.csv"], "ends in .parquet or .npz"),
+        (["export", "{}", "--format=onnx", "--output=p.png"], "p.png: exists and is not an empty folder"),
         (["search", "{}"], "exactly one of"),
         (["search", "{}", "--text=a"], "cannot encode a query here"),
         (["search", "{}", "--vector=bad.npy"], "bad.npy: not a .npy file"),

@@ -11,6 +11,8 @@ import torch
 
 import recbole_mmm4rec
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.recommend.loading import check_recommendable
+from recbole_mmm4rec.recommend.rebuild import Blueprint
 from recbole_mmm4rec.recommend.recommender import Recommender
 from tests.recommend.trained import recommender, trained
 
@@ -154,3 +156,21 @@ def test_rows_of_new_items_are_the_mean_of_all() -> None:
     after = known.scorer.model.ids.embedding.weight
     torch.testing.assert_close(after[:-1], before)
     torch.testing.assert_close(after[-1], before[1:].mean(0))
+
+
+def test_whether_a_checkpoint_recommends_is_said_without_building_its_model(
+    monkeypatch: pytest.MonkeyPatch, in_tmp: Path
+) -> None:
+    raw = torch.load(trained("MMM4Rec")[0], weights_only=True)
+    raw["items"]["features"].pop("text")
+    torch.save(raw, "featureless.pth")
+
+    def fails(*_: object) -> None:
+        raise AssertionError("built")
+
+    monkeypatch.setattr(Blueprint, "built", fails)
+    check_recommendable(trained("MMM4Rec")[0])
+    with pytest.raises(UserError, match=r"holds no features of its items \(text\)"):
+        check_recommendable("featureless.pth")
+    with pytest.raises(UserError, match="no such checkpoint file"):
+        check_recommendable("none.pth")

@@ -75,7 +75,7 @@ class FrequencyFilter(nn.Module):
         basis = self.basis
         if rows is not None:
             basis = basis[rows].unsqueeze(1)
-            x = x[torch.arange(len(x), device=x.device), rows].unsqueeze(1)
+            x = x[torch.arange(x.shape[0], device=x.device), rows].unsqueeze(1)
         low = basis @ spectrum
         return self.layer_norm(x + self.dropout(low + self.sqrt_beta.square() * (x - low)))
 
@@ -117,7 +117,7 @@ class FrequencyLayer(nn.Module):
         Returns:
             (B, L, D), or (B, 1, D) with ``rows``.
         """
-        asked = None if rows is None else x[torch.arange(len(x), device=x.device), rows].unsqueeze(1)
+        asked = None if rows is None else x[torch.arange(x.shape[0], device=x.device), rows].unsqueeze(1)
         mixed = self.alpha * self.filter(x, rows) + (1 - self.alpha) * self.attention(x, mask, asked)
         return self.ffn(mixed)
 

@@ -114,9 +114,10 @@ class InterestTable(nn.Module):
         new[:, 1:] = numbers[:, 1:] != numbers[:, :-1]
         if not keep_zero:
             new &= numbers > 0
-        width = max(1, int(new.sum(1).max()))
+        # an exported graph has as many slots as there may be interests, whatever the batch needs
+        width = numbers.shape[1] if torch.compiler.is_compiling() else max(1, int(new.sum(1).max()))
         slots = torch.where(new, new.cumsum(1) - 1, width)
-        return numbers.new_zeros(len(numbers), width + 1).scatter(1, slots, numbers)[:, :width]
+        return numbers.new_zeros(numbers.shape[0], width + 1).scatter(1, slots, numbers)[:, :width]
 
     def vectors(self, tokens: Tensor) -> Tensor:
         """(B, S) interests -> (B, S, D) centroids, without a gradient."""

@@ -143,7 +143,7 @@ class MISSRec(MultiModalRecommender):
 
     def interests_of(self, item_seqs: Mapping[str, Tensor]) -> Tensor:
         """(B, S) interests of histories (B, W) of item numbers, one per modality and of equal shape."""
-        if not self.interests.fitted:
+        if not (torch.compiler.is_compiling() or self.interests.fitted):
             self.discover_interests()
         item_seq = torch.stack([item_seqs[name] for name in self.names], dim=2)
         if self.all_slots:  # the released histories are as long as the longest possible one
@@ -166,7 +166,7 @@ class MISSRec(MultiModalRecommender):
         modalities of the items themselves.
         """
         interests, *others = context
-        if not self.all_slots:
+        if not (self.all_slots or torch.compiler.is_compiling()):
             interests = interests[:, : max(1, int((interests > 0).sum(1).max()))]
         rows = dict.fromkeys(self.names, item_seq)
         rows |= {name: shown[:, : item_seq.shape[1]] for name, shown in zip(self.names, others, strict=False)}

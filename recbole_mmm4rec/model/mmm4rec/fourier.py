@@ -6,6 +6,8 @@ Source: equations (12) to (15) of the MMM4Rec paper.
 import torch
 from torch import Tensor, nn
 
+from recbole_mmm4rec.model.mmm4rec.real_fourier import filtered_in_real_numbers
+
 
 class ComplexLinear(nn.Module):
     """A complex affine map, made of two real ones.
@@ -64,6 +66,8 @@ class DualChannelFilter(nn.Module):
 
     def forward(self, text: Tensor, image: Tensor) -> Tensor:
         """(B, H, L) float32, twice -> (B, H, L) float32."""
+        if torch.compiler.is_compiling():  # an exported graph has no complex numbers
+            return filtered_in_real_numbers(self, text, image)
         with torch.autocast(text.device.type, enabled=False):
             d_text, d_image = self._spectrum(text.float()), self._spectrum(image.float())
             mixed = self.co(self.text(d_text) * d_text + self.image(d_image) * d_image)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from recbole_mmm4rec.devices import usable_device
 from recbole_mmm4rec.errors import UserError
 
 Input = TypeVar("Input", contravariant=True)
@@ -52,11 +53,4 @@ def file_hash(path: Path) -> str:
 
 def chosen_device(options: Mapping[str, Any]) -> torch.device:
     """Return the ``device`` of ``encoder_options``, else the GPU if there is one. Raises ``UserError``."""
-    name = options.get("device") or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).strip().split("\n")[0][:200]
-        raise UserError(f"encoder_options: device: {name!r} cannot be used ({reason})") from error
-    return device
+    return usable_device(options.get("device"), "encoder_options: device")

@@ -1,0 +1,187 @@
+"""What recommending costs: ``run_recbole.py --bench=recommend``.
+
+An MMM4Rec of ml-latest-small's size with made-up items, 64 wide: users per second in a batch, one request
+after the other, loading. Then finding a user's best items among more and more of them, by the product with
+all and by an approximate index. Costs do not depend on values, except that an index finds what
+lies in clusters, so these vectors do.
+"""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recbole_mmm4rec.benchmark.clock import Clock
+from recbole_mmm4rec.benchmark.synthetic import synthetic_checkpoint
+from recbole_mmm4rec.files import write_json
+from recbole_mmm4rec.recommend.loading import load
+from recbole_mmm4rec.recommend.neighbours import ItemIndex
+from recbole_mmm4rec.recommend.ranking import best
+from recbole_mmm4rec.recommend.recommender import Recommender
+
+ITEMS, LENGTH, FEATURE_WIDTH, WIDTH = 3_650, 20, 384, 64
+SIZES = {"hidden_size": WIDTH, "inner_size": WIDTH, "head_dim": 16, "d_state": 16}
+CATALOGUES = (10_000, 100_000, 1_000_000)
+PER_CLUSTER, QUERIES, K = 100, 200, 10
+
+
+@dataclass
+class Growth:
+    """Of a catalogue of ``items``: CPU milliseconds per user of both ways, and of making the index.
+
+    ``recall``: share of the ten best items that the index finds.
+    """
+
+    items: int
+    exact_ms: float
+    index_ms: float
+    build_s: float
+    recall: float
+
+
+@dataclass
+class Costs:
+    """Figures of one run.
+
+    Attributes:
+        threads: of PyTorch.
+        batch, users_per_second, users_per_cpu_second: of one call for many users.
+        p50_ms, p99_ms, request_cpu_ms: of single requests; the last one is a median.
+        load_s, load_cpu_s: medians.
+        growth: by size of the catalogue.
+    """
+
+    threads: int
+    batch: int
+    users_per_second: float
+    users_per_cpu_second: float
+    p50_ms: float
+    p99_ms: float
+    request_cpu_ms: float
+    load_s: float
+    load_cpu_s: float
+    growth: list[Growth] = field(default_factory=list)
+
+    def table(self) -> str:
+        """For a person."""
+        lines = [
+            f"MMM4Rec, {WIDTH} wide, {ITEMS:,} items, {self.threads} threads",
+            f"batch of {self.batch:,} users: {self.users_per_second:,.0f} users/s, "
+            f"{self.users_per_cpu_second:,.0f} per CPU second",
+            f"one request: p50 {self.p50_ms:.1f} ms, p99 {self.p99_ms:.1f} ms, "
+            f"CPU {self.request_cpu_ms:.1f} ms",
+            f"load: {self.load_s:.2f} s, CPU {self.load_cpu_s:.2f} s",
+            f"{'items':>10}{'exact, ms':>12}{'index, ms':>12}{'build, s':>12}{'recall@10':>12}",
+        ]
+        lines += [
+            f"{g.items:>10,}{g.exact_ms:>12.3f}{g.index_ms:>12.3f}{g.build_s:>12.1f}{g.recall:>12.4f}"
+            for g in self.growth
+        ]
+        return "\n".join(lines) + "\n"
+
+
+def run(
+    folder: Path = Path(),
+    batch: int = 4096,
+    requests: int = 300,
+    catalogues: tuple[int, ...] = CATALOGUES,
+) -> str:
+    """Measure, write ``recommend.json`` into ``folder`` and return a table.
+
+    Args:
+        batch: users of the one call.
+        requests: single ones.
+        catalogues: numbers of items.
+    """
+    clock = Clock(torch.device("cpu"))
+    with TemporaryDirectory() as place:
+        path = Path(place) / "model.pth"
+        synthetic_checkpoint(path, ITEMS, LENGTH, FEATURE_WIDTH, use_gpu=False, **SIZES)
+        for _ in range(5):
+            with clock.part("load"):
+                recommender = load(path, "cpu")
+    _recommend(recommender, clock, batch, requests)
+    parts, spent = clock.medians(), np.array(clock.wall["request"]) * 1e3
+    costs = Costs(
+        threads=torch.get_num_threads(),
+        batch=batch,
+        users_per_second=1e3 * batch / parts["batch"]["wall_ms"],
+        users_per_cpu_second=1e3 * batch / parts["batch"]["cpu_ms"],
+        p50_ms=float(np.percentile(spent, 50)),
+        p99_ms=float(np.percentile(spent, 99)),
+        request_cpu_ms=parts["request"]["cpu_ms"],
+        load_s=parts["load"]["wall_ms"] / 1e3,
+        load_cpu_s=parts["load"]["cpu_ms"] / 1e3,
+        growth=[grown(items) for items in catalogues],
+    )
+    write_json(folder / "recommend.json", asdict(costs))
+    return costs.table()
+
+
+def _recommend(recommender: Recommender, clock: Clock, batch: int, requests: int) -> None:
+    generator = np.random.default_rng(0)
+    lengths = generator.integers(1, 2 * LENGTH, batch)
+    histories = [recommender.items[generator.integers(0, ITEMS, length)].tolist() for length in lengths]
+    times = [(1.5e9 + np.cumsum(generator.integers(0, 10**5, length))).tolist() for length in lengths]
+    recommender.recommend(histories[:64], times[:64])  # what is computed once is not part of a request
+    for _ in range(3):
+        with clock.part("batch"):
+            recommender.recommend(histories, times)
+    for number in range(requests):
+        with clock.part("request"):
+            recommender.recommend(histories[number % batch], times[number % batch])
+
+
+def grown(items: int) -> Growth:
+    """Both ways in a catalogue of ``items`` made-up vectors."""
+    table, users = clustered(items)
+    clock = Clock(torch.device("cpu"))
+    with clock.part("build"):
+        index = ItemIndex(table)
+    shared = 0
+    for user in users.split(1):
+        with clock.part("exact"):
+            wanted = _exact(table, user)
+        with clock.part("index"):
+            found = _indexed(table, index, user)
+        shared += len(set(wanted.tolist()) & set(found.tolist()))
+    parts = clock.medians()
+    return Growth(
+        items,
+        parts["exact"]["cpu_ms"],
+        parts["index"]["cpu_ms"],
+        parts["build"]["cpu_ms"] / 1e3,
+        shared / (K * len(users)),
+    )
+
+
+def clustered(items: int, width: int = WIDTH, users: int = QUERIES) -> tuple[Tensor, Tensor]:
+    """(N + 1, D) vectors of different lengths in clusters, row 0 the pad's, and (U, D) users near them."""
+    generator = torch.Generator().manual_seed(0)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    centres = normal(max(1, items // PER_CLUSTER), width)
+    owners = torch.randint(len(centres), (items,), generator=generator)
+    table = torch.zeros(items + 1, width)
+    table[1:] = centres[owners] + 0.5 * normal(items, width)
+    table[1:] *= 0.5 + torch.rand(items, 1, generator=generator)
+    near = torch.randint(len(centres), (users,), generator=generator)
+    return table, centres[near] + 0.7 * normal(users, width)
+
+
+def _exact(table: Tensor, user: Tensor) -> Tensor:
+    scores = user @ table.T
+    scores[:, 0] = -torch.inf
+    return best(scores, K)[1][0]
+
+
+def _indexed(table: Tensor, index: ItemIndex, user: Tensor) -> Tensor:
+    found = index.nearest(user, K)
+    scores: Any = torch.einsum("ud,ucd->uc", user, table[found])
+    return found.gather(1, best(scores, K)[1])[0]
