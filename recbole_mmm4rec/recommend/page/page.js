@@ -170,11 +170,11 @@ const find = guarded(async (query, heading = "") => {
 
 const explain = guarded(async (row) => {
   const reasons = (await source.why(state, row)).filter((reason) => reason.effect !== null);
-  const most = Math.max(...reasons.map((reason) => Math.abs(reason.effect)), 1e-9);
   const groups = [["history item", "Without an item of the history"], ["modality of the history", "Without a modality of the history"], ["modality of the item", "Without a modality of this item"]];
   $("why-title").textContent = `Why ${called(row)}?`;
   $("reasons").replaceChildren(...groups.flatMap(([kind, heading]) => {
     const own = reasons.filter((reason) => reason.left_out === kind).sort((a, b) => Math.abs(b.effect) - Math.abs(a.effect)).slice(0, 10);
+    const most = Math.max(...own.map((reason) => Math.abs(reason.effect)), 1e-9);
     return own.length ? [make("h3", {}, heading), ...own.map((reason) => line(reason, most))] : [];
   }));
   if (!reasons.length) $("reasons").textContent = "A history of one item: there is no prediction without it.";
@@ -203,7 +203,7 @@ function guarded(work) {
 
 function theme(dark) {
   document.documentElement.dataset.theme = dark ? "dark" : "light";
-  $("theme").setAttribute("aria-pressed", String(dark));
+  $("theme").textContent = dark ? "Light" : "Dark";
 }
 
 // Arrow keys move among the cards of a list and among the users.
@@ -223,8 +223,8 @@ document.addEventListener("keydown", (event) => {
 });
 
 $("facts").textContent = `${data.model}, ${data.items.toLocaleString("en")} items${data.modalities.length ? ", " + data.modalities.join(" and ") : ""}`;
-$("theme").addEventListener("click", () => theme($("theme").getAttribute("aria-pressed") !== "true"));
-$("theme").setAttribute("aria-pressed", String(matchMedia("(prefers-color-scheme: dark)").matches));
+$("theme").addEventListener("click", () => theme($("theme").textContent === "Dark"));
+$("theme").textContent = matchMedia("(prefers-color-scheme: dark)").matches ? "Light" : "Dark";
 $("search").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = $("words").value.trim();
