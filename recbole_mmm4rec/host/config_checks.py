@@ -11,6 +11,7 @@ from typing import Any
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import model_keys, recbole_models
 from recbole_mmm4rec.host.property_files import Key, properties_path, read_keys, recbole_properties_path
+from recbole_mmm4rec.renamed import KEYS, renamed_key
 
 PLACE_KEYS = ("local_rank", "world_size", "offset", "ip", "port")
 """Where a process stands among others; ``--nproc`` sets all of them."""
@@ -88,6 +89,9 @@ def check_known(values: dict[str, Any], sources: dict[str, str], known: set[str]
     """
     for key in values:
         if key not in known:
+            renamed = renamed_key(key)
+            if renamed and KEYS[key] in known:
+                raise UserError(f"{sources[key]}: {renamed}")
             nearest = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.0)[0]
             hint = f"the nearest known key is '{nearest}'"
             raise UserError(f"{sources[key]}: unknown key '{key}' for {model}; {hint}")

@@ -12,6 +12,7 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import is_ours
 from recbole_mmm4rec.host.value_shapes import check_columns
 from recbole_mmm4rec.model.objective import check_objective
+from recbole_mmm4rec.renamed import renamed_value
 
 POSITIVE = (
     *("train_batch_size", "eval_batch_size", "eval_chunk_size", "learning_rate", "MAX_ITEM_LIST_LENGTH"),
@@ -22,7 +23,7 @@ POSITIVE = (
 
 NOT_NEGATIVE = ("weight_decay", "epochs")
 
-CHOICES = {"stage": ("finetune", "pretrain"), "fidelity": ("paper", "reference")}
+CHOICES = {"stage": ("finetune", "pretrain"), "fidelity": ("repaired", "reference")}
 """Values of keys that several places compare with one of them."""
 
 LEAVE_ONE_OUT = ("valid_and_test", "valid_only", "test_only")
@@ -90,7 +91,8 @@ def check_choices(final: dict[str, Any]) -> None:
     """Refuse words that would silently mean another one, and splits that fail after the data are read."""
     for key, choices in CHOICES.items():
         if key in final and final[key] not in choices:
-            raise UserError(f"{key}: '{final[key]}' is not one of {', '.join(choices)}")
+            unknown = f"'{final[key]}' is not one of {', '.join(choices)}"
+            raise UserError(f"{key}: {renamed_value(key, final[key]) or unknown}")
     split = final["eval_args"]
     if final["MODEL_TYPE"] == ModelType.SEQUENTIAL and split["order"] != "TO":
         raise UserError("eval_args: a sequential model needs the order of time, order: TO")

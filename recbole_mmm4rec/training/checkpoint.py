@@ -30,6 +30,7 @@ from torch import Tensor
 
 from recbole_mmm4rec.errors import ResumeError, UserError
 from recbole_mmm4rec.model.interface import hooks_of
+from recbole_mmm4rec.renamed import under_new_names
 from recbole_mmm4rec.schema import Strict, checked
 from recbole_mmm4rec.training.plain import portable_config
 
@@ -159,7 +160,7 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         raw = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         settings = raw["config"]
-        return dict(json.loads(settings) if isinstance(settings, str) else settings)
+        return under_new_names(dict(json.loads(settings) if isinstance(settings, str) else settings))
     except Exception as error:  # the reader of a file that is not a checkpoint fails in many ways
         raise ResumeError(
             f"resume: {path} is not a checkpoint of a run; weights without settings are given as 'pretrained'"
@@ -196,7 +197,7 @@ def _ours(path: str, raw: dict[str, Any]) -> Checkpoint:
             path,
             OURS,
             raw["state_dict"],
-            dict(json.loads(raw["config"])),
+            under_new_names(dict(json.loads(raw["config"]))),
             json.loads(raw["signature"]),
             raw["item_tokens"],
             raw.get("other_tokens", {}),
