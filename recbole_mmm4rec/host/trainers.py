@@ -4,6 +4,7 @@ RecBole pickles its ``Config`` into checkpoints, which ``torch.load`` refuses si
 RecBole's is used through :func:`plain_trainer`, a subclass; nothing in RecBole is replaced.
 """
 
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -26,18 +27,38 @@ class OwnFiles:
     """Mixin for every trainer: a checkpoint file of its own.
 
     RecBole's name holds the second it was made in (trainer.py, line 131), so that two runs can share it and
-    the processes of one run can differ.
+    the processes of one run can differ. The names of its decision trees' temporary files do, too (line 902).
     """
 
     config: Any
     model: Any
+    saved_model_file: str
 
     def __init__(self, config: Any, model: Any) -> None:
         # RecBole looks, then makes: of two processes that start together the second would fail
         os.makedirs(config["checkpoint_dir"], exist_ok=True)
         super().__init__(config, model)  # type: ignore[call-arg]
-        stem, suffix = os.path.splitext(self.saved_model_file)
-        self.saved_model_file: str = distributed.broadcast_object(f"{stem}-{os.getpid()}{suffix}")
+        for attribute in ("saved_model_file", "temp_file", "temp_best_file"):
+            if hasattr(self, attribute):
+                name = distributed.broadcast_object(own_name(getattr(self, attribute)))
+                setattr(self, attribute, name)
+
+
+_given: set[str] = set()
+"""Names that :func:`own_name` has given out in this process."""
+
+
+def own_name(path: str) -> str:
+    """A file name for one run only: with the process's number and, from the second such name on, a counter.
+
+    A file that is there counts as a name too: processes of two containers can have the same number.
+    """
+    stem, suffix = os.path.splitext(path)
+    stem = f"{stem}-{os.getpid()}"
+    counted = (f"{stem}-{count}" if count else stem for count in itertools.count())
+    name = next(name for name in counted if name not in _given and not os.path.exists(f"{name}{suffix}"))
+    _given.add(name)
+    return f"{name}{suffix}"
 
 
 class CpuProcesses(OwnFiles):
