@@ -124,7 +124,7 @@ def test_empty_times(tmp_path: Path) -> None:
         "times: 1970-01-01T00:00:00 to 1970-01-01T00:01:00 (UTC)",
     ]
     write_atomic(tmp_path / "d" / "d.inter", columns | {"timestamp:float": [""] * 3})
-    assert list(inspect("d", tmp_path / "d"))[3:] == ["times: missing in 3 interactions"]
+    assert list(inspect("d", tmp_path / "d"))[3:4] == ["times: missing or impossible in 3 interactions"]
 
 
 @pytest.mark.parametrize(
