@@ -146,7 +146,8 @@ def test_csv_of_any_values(shop: Shop) -> None:
         content = _csv(("user_id", "item_id", "ts"), usable) + "u,i0,1600000000\n"
         (shop.folder / "interactions.csv").write_text(content, newline="", encoding="utf-8")
         record = shop.check()
-        if record is not None and "rows with a stray" not in str(record["skipped"]):
+        odd = ("rows with a stray", "lines skipped: inside a quoted value")
+        if record is not None and not any(reason in str(record["skipped"]) for reason in odd):
             assert record["rows"]["interactions"]["read"] == len(usable) + 1
 
     fuzz(check, rows)
