@@ -17,8 +17,9 @@ from recbole.utils import set_color
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from recbole_mmm4rec.schema import checked
 from recbole_mmm4rec.training import distributed
-from recbole_mmm4rec.training.checkpoint import write_checkpoint
+from recbole_mmm4rec.training.checkpoint import Parts, write_checkpoint
 from recbole_mmm4rec.training.gathering import RankedEvaluation
 from recbole_mmm4rec.training.plain import pack, portable_config, unpack
 
@@ -132,6 +133,8 @@ class PlainCheckpoints(RowTokens, CpuProcesses):
 
     def resume_checkpoint(self, resume_file: str) -> None:
         """Continue as RecBole does (trainer.py, line 314), from a plain checkpoint."""
+        content = torch.load(resume_file, map_location="cpu", weights_only=True, mmap=True)
+        checked(Parts, f"{resume_file}: damaged checkpoint", content)
         with _restored_other_parameter(self.model):
             super().resume_checkpoint(resume_file)  # type: ignore[misc]
 

@@ -49,6 +49,10 @@ class Parts(Strict, extra="ignore", arbitrary_types_allowed=True):
     optimizer: dict[str, Any] | None = None
     training: dict[str, Any] | None = None
     other_parameter: dict[str, Any] | None = None
+    items: dict[str, Any] | None = None
+    epoch: int = 0
+    cur_step: int = 0
+    best_valid_score: float = 0.0
 
 
 @dataclass
