@@ -37,5 +37,5 @@ def guarded(call: Callable[[], int | None], debug: bool = False, interrupted: st
 def _refused(error: Exception, line: str, debug: bool) -> int:
     if debug:
         raise error
-    sys.stderr.write(f"error: {line}\n")
+    sys.stderr.write(f"error: {' '.join(line.split())}\n")  # libraries write several lines
     return BAD_INPUT

@@ -143,7 +143,7 @@ KINDS: list[pa.DataType] = [
 ]  # fmt: skip
 
 
-def _column(kind: pa.DataType, seeds: list[int]) -> pa.Array:
+def column_of(kind: pa.DataType, seeds: list[int]) -> pa.Array:
     """Return a column of a type, out of integers."""
     if pa.types.is_fixed_size_binary(kind):
         return pa.array([None if n % 5 == 0 else (n % 2**64).to_bytes(16, "big") for n in seeds], kind)
@@ -175,7 +175,7 @@ def test_parquet_of_any_types(shop: Shop, fuzz: Fuzzer) -> None:
     def check(example: tuple[list[pa.DataType], list[int]]) -> None:
         kinds, seeds = example
         names = ("user_id", "item_id", "ts", "title")
-        columns = {name: _column(kind, seeds) for name, kind in zip(names, kinds, strict=True)}
+        columns = {name: column_of(kind, seeds) for name, kind in zip(names, kinds, strict=True)}
         pq.write_table(pa.table(columns), shop.folder / "log.parquet")
         flags = ["--interactions=log.parquet", "--items=log.parquet"]
         for more in ([], ["--time_unit=date"], ["--items=items.csv"]):
