@@ -22,6 +22,7 @@ from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint import Parts, write_checkpoint
 from recbole_mmm4rec.training.gathering import RankedEvaluation
 from recbole_mmm4rec.training.plain import pack, portable_config, unpack
+from recbole_mmm4rec.training.training_state import load_optimizer
 
 
 class OwnFiles:
@@ -134,7 +135,9 @@ class PlainCheckpoints(RowTokens, CpuProcesses):
     def resume_checkpoint(self, resume_file: str) -> None:
         """Continue as RecBole does (trainer.py, line 314), from a plain checkpoint."""
         content = torch.load(resume_file, map_location="cpu", weights_only=True, mmap=True)
-        checked(Parts, f"{resume_file}: damaged checkpoint", content)
+        parts = checked(Parts, f"{resume_file}: damaged checkpoint", content)
+        trainer: Any = self
+        load_optimizer(resume_file, trainer.optimizer, parts.optimizer or {})
         with _restored_other_parameter(self.model):
             super().resume_checkpoint(resume_file)  # type: ignore[misc]
 

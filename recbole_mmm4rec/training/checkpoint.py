@@ -142,7 +142,8 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         return _ours(str(path), raw)
     if isinstance(raw, dict) and _is_state_dict(raw.get("model")):
         return Checkpoint(str(path), RELEASED, raw["model"])
-    found = f"format {raw['format']!r}" if isinstance(raw, dict) and "format" in raw else "other content"
+    kind = raw.get("format") if isinstance(raw, dict) else None
+    found = f"format {kind!r}" if isinstance(kind, str) else "other content"
     raise UserError(f"{path}: not a checkpoint of this package ({FORMAT!r} expected, {found} found)")
 
 

@@ -121,6 +121,8 @@ DAMAGED: list[tuple[str, list[str], Any, str]] = [
     ("load", ["config", "hidden_size"], "wide", "'hidden_size' expects"),
     ("load", ["config", "LIST_SUFFIX"], [1], "LIST_SUFFIX"),
     ("recommend", ["config", "MAX_ITEM_LIST_LENGTH"], None, "'MAX_ITEM_LIST_LENGTH' expects"),
+    ("recommend", ["format"], torch.zeros(2, 2), "expected, other content found"),
+    ("recommend", ["items", "has_time"], torch.zeros(0), "its part about items is unreadable"),
     ("recommend", ["items"], [1], "items: expected keys and values"),
 ]
 """Parts that were a traceback, or wrote elsewhere: the use, the part, its value, what is said."""
@@ -140,3 +142,13 @@ def test_damaged_checkpoints(use: str, part: list[Any], value: Any, said: str, t
         uses(path, "MMM4Rec")[use]()
     assert said in str(caught.value)
     assert "odd.pth" in str(caught.value)
+
+
+def test_a_damaged_optimiser_of_a_model_of_recboles_own(tmp_path: Path) -> None:
+    content = content_of(RECBOLES)
+    content["optimizer"]["state"] = torch.zeros(3)
+    torch.save(content, tmp_path / "odd.pth")
+    with pytest.raises(
+        UserError, match=r"odd\.pth: damaged checkpoint, the state of its optimiser is unread"
+    ):
+        gone_on(tmp_path / "odd.pth")
