@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from tests.fuzzing import SECONDS, Fuzzer
+from tests.fuzzing import SECONDS, TRIED, Fuzzer
 
 USERS, ITEMS, WIDTH = 30, 60, 12
 
@@ -122,6 +122,10 @@ def fuzz(request: pytest.FixtureRequest) -> Iterator[Fuzzer]:
     tests = sum("fuzz" in getattr(item, "fixturenames", ()) for item in request.session.items)
     fuzzer = Fuzzer(SECONDS / max(tests, 1))
     yield fuzzer
-    if SECONDS:
-        reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-        reporter.write_line(f"{request.node.nodeid}: {fuzzer.inputs:,} inputs")
+    TRIED[request.node.nodeid] = fuzzer.inputs
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many inputs were tried, where the tests went on for longer than in CI."""
+    for name, count in TRIED.items() if SECONDS else ():
+        terminalreporter.write_line(f"{name}: {count:,} inputs")

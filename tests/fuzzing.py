@@ -23,6 +23,8 @@ from hypothesis import strategies as st
 from recbole_mmm4rec.cli.guard import guarded
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
+TRIED: dict[str, int] = {}
+"""Inputs tried, by test."""
 LONGEST = 120
 """Seconds that one input may take; one that takes longer hangs."""
 
