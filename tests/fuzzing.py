@@ -91,9 +91,13 @@ def tried(call: Callable[[], Any]) -> bool:
 
     Anything else that it raises is a fault.
     """
+
+    def once() -> None:
+        call()
+
     errors = io.StringIO()
     with redirect_stderr(errors), redirect_stdout(io.StringIO()), _in_time():
-        code = guarded(lambda: call() and None)
+        code = guarded(once)
     if code == 0:
         return True
     lines = errors.getvalue().splitlines()

@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import math
 import re
 import sys
 from collections.abc import Mapping
@@ -105,6 +106,8 @@ def check_types(values: dict[str, Any], sources: dict[str, str], documented: dic
         if key is not None and not fits(value, key):
             expected = f"({key.types}) {key.meaning}".strip()
             raise UserError(f"{sources[name]}: '{name}' expects {expected}; got {value!r}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"{sources[name]}: '{name}' expects a finite number; got {value!r}")
 
 
 def check_settings(origin: str, model: str, settings: Mapping[str, Any]) -> None:

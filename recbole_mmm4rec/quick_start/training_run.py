@@ -83,6 +83,10 @@ def _constructed(config: Any, dataset: Any) -> Any:
                 message = f"{name} needs the column {error}: name it in load_col"  # how RecBole's ask for one
             elif isinstance(error, ValueError):  # how models refuse sizes that do not go together
                 message = f"{name}: {error}"
+            elif isinstance(
+                error, AssertionError | ArithmeticError | RuntimeError
+            ):  # how torch and RecBole do
+                message = f"{name}: its settings do not go together ({type(error).__name__}: {error})"
             elif missing:
                 message = f"{name} reads {', '.join(sorted(missing))}, which no property file or flag sets"
             else:

@@ -144,6 +144,16 @@ def test_damaged_checkpoints(use: str, part: list[Any], value: Any, said: str, t
     assert "odd.pth" in str(caught.value)
 
 
+def test_other_tokens_of_a_model_of_recboles_own_that_are_none(tmp_path: Path) -> None:
+    content = content_of(RECBOLES)
+    content["other_tokens"] = {"user_id": None}
+    torch.save(content, tmp_path / "odd.pth")
+    with pytest.raises(
+        UserError, match=r"odd\.pth: damaged checkpoint: other_tokens: user_id: expected a list"
+    ):
+        gone_on(tmp_path / "odd.pth")
+
+
 def test_a_damaged_optimiser_of_a_model_of_recboles_own(tmp_path: Path) -> None:
     content = content_of(RECBOLES)
     content["optimizer"]["state"] = torch.zeros(3)
