@@ -48,7 +48,11 @@ def read_known_tokens(path: str, item_field: str) -> dict[str, list[str]]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         known = known_tokens(content, item_field)
-        return known if all(isinstance(tokens, list) for tokens in known.values()) else {}
+        readable = all(
+            isinstance(tokens, list) and all(isinstance(token, str) for token in tokens)
+            for tokens in known.values()
+        )
+        return known if readable else {}
     except Exception:  # a pickle of RecBole's, or damaged: whoever loads the weights says so
         return {}
 
