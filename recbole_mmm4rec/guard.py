@@ -42,5 +42,5 @@ def _line_of(error: OSError) -> str:
 def _refused(error: Exception, line: str, debug: bool) -> int:
     if debug:
         raise error
-    sys.stderr.write(f"error: {line}\n")
+    sys.stderr.write(f"error: {' '.join(line.split())}\n")  # libraries write several lines
     return BAD_INPUT

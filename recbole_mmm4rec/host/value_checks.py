@@ -17,7 +17,7 @@ from recbole_mmm4rec.renamed import renamed_value
 POSITIVE = (
     *("train_batch_size", "eval_batch_size", "eval_chunk_size", "learning_rate", "MAX_ITEM_LIST_LENGTH"),
     *("accumulation_steps", "hidden_size", "embedding_size", "inner_size", "num_layers", "n_layers"),
-    *("n_heads", "head_dim", "n_groups", "d_state", "d_conv", "expand", "num_buckets"),
+    *("n_heads", "head_dim", "n_groups", "d_state", "d_conv", "expand", "num_buckets", "n_exps"),
 )
 """Keys whose numbers are above 0."""
 
@@ -53,6 +53,9 @@ def check_ranges(final: dict[str, Any]) -> None:
     for key in NOT_NEGATIVE:
         if (final.get(key) or 0) < 0:
             raise UserError(f"{key}: {final[key]} is below 0")
+    for key, value in final.items():
+        if "dropout" in key and isinstance(value, int | float) and not 0 <= value <= 1:
+            raise UserError(f"{key}: {value} is not a probability, from 0 to 1")
     if final["seed"] is not None:
         check_seed(final["seed"])
 

@@ -50,6 +50,10 @@ class Parts(Strict, extra="ignore", arbitrary_types_allowed=True):
     optimizer: dict[str, Any] | None = None
     training: dict[str, Any] | None = None
     other_parameter: dict[str, Any] | None = None
+    items: dict[str, Any] | None = None
+    epoch: int = 0
+    cur_step: int = 0
+    best_valid_score: float = 0.0
 
 
 @dataclass
@@ -143,7 +147,8 @@ def read_checkpoint(path: str | os.PathLike[str], mapped: bool = False) -> Check
         return _ours(str(path), raw)
     if isinstance(raw, dict) and _is_state_dict(raw.get("model")):
         return Checkpoint(str(path), RELEASED, raw["model"])
-    found = f"format {raw['format']!r}" if isinstance(raw, dict) and "format" in raw else "other content"
+    kind = raw.get("format") if isinstance(raw, dict) else None
+    found = f"format {kind!r}" if isinstance(kind, str) else "other content"
     raise UserError(f"{path}: not a checkpoint of this package ({FORMAT!r} expected, {found} found)")
 
 
