@@ -19,7 +19,8 @@ from typing import Any
 import torch
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from recbole_mmm4rec.cli.guard import guarded
+
+from recbole_mmm4rec.guard import guarded
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
 TRIED: dict[str, int] = {}
