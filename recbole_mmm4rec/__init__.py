@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from recbole_mmm4rec.recommend.loading import load
     from recbole_mmm4rec.recommend.recommender import Recommender
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PLACES = {
     "run": "recbole_mmm4rec.quick_start.whole_run",

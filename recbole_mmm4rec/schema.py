@@ -17,6 +17,7 @@ _EXPECTED = {
     "finite_number": "a finite number",
     "greater_than": "a number above {gt}",
     "greater_than_equal": "a number not below {ge}",
+    "less_than_equal": "a number not above {le}",
     "too_short": "a list of at least {min_length}",
     "too_long": "a list of at most {max_length}",
     "string_too_short": "a text that is not empty",

@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from tests.fuzzing import SECONDS, TRIED, Fuzzer
+
 USERS, ITEMS, WIDTH = 30, 60, 12
 
 SMALL: dict[str, Any] = {
@@ -112,3 +114,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(TinyModel, "kill_at", None)
     write_dataset(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def fuzz(request: pytest.FixtureRequest) -> Iterator[Fuzzer]:
+    """Try a check on many inputs; the seconds of ``FUZZ_SECONDS`` are shared among the tests that are run."""
+    tests = sum("fuzz" in getattr(item, "fixturenames", ()) for item in request.session.items)
+    fuzzer = Fuzzer(SECONDS / max(tests, 1))
+    yield fuzzer
+    TRIED[request.node.nodeid] = fuzzer.inputs
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many inputs were tried, where the tests went on for longer than in CI."""
+    for name, count in TRIED.items() if SECONDS else ():
+        terminalreporter.write_line(f"{name}: {count:,} inputs")

@@ -89,23 +89,23 @@ def _everything(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-@pytest.mark.parametrize("name", ["", ".", "../evil", ".hidden"])
-def test_no_command_touches_anything_for_an_odd_dataset(
-    tmp_path: Path, datasets: list[str], capsys: pytest.CaptureFixture[str], command: list[str], name: str
-) -> None:
-    assert prepare([part.format(name) for part in command]) == 2
-    _refused(capsys, "dataset")
-    assert _everything(tmp_path) == datasets
+ODD_NAMES = [
+    *(("dataset", command, name) for command in COMMANDS for name in ("", ".", "../evil", ".hidden")),
+    *(("modality", command, name) for command in MODALITIES for name in ("", "a.b", "../x", "id")),
+]
 
 
-@pytest.mark.parametrize("command", MODALITIES, ids=" ".join)
-@pytest.mark.parametrize("name", ["", "a.b", "../x", "id"])
-def test_no_command_touches_anything_for_an_odd_modality(
-    tmp_path: Path, datasets: list[str], capsys: pytest.CaptureFixture[str], command: list[str], name: str
+@pytest.mark.parametrize(("kind", "command", "name"), ODD_NAMES)
+def test_no_command_touches_anything_for_an_odd_name(
+    tmp_path: Path,
+    datasets: list[str],
+    capsys: pytest.CaptureFixture[str],
+    kind: str,
+    command: list[str],
+    name: str,
 ) -> None:
     assert prepare([part.format(name) for part in command]) == 2
-    _refused(capsys, "modality")
+    _refused(capsys, kind)
     assert _everything(tmp_path) == datasets
 
 

@@ -1,10 +1,15 @@
 """What an installed package contains, and which versions it is installed with."""
 
 import re
+import shutil
+import subprocess
+import sys
+import tarfile
 from pathlib import Path
 
 import pytest
 
+import recbole_mmm4rec
 from recbole_mmm4rec.host.property_files import properties_path
 
 ROOT = Path(__file__).parent.parent
@@ -45,6 +50,32 @@ def test_types_are_for_users_too() -> None:
     folder = ROOT / "recbole_mmm4rec"
     assert package_data("recbole_mmm4rec", folder) == {folder / "py.typed"}
     assert (folder / "py.typed").is_file()
+
+
+def test_a_source_distribution_has_code_data_pages_and_tests(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    for name in ("recbole_mmm4rec", "properties", "tests"):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    (tree / "atomic_data").mkdir()
+    single = ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "CHANGELOG.md", "constraints.txt")
+    for name in (*single, "run_recbole.py", "atomic_data/README.md"):
+        shutil.copy(ROOT / name, tree / name)
+    wanted = {str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file()}
+    build = f"from setuptools import build_meta; build_meta.build_sdist({str(tmp_path)!r})"
+    subprocess.run([sys.executable, "-c", build], cwd=tree, check=True, capture_output=True)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        held = {name.partition("/")[2] for name in opened.getnames()}
+    assert wanted - held == set()
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    written = re.search(r'^version = "(.*)"', PROJECT, flags=re.MULTILINE)
+    assert written
+    assert written[1] == recbole_mmm4rec.__version__
+    latest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert latest
+    assert latest[1] == written[1]
 
 
 def test_properties_are_found() -> None:

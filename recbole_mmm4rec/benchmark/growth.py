@@ -128,7 +128,7 @@ def measure(sweep: Sweep, runs: int, bar: Any) -> Curve:
 
 def _step_cost(sizes: dict[str, int], values: dict[str, Any], runs: int) -> float:
     items, length, width = sizes["items"], sizes["length"], sizes["hidden_size"]
-    settings = SMALL_HEADS | {"hidden_size": width, "inner_size": width, "item_bias": False} | values
+    settings = SMALL_HEADS | {"hidden_size": width, "inner_size": width, "item_ids": False} | values
     model = synthetic_model(items, length, **settings)
     batch = synthetic_batch(model, sizes["batch"], items, length)
     return _cost(lambda: model.calculate_loss(batch), batch[model.ITEM_SEQ].device, runs)

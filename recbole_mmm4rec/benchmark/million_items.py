@@ -10,20 +10,20 @@ from typing import Any
 
 import torch
 
-from recbole_mmm4rec.benchmark.clock import Clock, peak_memory
-from recbole_mmm4rec.benchmark.synthetic import synthetic_batch, synthetic_model
+from recbole_mmm4rec.benchmark.clock import peak_memory
+from recbole_mmm4rec.benchmark.synthetic import step_cost, synthetic_model
 from recbole_mmm4rec.files import write_json
 
 ITEMS, FEATURE_WIDTH, LENGTH, BATCH = 1_000_000, 128, 20, 1024
 SIZES = {"hidden_size": 64, "inner_size": 64, "head_dim": 16, "d_state": 16, "softmax_chunk": 65_536}
 RUNS: tuple[dict[str, Any], ...] = (
-    {"objective": "in_batch", "item_bias": False},
-    {"objective": "sampled", "item_bias": False},
-    {"objective": "gbce", "item_bias": False},
-    {"objective": "sampled", "item_bias": True},
-    {"objective": "full", "item_bias": False},
+    {"objective": "in_batch", "item_ids": False},
+    {"objective": "sampled", "item_ids": False},
+    {"objective": "gbce", "item_ids": False},
+    {"objective": "sampled", "item_ids": True},
+    {"objective": "full", "item_ids": False},
 )
-"""With ``item_bias`` every item has two trainable rows, all of which the optimiser writes in every step."""
+"""With ``item_ids`` every item has two trainable rows, all of which the optimiser writes in every step."""
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,19 @@ class Cost:
 
     Attributes:
         objective: value of the key.
-        item_bias: trainable rows per item.
+        item_ids: trainable rows per item.
         steps_per_second: by wall time, from the median step.
         peak_bytes: most memory held so far, by the GPU's allocator or by the process.
     """
 
     objective: str
-    item_bias: bool
+    item_ids: bool
     steps_per_second: float
     peak_bytes: int
 
     def line(self) -> str:
         """For a person."""
-        rows = ", trainable item rows" if self.item_bias else ""
+        rows = ", trainable item rows" if self.item_ids else ""
         peak = self.peak_bytes / 2**20
         return f"{self.objective + rows:<32}{self.steps_per_second:>8.2f} steps/s, peak {peak:>7,.0f} MiB"
 
@@ -67,14 +67,5 @@ def run(folder: Path = Path(), items: int = ITEMS, batch: int = BATCH, steps: in
 def _cost(values: dict[str, Any], items: int, batch: int, steps: int) -> Cost:
     model = synthetic_model(items, LENGTH, FEATURE_WIDTH, **SIZES, **values)
     device = next(model.parameters()).device
-    optimiser, clock = torch.optim.NAdam(model.parameters()), Clock(device)
-    for number in range(steps + 1):
-        if number == 1:
-            clock.restart()
-        interaction = synthetic_batch(model, batch, items, LENGTH, prefixes=True)
-        with clock.part("step"):
-            model.calculate_loss(interaction).backward()
-            optimiser.step()
-            optimiser.zero_grad()
-    seconds = clock.medians()["step"]["wall_ms"] / 1e3
-    return Cost(values["objective"], values["item_bias"], 1 / seconds, peak_memory(device))
+    seconds = step_cost(model, batch, items, LENGTH, steps)["wall_ms"] / 1e3
+    return Cost(values["objective"], values["item_ids"], 1 / seconds, peak_memory(device))

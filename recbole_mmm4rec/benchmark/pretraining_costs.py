@@ -6,10 +6,8 @@ trainable row per item: only items of the batch are computed, so that the catalo
 
 from pathlib import Path
 
-import torch
-
-from recbole_mmm4rec.benchmark.clock import Clock, peak_memory
-from recbole_mmm4rec.benchmark.synthetic import synthetic_batch, synthetic_model
+from recbole_mmm4rec.benchmark.clock import peak_memory
+from recbole_mmm4rec.benchmark.synthetic import step_cost, synthetic_model
 from recbole_mmm4rec.files import write_json
 
 ITEMS, FEATURE_WIDTH, LENGTH, BATCH = 447_000, 768, 20, 1024
@@ -23,18 +21,9 @@ def run(folder: Path = Path(), items: int = ITEMS, batch: int = BATCH, steps: in
         batch: histories per step, of all lengths from 1 to 20.
         steps: measured steps, after one for warm-up.
     """
-    model = synthetic_model(items, LENGTH, FEATURE_WIDTH, stage="pretrain", item_bias=False)
+    model = synthetic_model(items, LENGTH, FEATURE_WIDTH, stage="pretrain", item_ids=False)
     device = next(model.parameters()).device
-    optimiser, clock = torch.optim.NAdam(model.parameters()), Clock(device)
-    for number in range(steps + 1):
-        if number == 1:
-            clock.restart()
-        interaction = synthetic_batch(model, batch, items, LENGTH, prefixes=True)
-        with clock.part("step"):
-            model.calculate_loss(interaction).backward()
-            optimiser.step()
-            optimiser.zero_grad()
-    cost = clock.medians()["step"]
+    cost = step_cost(model, batch, items, LENGTH, steps)
     facts = {"items": items, "batch": batch, **cost, "peak_bytes": peak_memory(device)}
     write_json(folder / "pretraining.json", facts)
     return (

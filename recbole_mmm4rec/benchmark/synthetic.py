@@ -8,6 +8,7 @@ import torch
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
+from recbole_mmm4rec.benchmark.clock import Clock
 from recbole_mmm4rec.data.features import ModalityFeatures
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.quick_start.training_run import build_model
@@ -75,3 +76,23 @@ def synthetic_batch(model: Any, batch: int, items: int, length: int, prefixes: b
         model.TIME_SEQ: times * valid,
     }
     return Interaction(fields).to(next(model.parameters()).device)
+
+
+def step_cost(model: Any, batch: int, items: int, length: int, steps: int) -> dict[str, float]:
+    """Median milliseconds of a training step (forward, backward and optimiser): ``wall_ms`` and ``cpu_ms``.
+
+    Args:
+        model, batch, items, length: as for :func:`synthetic_batch`; histories of all lengths.
+        steps: measured steps, after one that warms up.
+    """
+    clock = Clock(next(model.parameters()).device)
+    optimiser = torch.optim.NAdam(model.parameters())
+    for number in range(steps + 1):
+        if number == 1:
+            clock.restart()
+        interaction = synthetic_batch(model, batch, items, length, prefixes=True)
+        with clock.part("step"):
+            model.calculate_loss(interaction).backward()
+            optimiser.step()
+            optimiser.zero_grad()
+    return clock.medians()["step"]

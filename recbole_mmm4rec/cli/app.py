@@ -8,9 +8,9 @@ import click
 
 from recbole_mmm4rec.cli import recommend as recommending
 from recbole_mmm4rec.cli import run_recbole
-from recbole_mmm4rec.cli.guard import guarded
 from recbole_mmm4rec.cli.help import help_text, version_text
 from recbole_mmm4rec.cli.serve import serve
+from recbole_mmm4rec.guard import guarded
 
 FLAGS = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 """A command takes any ``--key=value``; the configuration checks them."""
@@ -113,7 +113,8 @@ for task in (*recommending.COMMANDS, serve):
     commands.add_command(task)
 
 
-@command("models")
+@commands.command("models")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 def models() -> int:
     """List the models that --model takes."""
     from recbole_mmm4rec.host.catalogue import our_models, recbole_models, registered_models

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from recbole_mmm4rec.cli.guard import guarded
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.guard import guarded
 
 CHECKPOINT = click.argument("checkpoint", type=click.Path())
 K = click.option("--k", default=10, show_default=True, help="Items per list.")

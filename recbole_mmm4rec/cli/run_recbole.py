@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from recbole_mmm4rec.cli.guard import guarded
 from recbole_mmm4rec.cli.help import help_text, version_text
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.guard import guarded
 from recbole_mmm4rec.host.flags import TRUE, parse, refuse_beside, typed_values
 from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
 

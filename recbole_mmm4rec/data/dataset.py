@@ -14,15 +14,11 @@ from torch import Tensor
 
 from recbole_mmm4rec.data.atomic import AtomicDataset
 from recbole_mmm4rec.data.cache import compare_own_keys, fingerprint, make_unusable
-from recbole_mmm4rec.data.features import ModalityFeatures, load_features, tokens_with_features
+from recbole_mmm4rec.data.features import ModalityFeatures, load_features
 from recbole_mmm4rec.data.finite import refuse_infinite
+from recbole_mmm4rec.data.full_modality import FullModality
 from recbole_mmm4rec.data.known_rows import keep_known_rows
-from recbole_mmm4rec.data.modalities import (
-    choose_feature_files,
-    feature_files,
-    report_left_out,
-    usable_modalities,
-)
+from recbole_mmm4rec.data.modalities import choose_feature_files, report_left_out
 from recbole_mmm4rec.data.splitting import hold_out_last, leave_one_out, time_split
 from recbole_mmm4rec.data.windows import FlatInteractions, Layout, Windows
 from recbole_mmm4rec.errors import UserError
@@ -30,7 +26,7 @@ from recbole_mmm4rec.errors import UserError
 compare_own_keys()
 
 
-class MultiModalDataset(AtomicDataset):
+class MultiModalDataset(FullModality, AtomicDataset):
     """RecBole's sequential dataset with windows instead of copies, and with the features of the items.
 
     Samples, their order and every batch of RecBole's own models are those of ``SequentialDataset``, except
@@ -53,10 +49,6 @@ class MultiModalDataset(AtomicDataset):
         self.has_time = False
         self.features = {}
 
-    @property
-    def _separators(self) -> tuple[str, str]:
-        return self.config["field_separator"], self.config["seq_separator"]
-
     def _load_data(self, token: str, dataset_path: str) -> None:
         folder, separator = Path(dataset_path), self._separators[0]
         if self._trims and self.benchmark_filename_list is not None:
@@ -66,33 +58,6 @@ class MultiModalDataset(AtomicDataset):
         report_left_out(*where)
         super()._load_data(token, dataset_path)
         self._fingerprint = fingerprint(dataset_path, token)
-
-    def _filter_by_inter_num(self) -> None:
-        if self.config["full_modality_only"]:
-            self._keep_full_modality_items()
-        super()._filter_by_inter_num()
-
-    def _keep_full_modality_items(self) -> None:
-        """Drop items that lack a feature file's vector."""
-        for path in self._files_to_go_by().values():
-            tokens = tokens_with_features(path, self._separators)
-            self.inter_feat = self.inter_feat[self.inter_feat[self.iid_field].isin(tokens)]
-            if self.item_feat is not None:
-                self.item_feat = self.item_feat[self.item_feat[self.iid_field].isin(tokens)].copy()
-
-    def _files_to_go_by(self) -> dict[str, Path]:
-        """Those that ``full_modality_only`` names, else the model's; of a model without, all there are."""
-        named = self.config["full_modality_only"]
-        if named is True and usable_modalities(self._model_class):
-            files = self._feature_files
-        else:
-            files = feature_files(Path(self.dataset_path), self.dataset_name, self._separators[0])
-        chosen = list(files) if named is True else [named] if isinstance(named, str) else list(named)
-        lacking = [name for name in chosen if name not in files]
-        if lacking or not files:
-            wanted = f"no {lacking[0]} file" if lacking else "no feature file"
-            raise UserError(f"full_modality_only: {self.dataset_path} has {wanted} to go by")
-        return {name: files[name] for name in chosen}
 
     def _remap_ID_all(self) -> None:  # noqa: N802
         refuse_infinite(self)

@@ -49,7 +49,10 @@ def open_features(path: Path, separators: tuple[str, str] = ("\t", " ")) -> Feat
 
 
 class ParquetFeatures:
-    """``item_id`` string, ``embedding`` list of floats of equal width, JSON under schema key ``modality``."""
+    """``item_id`` text or integer, ``embedding`` list of floats of equal width, JSON under key ``modality``.
+
+    An integer is the token of its decimal digits, as in every raw file that is prepared.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -60,7 +63,9 @@ class ParquetFeatures:
         column = self._file.read(columns=[ITEM_ID_COLUMN]).column(0)
         if column.null_count:
             raise UserError(f"{path}: {column.null_count:,} rows have no {ITEM_ID_COLUMN}")
-        self.tokens = column.to_numpy(zero_copy_only=False)
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        self.tokens = column.cast(pa.large_string()).to_numpy(zero_copy_only=False)
 
     def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """See :class:`FeatureFile`; never more than one block is in memory."""
@@ -117,8 +122,8 @@ def _check_columns(path: Path, schema: pa.Schema) -> None:
     token, vector = schema.field(ITEM_ID_COLUMN).type, schema.field(EMBEDDING_COLUMN).type
     if pa.types.is_dictionary(token):
         token = token.value_type
-    if not (pa.types.is_string(token) or pa.types.is_large_string(token)):
-        raise UserError(f"{path}: column {ITEM_ID_COLUMN} is {token}, not string")
+    if not (pa.types.is_string(token) or pa.types.is_large_string(token) or pa.types.is_integer(token)):
+        raise UserError(f"{path}: column {ITEM_ID_COLUMN} is {token}, not string or integer")
     kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
     if not any(is_kind(vector) for is_kind in kinds) or not pa.types.is_floating(vector.value_type):
         raise UserError(f"{path}: column {EMBEDDING_COLUMN} is {vector}, not a list of floats")

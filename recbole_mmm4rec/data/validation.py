@@ -109,6 +109,30 @@ def check_pad(path: Path, tokens: pd.Series, locate: Callable[[Callable[[str], b
         )
 
 
+def check_interactions(path: Path, ids: list[str], time: str, frame: pd.DataFrame) -> None:
+    """Refuse what a run refuses of an interaction file, in one line.
+
+    Args:
+        path: a tab-separated file.
+        ids: names of the columns of users and items.
+        time: name of the column of times, which the file may lack.
+        frame: what was read of these columns, by name; ids as text.
+
+    Raises:
+        UserError: naming the column and the lines.
+    """
+    types = read_header(path, "\t", None)
+    check_columns(path, types, ids, time)
+
+    def locator(field: str) -> Callable[[Callable[[str], bool]], Offenders]:
+        return lambda wrong: offending_lines(path, list(types).index(field), "\t", wrong)
+
+    for field in ids:
+        check_pad(path, frame[field], locator(field))
+    if time in types:
+        check_times(path, frame[time], locator(time))
+
+
 def check_widths(path: Path, width: int, separator: str) -> None:
     """Refuse lines with more columns than the header, which pandas would shift; it fills up shorter ones.
 

@@ -25,7 +25,7 @@ from recbole_mmm4rec.host.config_checks import (
     known_keys,
 )
 from recbole_mmm4rec.host.datasets import check_dataset
-from recbole_mmm4rec.host.property_files import properties_path, read_properties
+from recbole_mmm4rec.host.property_files import Key, properties_path, read_properties
 from recbole_mmm4rec.host.resumed import settings_to_resume
 from recbole_mmm4rec.host.value_checks import check_values
 from recbole_mmm4rec.host.value_shapes import check_shapes
@@ -80,8 +80,7 @@ class RunConfig(Config):
             raise
         except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:
             raise UserError(" ".join(str(error).split())) from error
-        if checked:
-            check_values(self.model_class, self.final_config_dict)
+        check_values(self.model_class, self.final_config_dict)
 
     def _load_config_files(self, file_list: list[str] | None) -> dict[str, Any]:
         merged: dict[str, Any] = {}
@@ -150,16 +149,23 @@ class RunConfig(Config):
         yield self._missing
 
     def _get_final_config_dict(self) -> dict[str, Any]:
+        documented = documented_keys(self.model, self.dataset)
         if self.checked:
-            documented = documented_keys(self.model, self.dataset)
             known = known_keys(self.model_class, documented)
             check_known(self.external_config_dict, self.sources, known, self.model)
-            check_types(self.external_config_dict, self.sources, documented)
             check_whole(self.external_config_dict, self.sources)
+        check_types(self.external_config_dict, self.sources, documented)
+        self._check_resumed(documented)
         given = self.external_config_dict.items()
         check_shapes({key: value for key, value in given if key not in NAMES}, self.sources)
         self._drop_empty_columns()
         return super()._get_final_config_dict()
+
+    def _check_resumed(self, documented: dict[str, Key]) -> None:
+        """Refuse what a damaged or forged checkpoint may say."""
+        sources = dict.fromkeys(self.resumed, f"resume: {self.external_config_dict.get('resume')}")
+        check_types(self.resumed, sources, documented)
+        check_shapes({key: value for key, value in self.resumed.items() if key not in NAMES}, sources)
 
     def _init_device(self) -> None:
         if "local_rank" in self.final_config_dict and not torch.cuda.is_available():

@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import math
 import re
 import sys
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from typing import Any
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import model_keys, recbole_models
 from recbole_mmm4rec.host.property_files import Key, properties_path, read_keys, recbole_properties_path
+from recbole_mmm4rec.host.value_shapes import check_shapes
+from recbole_mmm4rec.renamed import KEYS, renamed_key
 
 PLACE_KEYS = ("local_rank", "world_size", "offset", "ip", "port")
 """Where a process stands among others; ``--nproc`` sets all of them."""
@@ -88,6 +91,9 @@ def check_known(values: dict[str, Any], sources: dict[str, str], known: set[str]
     """
     for key in values:
         if key not in known:
+            renamed = renamed_key(key)
+            if renamed and KEYS[key] in known:
+                raise UserError(f"{sources[key]}: {renamed}")
             nearest = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.0)[0]
             hint = f"the nearest known key is '{nearest}'"
             raise UserError(f"{sources[key]}: unknown key '{key}' for {model}; {hint}")
@@ -104,6 +110,19 @@ def check_types(values: dict[str, Any], sources: dict[str, str], documented: dic
         if key is not None and not fits(value, key):
             expected = f"({key.types}) {key.meaning}".strip()
             raise UserError(f"{sources[name]}: '{name}' expects {expected}; got {value!r}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"{sources[name]}: '{name}' expects a finite number; got {value!r}")
+
+
+def check_settings(origin: str, model: str, settings: Mapping[str, Any]) -> None:
+    """Refuse settings of an earlier run, from its checkpoint, that have another type than their keys.
+
+    Raises:
+        UserError: naming ``origin``, the key and what it expects.
+    """
+    sources = dict.fromkeys(settings, origin)
+    check_types(dict(settings), sources, documented_keys(model, ""))
+    check_shapes(settings, sources)
 
 
 def check_whole(values: dict[str, Any], sources: dict[str, str]) -> None:

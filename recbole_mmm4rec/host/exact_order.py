@@ -8,6 +8,7 @@ from recbole.utils import FeatureSource
 
 from recbole_mmm4rec.data.checked_files import CheckedFiles
 from recbole_mmm4rec.data.finite import refuse_infinite
+from recbole_mmm4rec.data.full_modality import FullModality
 from recbole_mmm4rec.data.known_rows import keep_known_rows
 from recbole_mmm4rec.data.real_counts import RealCounts
 
@@ -57,8 +58,9 @@ class ExactOrder(RealCounts):
 
 @lru_cache(maxsize=32)
 def exactly_ordered(base: type) -> type:
-    """Subclass of one of RecBole's datasets with :class:`ExactOrder` and :class:`CheckedFiles`."""
-    return type(f"{PREFIX}{base.__name__}", (ExactOrder, CheckedFiles, base), {"__module__": __name__})
+    """Subclass of one of RecBole's datasets with what every dataset of a run does."""
+    mixins = (ExactOrder, CheckedFiles, FullModality)
+    return type(f"{PREFIX}{base.__name__}", (*mixins, base), {"__module__": __name__})
 
 
 def __getattr__(name: str) -> type:

@@ -26,6 +26,9 @@ def settings_to_resume(path: str | None, given: Mapping[str, Any]) -> dict[str, 
     if not path:
         return {}
     settings = read_settings(path)
+    for key in ("model", "dataset"):
+        if not isinstance(settings.get(key), str):
+            raise ResumeError(f"resume: {path} is not a checkpoint of a run: its settings name no {key}")
     for key in FIXED_KEYS:
         wanted, was = given.get(key), settings.get(key)
         if wanted is not None and was is not None and wanted != was:

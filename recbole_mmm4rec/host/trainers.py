@@ -4,6 +4,7 @@ RecBole pickles its ``Config`` into checkpoints, which ``torch.load`` refuses si
 RecBole's is used through :func:`plain_trainer`, a subclass; nothing in RecBole is replaced.
 """
 
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -16,28 +17,50 @@ from recbole.utils import set_color
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from recbole_mmm4rec.schema import checked
 from recbole_mmm4rec.training import distributed
-from recbole_mmm4rec.training.checkpoint import write_checkpoint
+from recbole_mmm4rec.training.checkpoint import Parts, write_checkpoint
 from recbole_mmm4rec.training.gathering import RankedEvaluation
 from recbole_mmm4rec.training.plain import pack, portable_config, unpack
+from recbole_mmm4rec.training.training_state import load_optimizer
 
 
 class OwnFiles:
     """Mixin for every trainer: a checkpoint file that no other run shares.
 
     RecBole's name holds the second it was made in (trainer.py, line 131), so that two runs can share it and
-    the processes of one run can differ.
+    the processes of one run can differ. The names of its decision trees' temporary files do, too (line 902).
     """
 
     config: Any
     model: Any
+    saved_model_file: str
 
     def __init__(self, config: Any, model: Any) -> None:
         # RecBole looks, then makes: of two processes that start together the second would fail
         os.makedirs(config["checkpoint_dir"], exist_ok=True)
         super().__init__(config, model)  # type: ignore[call-arg]
-        stem, suffix = os.path.splitext(self.saved_model_file)
-        self.saved_model_file: str = distributed.broadcast_object(f"{stem}-{os.getpid()}{suffix}")
+        for attribute in ("saved_model_file", "temp_file", "temp_best_file"):
+            if hasattr(self, attribute):
+                name = distributed.broadcast_object(own_name(getattr(self, attribute)))
+                setattr(self, attribute, name)
+
+
+_given: set[str] = set()
+"""Names that :func:`own_name` has given out in this process."""
+
+
+def own_name(path: str) -> str:
+    """A file name for one run only: with the process's number and, from the second such name on, a counter.
+
+    A file that is there counts as a name too: processes of two containers can have the same number.
+    """
+    stem, suffix = os.path.splitext(path)
+    stem = f"{stem}-{os.getpid()}"
+    counted = (f"{stem}-{count}" if count else stem for count in itertools.count())
+    name = next(name for name in counted if name not in _given and not os.path.exists(f"{name}{suffix}"))
+    _given.add(name)
+    return f"{name}{suffix}"
 
 
 class CpuProcesses(OwnFiles):
@@ -111,6 +134,10 @@ class PlainCheckpoints(RowTokens, CpuProcesses):
 
     def resume_checkpoint(self, resume_file: str) -> None:
         """Continue as RecBole does (trainer.py, line 314), from a plain checkpoint."""
+        content = torch.load(resume_file, map_location="cpu", weights_only=True, mmap=True)
+        parts = checked(Parts, f"{resume_file}: damaged checkpoint", content)
+        trainer: Any = self
+        load_optimizer(resume_file, trainer.optimizer, parts.optimizer or {})
         with _restored_other_parameter(self.model):
             super().resume_checkpoint(resume_file)  # type: ignore[misc]
 

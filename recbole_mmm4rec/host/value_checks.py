@@ -12,17 +12,18 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import is_ours
 from recbole_mmm4rec.host.value_shapes import check_columns
 from recbole_mmm4rec.model.objective import check_objective
+from recbole_mmm4rec.renamed import renamed_value
 
 POSITIVE = (
     *("train_batch_size", "eval_batch_size", "eval_chunk_size", "learning_rate", "MAX_ITEM_LIST_LENGTH"),
     *("accumulation_steps", "hidden_size", "embedding_size", "inner_size", "num_layers", "n_layers"),
-    *("n_heads", "head_dim", "n_groups", "d_state", "d_conv", "expand", "num_buckets"),
+    *("n_heads", "head_dim", "n_groups", "d_state", "d_conv", "expand", "num_buckets", "n_exps"),
 )
 """Keys whose numbers are above 0."""
 
 NOT_NEGATIVE = ("weight_decay", "epochs")
 
-CHOICES = {"stage": ("finetune", "pretrain"), "fidelity": ("paper", "reference")}
+CHOICES = {"stage": ("finetune", "pretrain"), "fidelity": ("repaired", "reference")}
 """Values of keys that several places compare with one of them."""
 
 LEAVE_ONE_OUT = ("valid_and_test", "valid_only", "test_only")
@@ -52,6 +53,9 @@ def check_ranges(final: dict[str, Any]) -> None:
     for key in NOT_NEGATIVE:
         if (final.get(key) or 0) < 0:
             raise UserError(f"{key}: {final[key]} is below 0")
+    for key, value in final.items():
+        if "dropout" in key and isinstance(value, int | float) and not 0 <= value <= 1:
+            raise UserError(f"{key}: {value} is not a probability, from 0 to 1")
     if final["seed"] is not None:
         check_seed(final["seed"])
 
@@ -90,7 +94,8 @@ def check_choices(final: dict[str, Any]) -> None:
     """Refuse words that would silently mean another one, and splits that fail after the data are read."""
     for key, choices in CHOICES.items():
         if key in final and final[key] not in choices:
-            raise UserError(f"{key}: '{final[key]}' is not one of {', '.join(choices)}")
+            unknown = f"'{final[key]}' is not one of {', '.join(choices)}"
+            raise UserError(f"{key}: {renamed_value(key, final[key]) or unknown}")
     split = final["eval_args"]
     if final["MODEL_TYPE"] == ModelType.SEQUENTIAL and split["order"] != "TO":
         raise UserError("eval_args: a sequential model needs the order of time, order: TO")

@@ -74,6 +74,7 @@ def _values_or_interval(value: Any) -> Any:
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 Intervals = Annotated[str, AfterValidator(_intervals)]
+Transform = Literal["mask_itemseq", "inverse_itemseq", "crop_itemseq", "reorder_itemseq", "user_defined"]
 Columns = Annotated[dict[str, list[Text]], BeforeValidator(_columns)]
 Ratios = Annotated[list[NonNegativeFloat], Field(min_length=3, max_length=3)]
 
@@ -141,12 +142,20 @@ class Shapes(Strict):
     ITEM_ID_FIELD: Text = ""
     LABEL_FIELD: Text = ""
     TIME_FIELD: Text | None = None
+    RATING_FIELD: Text = ""
+    NEG_PREFIX: Text = ""
+    LIST_SUFFIX: Text = ""
+    ITEM_LIST_LENGTH_FIELD: Text = ""
+    POSITION_FIELD: Text = ""
+    dataset_save_path: Text | None = None
+    dataloaders_save_path: Text | None = None
+    transform: Transform | None = None
     field_separator: Text = "\t"
     seq_separator: Text = " "
     encoding: Annotated[str, AfterValidator(_encoding)] = "utf-8"
     state: Annotated[str, AfterValidator(_level)] = "INFO"
     learner: Annotated[str, AfterValidator(_learner)] = "adam"
-    learning_rate: FiniteFloat = 1.0
+    learning_rate: Annotated[FiniteFloat, Field(le=1e30)] = 1.0  # torch takes no number beyond float32's
     weight_decay: FiniteFloat | None = None
     stopping_step: NonNegativeInt = 0
     patience: PositiveInt | None = None

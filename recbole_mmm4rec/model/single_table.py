@@ -79,9 +79,9 @@ class TextItems(SingleTableRecommender):
     item_rows: tuple[str, ...] = ("table.item_bias.",)
 
     def build_table(self, config: Any, features: Mapping[str, FrozenFeatures]) -> ModalityTable:
-        """Adapter of the text features; ``item_bias`` adds one trainable row per item."""
+        """Adapter of the text features; ``item_ids`` adds one trainable row per item."""
         text = {TEXT: self.required_text(config, features)}
-        item_bias = bool(config["item_bias"]) and self.adds_item_rows
+        item_bias = bool(config["item_ids"]) and self.adds_item_rows
         return ModalityTable(text, config["hidden_size"], item_bias, masks_missing(config))
 
     def vectors(self, items: Tensor | None = None) -> Tensor:

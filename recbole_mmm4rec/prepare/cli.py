@@ -10,12 +10,12 @@ from typing import Any
 import yaml
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.guard import guarded
 from recbole_mmm4rec.names import check_dataset_name
 from recbole_mmm4rec.prepare.commands import COMMANDS
 from recbole_mmm4rec.prepare.settings import KEYS, TEXT_KEYS, known_datasets, read_settings, source_of
 from recbole_mmm4rec.prepare.shipped import SHIPPED, build_shipped
 
-BAD_INPUT, INTERRUPTED = 2, 130
 LOGGER = logging.getLogger("recbole_mmm4rec")
 
 DESCRIPTION = """\
@@ -26,26 +26,26 @@ Make a dataset that RecBole can load, with a feature file for each modality.
   python -m recbole_mmm4rec.prepare demo-shop --part=a
 
 Other commands (each with --help): merge, split, import, import-unisrec, inspect.
+Every command takes --debug, which shows the traceback of an error.
 
 An interrupted run goes on when the same command is given again."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return 0, 2 for bad input (one line on standard error) or 130 when interrupted."""
+    """Run one command.
+
+    Args:
+        arguments: the command line after the program's name; ``sys.argv`` when None. ``--debug`` shows
+            the traceback of an error.
+
+    Returns:
+        0, 2 for bad input (one line on standard error) or 130 when interrupted.
+    """
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     LOGGER.setLevel(logging.INFO)
-    try:
-        _run(sys.argv[1:] if arguments is None else arguments)
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return BAD_INPUT
-    except OSError as error:
-        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; the same command goes on where this one stopped\n")
-        return INTERRUPTED
-    return 0
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug, rest = "--debug" in given, [flag for flag in given if flag != "--debug"]
+    return guarded(lambda: _run(rest), debug, "interrupted; the same command goes on where this one stopped")
 
 
 def _run(arguments: Sequence[str]) -> None:

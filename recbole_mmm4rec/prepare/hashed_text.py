@@ -1,6 +1,7 @@
 """Texts -> vectors with scikit-learn only: TF-IDF with SVD, or word hashing with a fixed projection."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,32 @@ import numpy as np
 from recbole_mmm4rec.errors import UserError
 
 SEED = 2024
-WORD = r"(?u)\b\w+\b"
-"""A word may have one character: "iPhone 5" is not "iPhone 6", and many Chinese words are one character."""
-HASHED = "hashed words of one character or more, fixed random projection"
+_CJK = (
+    "\u1100-\u11ff\u3005-\u3007\u3040-\u312f\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+    "\uff66-\uffdc\U0001b000-\U0001b16f\U00020000-\U0003ffff"
+)
+"""Chinese, Japanese and Korean letters, which are written without spaces or with words joined."""
+_RUN = re.compile(rf"([{_CJK}]+)|[^\W{_CJK}]+")
+HASHED = "hashed words, bigrams of Chinese, Japanese and Korean letters, fixed random projection"
+"""In the metadata of a feature file. It changes whenever the same text gets another vector."""
 _TOO_LITTLE = "text_encoder tfidf needs at least two texts and two different words; hashed needs fewer"
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text; a run of Chinese, Japanese or Korean letters gives its pairs of letters.
+
+    Nothing but a dictionary tells where a word ends in such a run, and whole runs would make two titles that
+    differ in one letter unrelated. A word may have one letter: "iPhone 5" is not "iPhone 6".
+    """
+    return [word for run in _RUN.finditer(text) for word in _words_of(run)]
+
+
+def _words_of(run: re.Match[str]) -> Iterator[str]:
+    letters = run[1]
+    if letters is None or len(letters) == 1:
+        yield run[0]
+    else:
+        yield from (letters[place : place + 2] for place in range(len(letters) - 1))
 
 
 def unit_rows(matrix: np.ndarray) -> np.ndarray:
@@ -30,7 +53,8 @@ def tfidf_vectors(texts: Sequence[str], dimension: int = 128) -> tuple[np.ndarra
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     try:
-        counts = TfidfVectorizer(sublinear_tf=True, token_pattern=WORD).fit_transform(texts)
+        counter = TfidfVectorizer(sublinear_tf=True, tokenizer=words, token_pattern=None)
+        counts = counter.fit_transform(texts)
     except ValueError as error:  # scikit-learn's answer to texts without a word
         raise UserError(_TOO_LITTLE) from error
     if min(counts.shape) < 2:
@@ -49,7 +73,12 @@ def hashed_vectors(texts: Sequence[str], dimension: int = 256) -> tuple[np.ndarr
     from sklearn.feature_extraction.text import HashingVectorizer
 
     hasher = HashingVectorizer(
-        n_features=1 << 14, alternate_sign=False, norm=None, token_pattern=WORD, dtype=np.float32
+        n_features=1 << 14,
+        alternate_sign=False,
+        norm=None,
+        tokenizer=words,
+        token_pattern=None,
+        dtype=np.float32,
     )
     projection = np.random.default_rng(SEED).standard_normal((1 << 14, dimension), dtype=np.float32)
     return unit_rows(hasher.transform(texts) @ projection), {"encoder": HASHED, "dimension": dimension}

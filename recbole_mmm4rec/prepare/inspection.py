@@ -4,15 +4,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from recbole_mmm4rec.data.feature_files import open_features
+from recbole_mmm4rec.data.validation import check_interactions
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.atomic_reading import read_all, read_header
 from recbole_mmm4rec.prepare.feature_files import feature_paths
 
 USER, ITEM, TIME = "user_id:token", "item_id:token", "timestamp:float"
+_LATEST = 2.0**62
+"""A moment beyond it cannot be written as a date."""
 INTERACTIONS = ("interaction", "interactions")
 
 
@@ -39,6 +43,19 @@ def inspect(name: str, folder: Path) -> Iterator[str]:
         yield from _times(_numbers(path, table.column(TIME)), user, pairs)
     else:
         yield "times: none, rows are in each user's order"
+    yield from _refusal(path, table)
+
+
+def _refusal(path: Path, table: pa.Table) -> Iterator[str]:
+    """Yield why a run would refuse the interactions, by its own checks, where it would."""
+    fields = {name: name.split(":")[0] for name in table.column_names}
+    frame = {fields[name]: table.column(name).to_pandas() for name in (USER, ITEM)}
+    if TIME in fields:
+        frame[fields[TIME]] = pd.Series(_numbers(path, table.column(TIME)), name=fields[TIME])
+    try:
+        check_interactions(path, [fields[USER], fields[ITEM]], TIME.split(":")[0], pd.DataFrame(frame))
+    except UserError as error:
+        yield f"a run refuses this dataset: {error}"
 
 
 def _modalities(name: str, folder: Path, items: pa.Array) -> Iterator[str]:
@@ -63,9 +80,9 @@ def _numbers(path: Path, column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _times(times: np.ndarray, user: np.ndarray, pairs: np.ndarray) -> Iterator[str]:
-    known = np.isfinite(times)
+    known = np.abs(times) < _LATEST  # false for NaN
     if not known.all():
-        yield f"times: missing in {_counted(len(known) - known.sum(), *INTERACTIONS)}"
+        yield f"times: missing or impossible in {_counted(len(known) - known.sum(), *INTERACTIONS)}"
     if known.any():
         yield from _known_times(times[known], user[known], pairs[known])
 

@@ -1,7 +1,7 @@
 """Which raw files a setting names: one, several, a pattern, a folder of parts, plain or packed."""
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,8 @@ from recbole_mmm4rec.errors import UserError
 
 PACKED = (".gz", ".zip")
 _MAGIC = "*?["
+_SHOWN = 3
+"""Runs of lines that a message names."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,18 @@ class RawFile:
     def place(self, number: int) -> str:
         """Name the line, or the row of a Parquet file, with this number (counted from 1)."""
         return f"{self.label} {'row' if self.kind == '.parquet' else 'line'} {number}"
+
+    def places(self, numbers: Sequence[int]) -> str:
+        """Name several lines, which are in ascending order; those in succession as a range."""
+        runs: list[list[int]] = []
+        for number in numbers:
+            if runs and runs[-1][-1] == number - 1:
+                runs[-1][1:] = [number]
+            else:
+                runs.append([number])
+        told = ", ".join(" to ".join(map(str, run)) for run in runs[:_SHOWN])
+        more = ", ..." if len(runs) > _SHOWN else ""
+        return self.place(numbers[0]) if len(numbers) == 1 else f"{self.label} lines {told}{more}"
 
 
 def find_files(folder: Path, names: str | list[str], what: str) -> list[RawFile]:

@@ -44,7 +44,7 @@ class RowCount:
     """The rows of one raw table; ``read`` is counted where files are read, apart from their fate."""
 
     def __init__(self, table: str, tally: Tally) -> None:
-        self._table, self._tally = table, tally
+        self.table, self._tally = table, tally
         self.read = self.kept = self.skipped = 0
 
     def met(self, count: int = 1) -> None:
@@ -75,7 +75,7 @@ class RowCount:
 
     def line(self) -> str:
         """One line: rows read = kept + skipped."""
-        return f"{self._table}: {self.read:,} rows read = {self.kept:,} kept + {self.skipped:,} skipped"
+        return f"{self.table}: {self.read:,} rows read = {self.kept:,} kept + {self.skipped:,} skipped"
 
     def as_dict(self) -> dict[str, int]:
         """JSON form."""

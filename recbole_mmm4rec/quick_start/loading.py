@@ -1,6 +1,8 @@
 """A trained model and its data from a checkpoint file."""
 
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from logging import getLogger
 from typing import Any
 
@@ -48,12 +50,30 @@ def load_data_and_model(
     init_seed(config["seed"], config["reproducibility"])
     with run_logging(config) as logger:
         logger.info(config)
-        dataset = create_dataset(config)
-        logger.info(dataset)
-        _check_rows(model_file, known, dataset, hasattr(config.model_class, "item_bound"))
-        loaders = prepare_loaders(config, dataset)
-        init_seed(config["seed"], config["reproducibility"])
-        model = config.model_class(config, loaders[0]._dataset).to(config["device"])
+        with _set_up_again(model_file):
+            dataset = create_dataset(config)
+            logger.info(dataset)
+            _check_rows(model_file, known, dataset, hasattr(config.model_class, "item_bound"))
+            loaders = prepare_loaders(config, dataset)
+            init_seed(config["seed"], config["reproducibility"])
+            model = config.model_class(config, loaders[0]._dataset).to(config["device"])
+            _load_weights(model_file, model, state)
+    return config, model, dataset, *loaders
+
+
+@contextmanager
+def _set_up_again(model_file: str) -> Iterator[None]:
+    """What fails in it is one line: settings of a damaged checkpoint fail in more ways than can be listed."""
+    try:
+        yield
+    except (UserError, OSError):
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise UserError(f"{model_file}: cannot be set up again from its settings ({reason})") from error
+
+
+def _load_weights(model_file: str, model: Any, state: dict[str, Any]) -> None:
     try:
         model.load_state_dict(state["state_dict"])
     except RuntimeError as error:
@@ -61,7 +81,6 @@ def load_data_and_model(
             f"{model_file}: does not fit its model: {' '.join(str(error).split())[:200]}"
         ) from None
     load_other_parameter(model, state.get("other_parameter"))
-    return config, model, dataset, *loaders
 
 
 def _check_rows(model_file: str, known: dict[str, list[str]], dataset: Any, can_move: bool) -> None:

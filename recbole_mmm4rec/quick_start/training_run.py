@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from logging import getLogger
 from pathlib import Path
-from pickle import UnpicklingError
 from time import time
 from typing import Any
 
@@ -84,6 +83,10 @@ def _constructed(config: Any, dataset: Any) -> Any:
                 message = f"{name} needs the column {error}: name it in load_col"  # how RecBole's ask for one
             elif isinstance(error, ValueError):  # how models refuse sizes that do not go together
                 message = f"{name}: {error}"
+            elif isinstance(
+                error, AssertionError | ArithmeticError | RuntimeError
+            ):  # how torch and RecBole do
+                message = f"{name}: its settings do not go together ({type(error).__name__}: {error})"
             elif missing:
                 message = f"{name} reads {', '.join(sorted(missing))}, which no property file or flag sets"
             else:
@@ -130,7 +133,7 @@ def _resume(trainer: Any, path: str, dataset: Any) -> None:
         trainer.resume_checkpoint(path)
     except UserError as error:
         raise ResumeError(str(error)) from error
-    except (RuntimeError, LookupError, TypeError, EOFError, UnpicklingError) as error:  # RecBole's trainers
+    except Exception as error:  # what is damaged fails in as many ways as there are trainers
         reason = " ".join(str(error).split())[:200]
         raise ResumeError(f"resume: {path} is not a checkpoint that this run can resume: {reason}") from error
 

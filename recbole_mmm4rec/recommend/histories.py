@@ -173,7 +173,7 @@ def is_single(histories: Any) -> bool:
 
 def _of_lists(users: list[Any], lists: list[Any], times: Any) -> _Events:
     for user, history in zip(users, lists, strict=True):
-        if isinstance(history, str | bytes) or not isinstance(history, Sequence | np.ndarray | pd.Series):
+        if not _is_list(history):
             raise UserError(f"history of user {user!r}: a list of item ids is needed, not {history!r}")
     lengths = np.array([len(history) for history in lists], dtype=np.int64)
     ids = as_tokens(list(chain.from_iterable(lists)))
@@ -181,7 +181,14 @@ def _of_lists(users: list[Any], lists: list[Any], times: Any) -> _Events:
     return _Events(as_objects(users), np.repeat(np.arange(len(users)), lengths), ids, moments)
 
 
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence | np.ndarray | pd.Series) and not isinstance(value, str | bytes)
+
+
 def _flat_times(users: list[Any], lengths: np.ndarray, times: Any) -> np.ndarray:
+    for given in (times, *(times if _is_list(times) else ())):
+        if given is not None and not _is_list(given):
+            raise UserError(f"times: lists of times are needed, one for each history, not {given!r}"[:200])
     if len(times) != len(users):
         raise UserError(f"times: of {len(times)} histories, but there are {len(users)}")
     parts = []

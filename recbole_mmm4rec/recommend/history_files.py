@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from recbole_mmm4rec.data.offenders import Offenders
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.ids import as_ids
 from recbole_mmm4rec.recommend.catalogue import Catalogue
 from recbole_mmm4rec.recommend.histories import ITEM, TIME, USER, Histories, as_objects, assembled
 from recbole_mmm4rec.recommend.moments import as_seconds
@@ -52,7 +53,9 @@ def read_history_file(path: Path, catalogue: Catalogue) -> tuple[Histories, Offe
 def _blocks(path: Path) -> Iterator[pa.RecordBatch]:
     try:
         yield from _checked(path, _open(path))
-    except (pa.ArrowInvalid, pa.ArrowKeyError, pa.ArrowTypeError) as error:
+    except UserError:
+        raise
+    except (pa.ArrowException, OSError, ValueError) as error:  # a damaged Parquet file is an OSError to Arrow
         raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())[:200]}") from None
 
 
@@ -78,13 +81,15 @@ def _checked(path: Path, blocks: Iterator[pa.RecordBatch]) -> Iterator[pa.Record
 
 
 def _texts(path: Path, block: pa.RecordBatch, name: str, done: int) -> np.ndarray:
-    """(n,) object ids of a column; whole numbers without a decimal point."""
+    """(n,) object ids of a column: texts as they are, other types by the rule of :mod:`prepare.ids`.
+
+    An item that is not an id by that rule is an empty text, which no catalogue has.
+    """
     column = block.column(name)
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    if pa.types.is_floating(column.type):
-        column = pc.cast(column, pa.int64())
-    values = pc.cast(column, pa.string())
+    is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    values = pc.cast(column, pa.string()) if is_text else as_ids(column)[0]
     empty = pc.fill_null(pc.equal(values, ""), True).to_numpy(zero_copy_only=False)
     if name == USER and empty.any():
         raise UserError(f"{path}: row {done + int(np.argmax(empty)) + 1} has no {name}")

@@ -136,7 +136,7 @@ def _items(checkpoint: Checkpoint) -> dict[str, Any]:
     path, items = checkpoint.path, checkpoint.items
     if items is None and path.endswith(".last.pth"):
         raise UserError(f"{path}: a run continues from it; the model is the file beside it without '.last'")
-    if items is not None and not isinstance(items.get("features"), dict):
+    if items is not None and not _is_readable(items):
         raise UserError(f"{path}: damaged checkpoint, its part about items is unreadable")
     items = items or {"features": {}}
     unneeded = getattr(find_model(str(checkpoint.config.get("model"))), "loss_features", ())
@@ -148,3 +148,7 @@ def _items(checkpoint: Checkpoint) -> dict[str, Any]:
             "save_features: False, or is older than that key"
         )
     return items
+
+
+def _is_readable(items: dict[str, Any]) -> bool:
+    return isinstance(items.get("features"), dict) and isinstance(items.get("has_time", False), bool)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import find_model
+from recbole_mmm4rec.host.config_checks import check_settings
 from recbole_mmm4rec.model.base import MultiModalRecommender
 from recbole_mmm4rec.model.interface import hooks_of
 from recbole_mmm4rec.nn.item_table import Absent
@@ -56,6 +57,7 @@ class Blueprint:
         self.name = str(settings.get("model"))
         self.kind: Any = find_model(self.name)
         self.is_ours = issubclass(self.kind, MultiModalRecommender)
+        check_settings(path, self.name, settings)
         self._check(settings)
         changed = getattr(self.kind, "without_losses", {})
         self.settings = ModelSettings({**settings, **changed, "device": device})

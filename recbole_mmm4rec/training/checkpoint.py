@@ -30,6 +30,7 @@ from torch import Tensor
 
 from recbole_mmm4rec.errors import ResumeError, UserError
 from recbole_mmm4rec.model.interface import hooks_of
+from recbole_mmm4rec.renamed import under_new_names
 from recbole_mmm4rec.schema import Strict, checked
 from recbole_mmm4rec.training.plain import portable_config
 
@@ -49,6 +50,10 @@ class Parts(Strict, extra="ignore", arbitrary_types_allowed=True):
     optimizer: dict[str, Any] | None = None
     training: dict[str, Any] | None = None
     other_parameter: dict[str, Any] | None = None
+    items: dict[str, Any] | None = None
+    epoch: int = 0
+    cur_step: int = 0
+    best_valid_score: float = 0.0
 
 
 @dataclass
@@ -142,7 +147,8 @@ def read_checkpoint(path: str | os.PathLike[str], mapped: bool = False) -> Check
         return _ours(str(path), raw)
     if isinstance(raw, dict) and _is_state_dict(raw.get("model")):
         return Checkpoint(str(path), RELEASED, raw["model"])
-    found = f"format {raw['format']!r}" if isinstance(raw, dict) and "format" in raw else "other content"
+    kind = raw.get("format") if isinstance(raw, dict) else None
+    found = f"format {kind!r}" if isinstance(kind, str) else "other content"
     raise UserError(f"{path}: not a checkpoint of this package ({FORMAT!r} expected, {found} found)")
 
 
@@ -159,7 +165,7 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         raw = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         settings = raw["config"]
-        return dict(json.loads(settings) if isinstance(settings, str) else settings)
+        return under_new_names(dict(json.loads(settings) if isinstance(settings, str) else settings))
     except Exception as error:  # the reader of a file that is not a checkpoint fails in many ways
         raise ResumeError(
             f"resume: {path} is not a checkpoint of a run; weights without settings are given as 'pretrained'"
@@ -196,7 +202,7 @@ def _ours(path: str, raw: dict[str, Any]) -> Checkpoint:
             path,
             OURS,
             raw["state_dict"],
-            dict(json.loads(raw["config"])),
+            under_new_names(dict(json.loads(raw["config"]))),
             json.loads(raw["signature"]),
             raw["item_tokens"],
             raw.get("other_tokens", {}),

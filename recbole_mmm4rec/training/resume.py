@@ -14,6 +14,7 @@ from recbole.utils import set_color
 
 from recbole_mmm4rec.errors import ResumeError, UserError
 from recbole_mmm4rec.host.trainers import OwnFiles
+from recbole_mmm4rec.schema import checked
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint import (
     Checkpoint,
@@ -26,6 +27,7 @@ from recbole_mmm4rec.training.plain import portable_config
 from recbole_mmm4rec.training.random_state import capture_random_state, restore_random_state
 from recbole_mmm4rec.training.row_tokens import UNCHANGED, check_rows, known_tokens, row_tokens
 from recbole_mmm4rec.training.run_record import RunRecord
+from recbole_mmm4rec.training.training_state import TrainingState, load_optimizer
 
 # keys that may differ between a run and its continuation without changing a number
 _FREE_KEYS = {"resume", "epochs", "checkpoint_dir", "show_progress", "state", "gpu_id", "device"} | {
@@ -80,11 +82,19 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
     def _pass_boundary(self, epoch: int) -> None:
         """Between two epochs: here the state is saved, and here a resumed run takes up its random numbers."""
         if self._resumed is not None:
-            states = _training_of(self._resumed)["random"]
-            restore_random_state(states[distributed.rank()], getattr(self._loader, "generator", None))
+            self._restore_random(self._resumed)
             self._resumed = None
         elif epoch % int(self.config["state_every"] or 1) == 0:
             self._save_state()
+
+    def _restore_random(self, checkpoint: Checkpoint) -> None:
+        state = _training_of(checkpoint).random[distributed.rank()]
+        try:
+            restore_random_state(state, getattr(self._loader, "generator", None))
+        except Exception as error:  # each generator refuses what is not a state of its own in its own way
+            raise ResumeError(
+                f"{checkpoint.path}: damaged checkpoint, its random states are unreadable"
+            ) from error
 
     def _save_checkpoint(self, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
         """Save the model: RecBole calls this after the best epoch so far, without validation after every one.
@@ -153,19 +163,19 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         training = _training_of(checkpoint)
         self._compare_config(checkpoint)
         self._load_weights(checkpoint)
-        self._load_optimizer(checkpoint)
+        load_optimizer(path, self.optimizer, checkpoint.optimizer or {})
         self._take_up(training, os.path.dirname(path))
         if self.record.valid and not os.path.exists(self.saved_model_file):
             raise UserError(f"{path}: cannot be resumed, the best model {self.saved_model_file} is gone")
         self._resumed = checkpoint
         self.logger.info(f"Checkpoint loaded. Resume training from epoch {self.start_epoch}: {path}")
 
-    def _take_up(self, training: dict[str, Any], folder: str) -> None:
-        self.record = RunRecord(**training["record"])
-        self.start_epoch, self.cur_step = training["next_epoch"], training["cur_step"]
-        self.best_valid_score, self.best_valid_result = training["best_valid_score"], self.record.best_result
+    def _take_up(self, training: TrainingState, folder: str) -> None:
+        self.record = training.record
+        self.start_epoch, self.cur_step = training.next_epoch, training.cur_step
+        self.best_valid_score, self.best_valid_result = training.best_valid_score, self.record.best_result
         self.train_loss_dict = dict(enumerate(self.record.losses))
-        self.saved_model_file = os.path.join(folder, training["best_file"])
+        self.saved_model_file = os.path.join(folder, training.best_file)
 
     def _compare_config(self, checkpoint: Checkpoint) -> None:
         """Refuse another model or optimiser; say which other keys make the rest of the run differ."""
@@ -182,15 +192,6 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         if changed:
             self.logger.warning(f"resume: the interrupted run was set otherwise: {', '.join(changed)}")
 
-    def _load_optimizer(self, checkpoint: Checkpoint) -> None:
-        try:
-            self.optimizer.load_state_dict(checkpoint.optimizer)
-        except ValueError as error:
-            raise UserError(
-                f"{checkpoint.path}: cannot be resumed, its optimiser had other parameters: {error}; "
-                "give the same decay_everything and pretrained"
-            ) from None
-
     def _load_weights(self, checkpoint: Checkpoint) -> None:
         try:
             self.model.load_state_dict(checkpoint.state_dict)
@@ -201,15 +202,14 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
             ) from None
 
 
-def _training_of(checkpoint: Checkpoint) -> dict[str, Any]:
+def _training_of(checkpoint: Checkpoint) -> TrainingState:
     """The training state; refuses a file that has none or that other numbers of processes wrote."""
-    training, here = checkpoint.training, distributed.world_size()
-    if training is None or checkpoint.optimizer is None:
+    here = distributed.world_size()
+    if checkpoint.training is None or checkpoint.optimizer is None:
         raise UserError(f"{checkpoint.path}: holds weights but no training state; give it as 'pretrained'")
-    if len(training["random"]) != here:
-        raise UserError(
-            f"{checkpoint.path}: saved by {len(training['random'])} processes, resumed with {here}"
-        )
+    training = checked(TrainingState, f"{checkpoint.path}: damaged checkpoint", checkpoint.training)
+    if len(training.random) != here:
+        raise UserError(f"{checkpoint.path}: saved by {len(training.random)} processes, resumed with {here}")
     return training
 
 

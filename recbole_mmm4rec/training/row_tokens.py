@@ -47,7 +47,12 @@ def read_known_tokens(path: str, item_field: str) -> dict[str, list[str]]:
     """:func:`known_tokens` of a file, whose tensors are mapped and not read; empty for what is unreadable."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        return known_tokens(content, item_field)
+        known = known_tokens(content, item_field)
+        readable = all(
+            isinstance(tokens, list) and all(isinstance(token, str) for token in tokens)
+            for tokens in known.values()
+        )
+        return known if readable else {}
     except Exception:  # a pickle of RecBole's, or damaged: whoever loads the weights says so
         return {}
 

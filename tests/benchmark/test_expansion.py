@@ -83,9 +83,9 @@ def test_keys_follow_what_decides_numbers(make_plans: MakePlans, tiny: Path) -> 
 
 
 def test_pretraining_is_a_run_that_settings_share(make_plans: MakePlans) -> None:
-    before = {"dataset": "same", "epochs": 1, "item_bias": False}
+    before = {"dataset": "same", "epochs": 1, "item_ids": False}
     settings = [
-        OURS | {"name": name, "item_bias": name == "ID", "pretrain": before} for name in ("ID", "w/o ID")
+        OURS | {"name": name, "item_ids": name == "ID", "pretrain": before} for name in ("ID", "w/o ID")
     ]
     one, other = make_plans(*settings)
     assert one.pretrain is not None
@@ -93,7 +93,7 @@ def test_pretraining_is_a_run_that_settings_share(make_plans: MakePlans) -> None
     assert one.pretrain.stage == "pretrain"
     assert one.pretrain.config["epochs"] == 1
     assert one.config["epochs"] == 3
-    assert one.key != make_plans(OURS | {"item_bias": True})[0].key
+    assert one.key != make_plans(OURS | {"item_ids": True})[0].key
     assert [plan.key for plan in with_pretraining([one, other])] == [one.pretrain.key, one.key, other.key]
     flagged = make_plans(settings[0], flags={"pretrain.epochs": "2"})[0]
     assert flagged.pretrain is not None

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from recbole_mmm4rec.cli import app, run_recbole
-from recbole_mmm4rec.cli.guard import guarded
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.guard import guarded
+from recbole_mmm4rec.prepare.cli import main as prepare_main
 
 
 @pytest.mark.parametrize(
@@ -86,6 +87,34 @@ def test_debug_shows_the_traceback() -> None:
     shown = subprocess.run(command, check=False, capture_output=True, text=True)
     assert shown.returncode == 1
     assert "Traceback" in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "rest"),
+    [
+        *(("prepare", []), ("benchmark", []), ("report", []), ("tune", [])),
+        *(("recommend", ["--users=1", "--output=a.csv"]), ("similar", ["1"]), ("search", ["--text=x"])),
+    ],
+)
+@pytest.mark.usefixtures("in_tmp")
+def test_every_command_takes_debug(command: str, rest: list[str]) -> None:
+    assert app.main([command, "no-such-thing", *rest]) == 2
+    with pytest.raises(UserError):
+        app.main([command, "no-such-thing", *rest, "--debug"])
+
+
+def test_the_list_of_models_takes_debug() -> None:
+    assert app.main(["models", "--debug"]) == 0
+
+
+def test_prepare_by_itself_checks_versions_and_takes_debug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unfit() -> None:
+        raise UserError("numpy is too old")
+
+    monkeypatch.setattr("recbole_mmm4rec.guard.check_requirements", unfit)
+    assert prepare_main(["demo-shop"]) == 2
+    with pytest.raises(UserError, match="too old"):
+        prepare_main(["demo-shop", "--debug"])
 
 
 def test_help_needs_neither_torch_nor_recbole() -> None:

@@ -153,6 +153,14 @@ def test_text_form(tmp_path: Path) -> None:
     assert found.metadata == {}
 
 
+@pytest.mark.parametrize("kind", [pa.int64(), pa.uint64(), pa.int8(), pa.dictionary(pa.int8(), pa.int64())])
+def test_integers_are_the_tokens_of_their_digits(tmp_path: Path, kind: pa.DataType) -> None:
+    values = pa.array([7, 12], kind.value_type if pa.types.is_dictionary(kind) else kind)
+    values = values.dictionary_encode() if pa.types.is_dictionary(kind) else values
+    path = raw(tmp_path / "x.text.parquet", values, [[1.0], [2.0]])
+    assert load(path, np.array(["[PAD]", "12", "3", "7"])).matrix.tolist() == [[0], [2], [0], [1]]
+
+
 def test_missing_file(tmp_path: Path) -> None:
     assert "feature file missing" in complaint(tmp_path / "shop.text.parquet")
 
@@ -178,8 +186,8 @@ def test_wrong_columns(tmp_path: Path) -> None:
     path = tmp_path / "x.text.parquet"
     pq.write_table(pa.table({"id": ["a"], "embedding": [[1.0]]}), path)
     assert 'column "item_id" missing; it has "id", "embedding"' in complaint(path)
-    pq.write_table(pa.table({"item_id": [7], "embedding": [[1.0]]}), path)
-    assert "item_id is int64, not string" in complaint(path)
+    pq.write_table(pa.table({"item_id": [7.5], "embedding": [[1.0]]}), path)
+    assert "item_id is double, not string or integer" in complaint(path)
     pq.write_table(pa.table({"item_id": ["a"], "embedding": [1.0]}), path)
     assert "embedding is double, not a list of floats" in complaint(path)
     pq.write_table(pa.table({"item_id": ["a"], "embedding": [[1]]}), path)

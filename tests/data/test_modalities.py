@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from recbole.data.dataset import Dataset
 from recbole.model.sequential_recommender import SASRec
 
 from recbole_mmm4rec.data import MultiModalDataset, write_features
 from recbole_mmm4rec.data.modalities import choose_feature_files, feature_files
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.exact_order import exactly_ordered
 from tests.data.conftest import MakeConfig, TextOnly, Trimming, Writer
 
 
@@ -136,6 +138,29 @@ def test_only_items_with_every_modality(
     assert sorted(dataset.field2id_token["item_id"][1:]) == kept
     assert all(feature.present[1:].all() for feature in dataset.features.values())
     assert dataset.inter_num == 3 * len(kept)
+
+
+@pytest.mark.parametrize(
+    ("only", "said"),
+    [
+        (True, "full_modality_only: 2 of 4 items have image and text"),
+        ("text", "full_modality_only: 3 of 4 items have text"),
+        (["image"], "full_modality_only: 2 of 4 items have image"),
+    ],
+)
+def test_recboles_own_datasets_keep_the_same_items(
+    make_config: MakeConfig, write_inter: Writer, caplog: pytest.LogCaptureFixture, only: Any, said: str
+) -> None:
+    """Models of single interactions used to keep all items without a word; none said which files counted."""
+    prepare(write_inter)
+    kept = []
+    for kind in (MultiModalDataset, exactly_ordered(Dataset)):
+        caplog.clear()
+        with caplog.at_level("INFO"):
+            dataset = kind(make_config(model="SASRec", full_modality_only=only))
+        kept.append(sorted(dataset.field2id_token["item_id"][1:]))
+        assert [line for line in caplog.messages if line.startswith("full_modality_only")] == [said]
+    assert kept[0] == kept[1]
 
 
 def test_full_modality_comes_before_the_core(make_config: MakeConfig, write_inter: Writer) -> None:

@@ -50,7 +50,7 @@ def _number(value: Any) -> Any:
     return value
 
 
-def settings(model: str, fidelity: str = "paper", **changes: Any) -> Settings:
+def settings(model: str, fidelity: str = "repaired", **changes: Any) -> Settings:
     """A model's properties with changes, as RecBole would hand them over."""
     files = ["shared", f"model/{model}"] + ([f"reference/{model}"] if fidelity == "reference" else [])
     return Settings(_HOST | read_properties(*files) | {"fidelity": fidelity} | changes)

@@ -16,8 +16,8 @@ from recbole_mmm4rec.training.transfer import load_pretrained
 from tests.model import builders
 
 SMALL: dict[str, dict[str, Any]] = {
-    "ZESRec": {"hidden_size": 16, "item_bias": True},
-    "UniSRec": {"hidden_size": 16, "transductive": True, "n_exps": 2},
+    "ZESRec": {"hidden_size": 16, "item_ids": True},
+    "UniSRec": {"hidden_size": 16, "item_ids": True, "n_exps": 2},
     "VQRec": {"hidden_size": 16, "code_dim": 4, "code_cap": 8, "seed": 0},
     "S3RecT": {"hidden_size": 16},
     "M3Rec": {"hidden_size": 16},
@@ -85,10 +85,10 @@ def test_pre_trained_weights_move_to_another_dataset(name: str, tmp_path: Path) 
 
 BESIDE_CONTENT: dict[str, tuple[dict[str, Any], str]] = {
     "MMM4Rec": ({"head_dim": 16, "d_state": 8, "n_groups": 2}, "table.item_bias."),
-    "SASRecT": ({"item_bias": True}, "table.item_bias."),
-    "ZESRec": ({"item_bias": True, "pretrain_item_tables": False}, "table.item_bias."),
-    "UniSRec": ({"transductive": True, "n_exps": 2}, "table.ids."),
-    "MISSRec": ({"transductive": True, "seed": 0}, "ids."),
+    "SASRecT": ({"item_ids": True}, "table.item_bias."),
+    "ZESRec": ({"item_ids": True, "pretrain_item_tables": False}, "table.item_bias."),
+    "UniSRec": ({"item_ids": True, "n_exps": 2}, "table.ids."),
+    "MISSRec": ({"item_ids": True, "seed": 0}, "ids."),
 }
 
 
@@ -119,9 +119,9 @@ def test_s3rec_moves_its_items_by_token_on_request(tmp_path: Path) -> None:
 
 
 def test_ids_move_and_clusters_stay(tmp_path: Path) -> None:
-    source = build("MISSRec", 25, "finetune", transductive=True)
+    source = build("MISSRec", 25, "finetune", item_ids=True)
     source.discover_interests()
-    target = build("MISSRec", 25, "finetune", transductive=True, modalities=["text"])
+    target = build("MISSRec", 25, "finetune", item_ids=True, modalities=["text"])
     report = load_pretrained(target, save(tmp_path / "a.pth", source, tokens(25)), tokens(25), True)
     assert torch.equal(target.ids.embedding.weight, source.ids.embedding.weight)
     assert sorted(report.fresh) == FRESH["MISSRec"]

@@ -34,7 +34,7 @@ BASELINES = [
 INDEPENDENT_OF_THE_BATCH = [  # the released MMSRec is not: its positions count from the batch's edge
     (name, fidelity)
     for name in BASELINES
-    for fidelity in ("paper", "reference")
+    for fidelity in ("repaired", "reference")
     if (name, fidelity) != ("MMSRec", "reference")
 ]
 CROSS_ENTROPY_ALONE = {"idcl_weight": 0.0, "pcl_weight": 0.0}  # HM4SR has losses beside it, with draws
@@ -48,7 +48,7 @@ def features() -> dict[str, Any]:
     return {"text": text, "image": image}
 
 
-def build(name: str, fidelity: str = "paper", **changes: Any) -> Any:
+def build(name: str, fidelity: str = "repaired", **changes: Any) -> Any:
     torch.manual_seed(0)
     model_class = getattr(importlib.import_module(our_models()[name]), name)
     config = builders.settings(name, fidelity, MAX_ITEM_LIST_LENGTH=LENGTH, **SMALL | changes)

@@ -29,7 +29,7 @@ def test_agrees_with_the_official_code(path: Path, buckets: int) -> None:
     agreement.assert_gradients_agree(model, loss, released_names.mamba4rec(golden.grad))
 
 
-@pytest.mark.parametrize(("fidelity", "survives"), [("paper", True), ("reference", False)])
+@pytest.mark.parametrize(("fidelity", "survives"), [("repaired", True), ("reference", False)])
 def test_step_sizes_start_as_mamba_wants_them(fidelity: str, survives: bool) -> None:
     model = Mamba4Rec(builders.settings("Mamba4Rec", fidelity), builders.dataset(30))
     steps = torch.nn.functional.softplus(model.encoder.layers[0].block.dt_proj.bias)

@@ -70,7 +70,7 @@ def test_items_without_text(how: str) -> None:
 
 def test_zesrec_offsets_are_bound_to_their_items_and_pretraining_uses_the_batch() -> None:
     data = builders.dataset(30, text=builders.feature(torch.randn(30, 12)))
-    sizes = {"hidden_size": 32, "n_heads": 2, "item_bias": True, "stage": "pretrain"}
+    sizes = {"hidden_size": 32, "n_heads": 2, "item_ids": True, "stage": "pretrain"}
     model = ZESRec(builders.settings("ZESRec", **sizes), data)
     bound = [name for name in model.state_dict() if name.startswith(model.item_bound)]
     assert bound == ["table.item_bias.text"]

@@ -64,9 +64,23 @@ HEADER = "user,item,comment\n"
         ),
         # two lines that are rows by their numbers as well
         ('u1,1,"a\nu2,2,b\nu3,3,c"\nu4,4,d\n', "u1 u2 u3 u4", {STRAY: (1, "x.csv line 2")}),
-        ('u1,1,"a\nred, green, c"\nu4,4,d\n', "u1 u4", {LOOK_LIKE_ROWS: (1, "x.csv line 2")}),
+        ('u1,1,"a\nred, green, c"\nu4,4,d\n', "u1 u4", {LOOK_LIKE_ROWS: (1, "x.csv line 3")}),
+        # two lines that are rows by their codes, of one form or of one length
+        ('u1,i1,"a\nu22,i3,b\nu3,i4,c"\nu4,i5,d\n', "u1 u22 u3 u4", {STRAY: (1, "x.csv line 2")}),
+        ('B0A1,x,"a\nB00A,x,c"\nu4,i,d\n', "B0A1 B00A u4", {STRAY: (1, "x.csv line 2")}),
+        # words say nothing: such lines are skipped and named
+        (
+            'ann,tea,"a\nbob,tea,b\neve,tea,c"\njoe,tea,d\n',
+            "ann joe",
+            {LOOK_LIKE_ROWS: (2, "x.csv lines 3 to 4")},
+        ),
+        (
+            'ann,tea,"a\nbob,tea,b\n\neve,tea,c\nend"\njoe,tea,d\n',
+            "ann joe",
+            {LOOK_LIKE_ROWS: (2, "x.csv lines 3, 5")},
+        ),
         # one line like a row: it may be a text, and is told
-        ('u1,i,"soft\nred, green, blue\nend"\nu2,i,b\n', "u1 u2", {LOOK_LIKE_ROWS: (1, "x.csv line 2")}),
+        ('u1,i,"soft\nred, green, blue\nend"\nu2,i,b\n', "u1 u2", {LOOK_LIKE_ROWS: (1, "x.csv line 3")}),
         # values of several lines, with doubled marks and delimiters
         ('u1,i,"a\n\nb ""c"", d"\n\n\nu2,i,"x\r\ny"\n', "u1 u2", {}),
         # rows of another width

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from recbole_mmm4rec.prepare.encoders.base import chosen_device
 from recbole_mmm4rec.prepare.encoders.pixels import SIDE, PixelEncoder
 from recbole_mmm4rec.prepare.encoders.shards import encode_in_shards
 from recbole_mmm4rec.prepare.features import FeatureMaker
-from recbole_mmm4rec.prepare.hashed_text import hashed_vectors
+from recbole_mmm4rec.prepare.hashed_text import hashed_vectors, tfidf_vectors, words
 from recbole_mmm4rec.prepare.settings import Settings
 from recbole_mmm4rec.prepare.tally import Tally
 from recbole_mmm4rec.prepare.text_cleaning import compose
@@ -127,8 +128,51 @@ def test_texts_without_any_word_make_no_file(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.parquet"))
 
 
-def test_vectors_of_the_former_hashing_are_not_taken_for_comparable() -> None:
-    assert hashed_vectors(["a"])[1]["encoder"] != "hashed words, fixed random projection"
+def test_vectors_of_the_former_hashings_are_not_taken_for_comparable() -> None:
+    former = {
+        "hashed words, fixed random projection",
+        "hashed words of one character or more, fixed random projection",
+    }
+    assert hashed_vectors(["a"])[1]["encoder"] not in former
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("红色连衣裙", "红色 色连 连衣 衣裙"),
+        ("红 裙", "红 裙"),
+        ("ワイヤレス イヤホン2個", "ワイ イヤ ヤレ レス イヤ ヤホ ホン 2 個"),
+        ("무선 이어폰", "무선 이어 어폰"),
+        ("iPhone 5手机壳case", "iPhone 5 手机 机壳 case"),
+        ("𠮷野家", "𠮷野 野家"),
+        ("Café d'été №5 snake_case", "Café d été 5 snake_case"),
+        ("...", ""),
+    ],
+)
+def test_words(text: str, expected: str) -> None:
+    assert words(text) == expected.split()
+
+
+def test_words_without_such_letters_are_those_of_scikit_learn() -> None:
+    texts = ["T-shirt, 100% coton & été_2", "a  b\tc\n", "привет мир", "สวัสดี", "x²", "é", ""]
+    assert [words(text) for text in texts] == [re.findall(r"(?u)\b\w+\b", text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("title", "near", "far"),
+    [
+        ("红色连衣裙夏季新款", "红色连衣裙冬季新款", "无线蓝牙耳机"),
+        ("ワイヤレスイヤホン", "ワイヤレスマウス", "花柄ワンピース"),
+        ("블루투스이어폰", "블루투스스피커", "여름원피스"),
+    ],
+)
+def test_titles_that_are_equal_in_part_are_near(title: str, near: str, far: str) -> None:
+    """A run without spaces used to be one word: two titles that differ in one letter were unrelated."""
+    one, other, stranger = hashed_vectors([title, near, far])[0]
+    assert one @ other > 0.35
+    assert abs(one @ stranger) < 0.25
+    tfidf = tfidf_vectors([title, near, far, "帽子"])[0]
+    assert tfidf[0] @ tfidf[1] > 0.2
 
 
 def test_pixels(tmp_path: Path) -> None:

@@ -169,3 +169,38 @@ def test_a_unisrec_index_with_a_byte_order_mark_or_from_one(
     index.write_text("A0\t1\nA1\t2\nA2\t3\n")
     assert main([*flags, "--overwrite"]) == 2
     assert "S.item2index: no item has number 0" in capsys.readouterr().err
+
+
+def test_the_rule_of_ids_holds_for_unisrecs_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Ids were written as they stood; a double quote became an apostrophe in one of the files only."""
+    _unisrec(tmp_path)
+    (tmp_path / "S.item2index").write_text('4.0063e+7\t0\n cafe\u0301 \t1\nA"2\t2\n')
+    (tmp_path / "S.user2index").write_text("007\t0\n \t1\n")
+    flags = ["import-unisrec", "S", f"--source={tmp_path}", f"--output={tmp_path / 'out'}"]
+    assert main(flags) == 0
+    folder = tmp_path / "out" / "S"
+    rows = [(row["user_id:token"], row["item_id:token"]) for row in rows_of(folder / "S.inter")]
+    assert rows == [("007", "40063000"), ("007", "caf\u00e9"), ("007", "caf\u00e9")]
+    assert [row["item_id:token"] for row in rows_of(folder / "S.item")] == ["40063000", "caf\u00e9"]
+    assert feature_rows(folder / "S.text.parquet") == {"40063000": [0, 1, 2], "caf\u00e9": [3, 4, 5]}
+    assert "interactions skipped: no user: 4 (first: user number 1)" in caplog.messages
+    assert "interactions skipped: item with a double quote: 2 (first: item number 2)" in caplog.messages
+    assert "items skipped: item with a double quote: 1 (first: item number 2)" in caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("index", "said"),
+    [
+        ("7\t0\n7.0\t1\nA2\t2\n", "S.item2index: '7' and '7.0' are one item"),
+        (" \t0\n \t1\n \t2\n", "no interaction is left of 9: interactions skipped: no item (9, first: item"),
+        ("[PAD]\t0\nA1\t1\nA2\t2\n", "S.item2index: the item is [PAD], which RecBole keeps"),
+    ],
+)
+def test_ids_of_unisrecs_files_that_cannot_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], index: str, said: str
+) -> None:
+    _unisrec(tmp_path)
+    (tmp_path / "S.item2index").write_text(index)
+    assert main(["import-unisrec", "S", f"--source={tmp_path}", f"--output={tmp_path / 'out'}"]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out" / "S").exists()

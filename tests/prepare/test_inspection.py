@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.config import RunConfig
+from recbole_mmm4rec.host.datasets import create_dataset
 from recbole_mmm4rec.prepare.atomic import write_atomic
 from recbole_mmm4rec.prepare.cli import main
 from recbole_mmm4rec.prepare.inspection import _duration, inspect
@@ -117,11 +120,11 @@ def test_empty_times(tmp_path: Path) -> None:
     columns = {"user_id:token": ["u", "u", "u"], "item_id:token": ["a", "b", "c"]}
     write_atomic(tmp_path / "d" / "d.inter", columns | {"timestamp:float": ["0", "", "60"]})
     assert list(inspect("d", tmp_path / "d"))[3:5] == [
-        "times: missing in 1 interaction",
+        "times: missing or impossible in 1 interaction",
         "times: 1970-01-01T00:00:00 to 1970-01-01T00:01:00 (UTC)",
     ]
     write_atomic(tmp_path / "d" / "d.inter", columns | {"timestamp:float": [""] * 3})
-    assert list(inspect("d", tmp_path / "d"))[3:] == ["times: missing in 3 interactions"]
+    assert list(inspect("d", tmp_path / "d"))[3:4] == ["times: missing or impossible in 3 interactions"]
 
 
 @pytest.mark.parametrize(
@@ -143,3 +146,34 @@ def test_what_is_no_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str], 
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("user", "time", "said"),
+    [
+        ("u", "", 'timestamp is missing or not finite in line 3 ("")'),
+        ("u", "1e300", 'timestamp is before 1970 or after 2100 in line 3 ("1e300")'),
+        ("u", "-5", 'timestamp is before 1970 or after 2100 in line 3 ("-5")'),
+        ("[PAD]", "5", 'user_id is [PAD], which RecBole keeps for empty positions, in line 3 ("[PAD]")'),
+        ("u", "1600000005", None),
+    ],
+)
+def test_what_a_run_refuses_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: str, time: str, said: str | None
+) -> None:
+    """``inspect`` showed figures of datasets that no run takes, and 1e300 was a traceback."""
+    lines = ["user_id:token\titem_id:token\ttimestamp:float", "u\ta\t1600000000", f"{user}\tb\t{time}"]
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "d.inter").write_text("\n".join([*lines, "u\tc\t1600000009"]) + "\n")
+    told = [line for line in inspect("d", tmp_path / "d") if "refuses" in line]
+    monkeypatch.setattr("sys.argv", ["test"])
+    config = RunConfig("SASRec", "d", config_dict={"data_path": str(tmp_path)})
+    if said is None:
+        assert told == []
+        assert create_dataset(config)
+    else:
+        (line,) = told
+        assert said in line
+        with pytest.raises(UserError) as caught:
+            create_dataset(config)
+        assert line == f"a run refuses this dataset: {caught.value}"

@@ -3,6 +3,7 @@
 import os
 import struct
 import unicodedata
+import warnings
 import zlib
 from pathlib import Path
 
@@ -106,6 +107,17 @@ def test_unusable(tmp_path: Path, content: bytes, reason: str) -> None:
     path.write_bytes(content)
     with pytest.raises(UnusablePicture, match=reason):
         read_picture(path)
+
+
+@pytest.mark.parametrize("side", [9_000, 12_000, 60_000])
+def test_a_decompression_bomb_is_counted_with_its_reason(tmp_path: Path, side: int) -> None:
+    """Also where warnings are errors, of which Pillow's was told as damage."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").write_bytes(_bomb(side, side))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found, missing = gather_pictures({"a": ""}, tmp_path / "photos", None, tmp_path, tmp_path)
+    assert (found, missing) == ({}, {"a": "too many pixels"})
 
 
 def test_the_ending_follows_the_content(tmp_path: Path) -> None:

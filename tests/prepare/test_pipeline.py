@@ -6,11 +6,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
 from recbole_mmm4rec.prepare import pipeline
 from recbole_mmm4rec.prepare.cli import main
+from recbole_mmm4rec.prepare.encoders import shards
+from recbole_mmm4rec.prepare.encoders.pixels import PixelEncoder
 from recbole_mmm4rec.prepare.settings import known_datasets, read_settings
 from tests.prepare.picture_server import serving
 from tests.prepare.raw_files import AMAZON, dense_rows, feature_rows, meta, rows_of, run, write_amazon
@@ -188,3 +192,39 @@ def test_a_property_file_of_ones_own(tmp_path: Path) -> None:
     assert run(raw, tmp_path, f"--config={config}", name="mine") == 0
     config.write_text("layout: amazon-2018\ninterations: ratings.csv\n")
     assert run(raw, tmp_path, f"--config={config}", name="yours") == 2
+
+
+@pytest.mark.parametrize("replaced", [None, b"half a picture"])
+def test_a_picture_that_goes_while_the_command_is_at_work(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    replaced: bytes | None,
+) -> None:
+    """It was a traceback, whether the picture goes before its file is looked at or before it is decoded."""
+    raw = write_amazon(tmp_path / "raw", dense_rows(), meta())
+    (raw / "photos").mkdir()
+    for n in range(6):
+        Image.new("RGB", (20, 20), (40 * n, 0, 0)).save(raw / "photos" / f"I{n}.png")
+    flags = [*AMAZON, "--image_encoder=pixels", "--pictures=photos"]
+    monkeypatch.setattr(shards, "SHARD_ROWS", 2)
+    real, encoded, gone = PixelEncoder.encode, [], raw / "photos" / "I3.png"
+
+    def encode(self: PixelEncoder, batch: Any) -> Any:
+        encoded.append(len(batch))
+        gone.unlink(missing_ok=True)
+        if replaced is not None:
+            gone.write_bytes(replaced)
+        return real(self, batch)
+
+    monkeypatch.setattr(PixelEncoder, "encode", encode)
+    assert run(raw, tmp_path, *flags) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {gone}: the picture of item 'I3' has changed while this command was at ")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "shop").exists()
+    assert encoded == [2]
+    assert run(raw, tmp_path, *flags) == 0
+    assert encoded == [2, 2, 1]  # the first two are not encoded again
+    assert "I3" in (tmp_path / "shop" / "shop.missing-pictures.tsv").read_text()
+    assert sorted(feature_rows(tmp_path / "shop" / "shop.image.parquet")) == ["I0", "I1", "I2", "I4", "I5"]

@@ -17,13 +17,13 @@ OF_IDS = ["BSARec", "FDSAT", "Mamba4Rec", "S3RecT", "TiM4Rec", "SASRec"]
 OF_CONTENT = [name for name in MODELS if name not in OF_IDS]
 VARIANTS = [
     ("MMM4Rec", {"item_mm_fusion": "dynamic_instance", "num_layers": 2}),
-    ("MMM4Rec", {"item_bias": False}),
+    ("MMM4Rec", {"item_ids": False}),
     ("MMM4Rec", {"use_time": False, "missing_modality": "constant"}),
     ("MMM4Rec", {"fidelity": "reference"}),
-    ("MISSRec", {"transductive": True, "item_mm_fusion": "dynamic_instance"}),
+    ("MISSRec", {"item_ids": True, "item_mm_fusion": "dynamic_instance"}),
     ("MISSRec", {"item_mm_fusion": "static", "interest_ratio": 0.5}),
-    ("UniSRec", {"transductive": True}),
-    ("SASRecT", {"item_bias": True}),
+    ("UniSRec", {"item_ids": True}),
+    ("SASRecT", {"item_ids": True}),
     ("MMM4Rec", {"rank_seen": False}),
 ]
 

@@ -1,11 +1,11 @@
 """What a report shows: ``report`` of a benchmark's file, and ``plan.yaml`` of a benchmark's folder."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from recbole_mmm4rec.benchmark.report.section import section_names
 from recbole_mmm4rec.host.property_files import read_properties
 from recbole_mmm4rec.schema import Names, Strict, Values, checked
 
@@ -30,7 +30,7 @@ def _in_lower_case(names: list[str]) -> list[str]:
 def _existing(names: list[str]) -> list[str]:
     """Names of sections, none of them unknown."""
     if names:
-        known = import_module("recbole_mmm4rec.benchmark.report.sections").all_sections()  # late: it draws
+        known = section_names()
         for name in names:
             if name not in known:
                 raise ValueError(f"no section '{name}'; there are {', '.join(known)}")

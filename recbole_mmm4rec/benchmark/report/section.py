@@ -6,9 +6,33 @@ block is the name of its macro in ``blocks.html.j2``.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from typing import ClassVar
 
 BEST, SECOND = "best", "second"
+
+GROUP = "recbole_mmm4rec.report_sections"
+"""Entry points of sections of other packages."""
+
+NAMES = (
+    *("summary", "comparison", "overview", "significance", "full_modality", "ablations", "transfer"),
+    *(
+        "convergence",
+        "cost",
+        "truncation",
+        "history_length",
+        "popularity",
+        "modality",
+        "failures",
+        "versions",
+    ),
+)
+"""Sections of this package, in the order of the page."""
+
+
+def section_names() -> list[str]:
+    """Every section that a report can show, those of other packages last; none of them is loaded."""
+    return [*NAMES, *(point.name for point in entry_points(group=GROUP))]
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class MISSRec(MultiModalRecommender):
         self.names = tuple(features)
         self.mask_missing = masks_missing(config)
         self.table = ModalityTable(features, self.hidden_size, False, self.mask_missing)
-        with_ids = config["transductive"] and self.adds_item_rows
+        with_ids = config["item_ids"] and self.adds_item_rows
         self.ids = IdTable(self.n_items, self.hidden_size) if with_ids else None
         settings = replace(transformer_settings(config), layers=config["n_encoder_layers"])
         settings = replace(settings, inner_dropout=settings.dropout)

@@ -132,7 +132,7 @@ class MMM4Rec(MultiModalRecommender):
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         features = self.required_features(config, dataset)
-        chosen(config, "fidelity", ("paper", "reference"))
+        chosen(config, "fidelity", ("repaired", "reference"))
         self.use_time = bool(config["use_time"]) and getattr(dataset, "has_time", True)
         self.gap_log, self.gap_mask = config["gap_log"], config["gap_mask"]
         self._build(config, features)
@@ -143,7 +143,7 @@ class MMM4Rec(MultiModalRecommender):
         width, eps, names = config["hidden_size"], config["norm_eps"], tuple(features)
         self.query_stream, self.source_stream = names[-1], names[0]
         missing = chosen(config, "missing_modality", ("mask", "rescale", "constant"))
-        item_bias = bool(config["item_bias"]) and self.adds_item_rows
+        item_bias = bool(config["item_ids"]) and self.adds_item_rows
         self.table = ModalityTable(features, width, item_bias, mask_missing=missing != "constant")
         self.fusion = CandidateFusion(
             names,

@@ -40,7 +40,7 @@ class UniSRec(CosineRecommender):
         """Text, and ids in transductive fine-tuning."""
         text, width = self.required_text(config, features), config["hidden_size"]
         adaptor = MoEAdaptor(text.width, width, config["n_exps"], config["adaptor_dropout_prob"])
-        with_ids = config["transductive"] and self.adds_item_rows
+        with_ids = config["item_ids"] and self.adds_item_rows
         ids = IdTable(self.n_items, width) if with_ids else None
         return AdaptedTable(text, adaptor, ids, masks_missing(config))
 

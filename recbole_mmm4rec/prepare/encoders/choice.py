@@ -14,7 +14,7 @@ from recbole_mmm4rec.prepare.encoders.base import Encoder, PictureEncoder
 from recbole_mmm4rec.prepare.encoders.pixels import PixelEncoder
 from recbole_mmm4rec.prepare.encoders.shards import encode_in_shards, file_state
 from recbole_mmm4rec.prepare.hashed_text import hashed_vectors, tfidf_vectors
-from recbole_mmm4rec.prepare.pictures import read_picture
+from recbole_mmm4rec.prepare.pictures import UnusablePicture, read_picture
 from recbole_mmm4rec.prepare.settings import Settings
 
 LOGGER = logging.getLogger(__name__)
@@ -94,19 +94,37 @@ def encode_texts(texts: Mapping[str, str], settings: Settings, cache: Path) -> V
 
 
 def encode_images(pictures: Mapping[str, Path], settings: Settings, cache: Path) -> Vectors:
-    """Return the vectors of the pictures in their order, and the metadata of the feature file."""
+    """Return the vectors of the pictures in their order, and the metadata of the feature file.
+
+    ``pictures``: item -> a file that could be read when it was gathered. Raises ``UserError`` where
+    one cannot be read any more; what is encoded by then is kept for the next run.
+    """
     encoder = _IMAGE[str(settings.image_encoder)](settings)
     paths = list(pictures.values())
 
     def load(path: Path) -> Any:
         return encoder.prepare(read_picture(path))
 
-    vectors = _timed(
-        "pictures",
-        len(paths),
-        lambda: encode_in_shards(paths, load, encoder, cache, settings.batch_size, file_state),
-    )
-    return vectors, encoder.metadata
+    def encode() -> np.ndarray:
+        return encode_in_shards(paths, load, encoder, cache, settings.batch_size, file_state)
+
+    try:
+        return _timed("pictures", len(paths), encode), encoder.metadata
+    except (UnusablePicture, FileNotFoundError) as error:
+        raise _changed(pictures) or error from error
+
+
+def _changed(pictures: Mapping[str, Path]) -> UserError | None:
+    """Return what to tell of the first picture that was removed or damaged since it was checked."""
+    for token, path in pictures.items():
+        try:
+            read_picture(path)
+        except UnusablePicture as problem:
+            return UserError(
+                f"{path}: the picture of item {token!r} has changed while this command was at work "
+                f"({problem}); start it again, it goes on with what is done"
+            )
+    return None
 
 
 def _encode_by_length(texts: list[str], encoder: Encoder[Any], cache: Path, settings: Settings) -> np.ndarray:

@@ -47,7 +47,7 @@ def decode_picture(source: Path | BinaryIO) -> Image.Image:
         raise
     except Image.UnidentifiedImageError as error:
         raise UnusablePicture("no picture, or of an unknown format") from error
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # under python -W error
         raise UnusablePicture("too many pixels") from error
     except Exception as error:  # Pillow's decoders fail on damaged files in as many ways as there are formats
         raise UnusablePicture("damaged or truncated") from error

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from recbole_mmm4rec.prepare.raw_files import RawFile
-from recbole_mmm4rec.prepare.sources.csv_rows import Row, Rows
+from recbole_mmm4rec.prepare.sources.csv_rows import LOOK_LIKE_ROWS, STRAY, Row, Rows
 from recbole_mmm4rec.prepare.sources.opening import MAX_LINE
 from recbole_mmm4rec.prepare.tally import RowCount
 
@@ -90,12 +90,19 @@ class CsvTable:
     def _good_rows(self, rows: RowCount) -> Iterator[Row]:
         width = len(self.names)
         while self._rows.has_given() and (row := self._rows.next_row(width)) is not None:
-            if row.odd is not None:
-                rows.note(row.odd, self._file.place(row.line), row.lines)
+            self._tell(row, rows)
             if len(row.values) == width:
                 yield row
             else:
                 rows.skip(WRONG_WIDTH, self._file.place(row.line))
+
+    def _tell(self, row: Row, rows: RowCount) -> None:
+        """Tell of a stray quotation mark; lines that may be rows count as read and skipped."""
+        if row.stray:
+            rows.note(STRAY, self._file.place(row.line))
+        if row.swallowed:
+            rows.met(len(row.swallowed))
+            rows.skip(LOOK_LIKE_ROWS, self._file.places(row.swallowed), len(row.swallowed))
 
 
 def one_line(name: str) -> str:

@@ -6,25 +6,30 @@ next mark: such a line is read again with its marks as ordinary characters, and 
 """
 
 import csv
+import re
 from collections import deque
 from typing import NamedTuple, TextIO
 
 from recbole_mmm4rec.prepare.sources.opening import MAX_LINE, lines_of
 
 STRAY = "rows with a stray quotation mark: read with it as an ordinary character"
-LOOK_LIKE_ROWS = "lines inside a quoted value that look like separate rows (a stray quotation mark?)"
+LOOK_LIKE_ROWS = "lines skipped: inside a quoted value, but they look like rows (a stray quotation mark?)"
 _EMPTY = frozenset(("\n", "\r\n", "\r"))
+_CODE, _DIGITS, _LETTERS = re.compile(r"[\w.:/-]+"), re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
 _SURE = 5
 """So many lines in succession with exactly the columns of the table are rows, not a text."""
 
 
 class Row(NamedTuple):
-    """``line``: where it begins; ``odd``: what to report about it, and how many ``lines`` it concerns."""
+    """``line``: where it begins; ``stray``: it was read with its quotation marks as ordinary characters.
+
+    ``swallowed``: numbers of the lines inside its values that look like rows; they cannot be told from text.
+    """
 
     line: int
     values: list[str]
-    odd: str | None = None
-    lines: int = 1
+    stray: bool = False
+    swallowed: tuple[int, ...] = ()
 
 
 class Rows:
@@ -88,15 +93,15 @@ class Rows:
         """Judge a row of several lines, or one that cannot be read."""
         first, rest = self.number + 1, self._taken[1:]
         cells = [line.rstrip("\r\n").split(self._delimiter) for line in self._taken]
-        alike = 0 if width in (None, 1) else sum(len(row) == width for row in cells[1:])
-        if values is None or _has_swallowed(len(values), width, alike, cells):
+        alike = [] if width in (None, 1) else [n for n, row in enumerate(cells[1:], 1) if len(row) == width]
+        if values is None or _has_swallowed(len(values), width, len(alike), cells):
             self._again.extendleft(reversed(rest))
             self._start()
             self.number += 1
-            return Row(first, cells[0], STRAY)
+            return Row(first, cells[0], stray=True)
         self.inner += sum(line not in _EMPTY for line in rest)
         self.number += len(self._taken)
-        return Row(first, values, LOOK_LIKE_ROWS if alike else None, alike)
+        return Row(first, values, swallowed=tuple(first + n for n in alike))
 
 
 def _has_swallowed(found: int, width: int | None, alike: int, cells: list[list[str]]) -> bool:
@@ -107,15 +112,33 @@ def _has_swallowed(found: int, width: int | None, alike: int, cells: list[list[s
     lines = len(cells) - 1
     if width is not None and found != width:
         return 2 * alike >= lines
-    return alike == lines and (lines >= _SURE or _has_numbers_alike(cells))
+    return alike == lines and (lines >= _SURE or _have_columns_alike(cells))
 
 
-def _has_numbers_alike(cells: list[list[str]]) -> bool:
-    """Tell whether some columns of the first line are numbers and the same columns of all lines are, too."""
-    numbers = [place for place, cell in enumerate(cells[0]) if _is_number(cell)]
-    return bool(numbers) and all(
-        len(row) > numbers[-1] and all(_is_number(row[place]) for place in numbers) for row in cells
+def _have_columns_alike(cells: list[list[str]]) -> bool:
+    """Tell whether the first line has numbers or codes, and all lines have such ones in the same columns."""
+    first = cells[0]
+    telling = [place for place, cell in enumerate(first) if _is_number(cell) or _is_code(cell)]
+    return bool(telling) and all(
+        len(row) > telling[-1] and all(_are_alike(first[place], row[place]) for place in telling)
+        for row in cells
     )
+
+
+def _are_alike(one: str, other: str) -> bool:
+    """Tell whether two values are numbers, or codes of one length or form: ``u17`` and ``u2``."""
+    if _is_number(one) or _is_number(other):
+        return _is_number(one) and _is_number(other)
+    return _is_code(other) and (len(one) == len(other) or _form(one) == _form(other))
+
+
+def _is_code(cell: str) -> bool:
+    """Tell whether a value is one word with a digit in it, which the lines of a text rarely begin with."""
+    return bool(_CODE.fullmatch(cell)) and bool(_DIGITS.search(cell))
+
+
+def _form(code: str) -> str:
+    return _LETTERS.sub("a", _DIGITS.sub("0", code))
 
 
 def _is_number(cell: str) -> bool:

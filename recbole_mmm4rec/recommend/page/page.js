@@ -67,8 +67,15 @@ const ofService = {
       for (const [name, values] of Object.entries(past)) for (const value of values) form.append(name, value);
       return { rows: (await this.ask("/search/image", form)).items, note: "Items nearest to the picture" };
     }
-    const asked = query.like ? { like: query.like } : { text: query.text };
-    return { rows: (await this.ask("/search", { ...asked, ...past, k: FOUND })).items, note: "" };
+    if (query.like) return { rows: (await this.ask("/search", { like: query.like, ...past, k: FOUND })).items, note: "" };
+    try {
+      const { items } = await this.ask("/search", { text: query.text, ...past, k: FOUND });
+      return { rows: items, note: "Items nearest to these words" };
+    } catch (problem) { // a model without texts, or an encoder that is not installed: titles can still be read
+      const { items } = await this.ask(`/items?limit=${FOUND}&query=${encodeURIComponent(query.text)}`);
+      if (!items.length) throw problem;
+      return { rows: items.filter((item) => item.known), note: `Titles with these words (${problem.message})` };
+    }
   },
   async why(state, row) {
     return (await this.ask("/explain", { ...this.past(state), item: row.item })).effects;
@@ -113,7 +120,7 @@ function card(item, { rank = null, acts = [] } = {}) {
 }
 
 const chosen = (item) => [
-  ["More like this", () => find({ like: [item.item] }, `Like ${called(item)}`)],
+  ["Similar", () => find({ like: [item.item] }, `Like ${called(item)}`)],
   ["Add", () => change([...state.history, { ...item, time: lastTime(), known: true }])],
 ];
 const lastTime = () => (state.history.length ? state.history[state.history.length - 1].time : null);

@@ -100,7 +100,7 @@ def data(has_time: bool = True, text: bool = True, image: bool = True) -> Any:
     return with_categories(described, categories * (torch.arange(ITEMS) % 3 > 0).unsqueeze(1))
 
 
-def make(fidelity: str = "paper", dataset: Any = None, **changes: Any) -> HM4SR:
+def make(fidelity: str = "repaired", dataset: Any = None, **changes: Any) -> HM4SR:
     torch.manual_seed(0)
     settings = builders.settings("HM4SR", fidelity, **(SMALL | {"category_field": "genre"} | changes))
     return HM4SR(settings, dataset or data())
@@ -135,14 +135,14 @@ def test_the_released_temporal_experts_do_not_learn() -> None:
     assert model.calculate_loss(batch([2, LENGTH])).isfinite()
 
 
-@pytest.mark.parametrize(("fidelity", "mean", "std"), [("paper", 1.0, 0.02), ("reference", 0.0, 0.1)])
+@pytest.mark.parametrize(("fidelity", "mean", "std"), [("repaired", 1.0, 0.02), ("reference", 0.0, 0.1)])
 def test_temporal_experts_start_as_they_should(fidelity: str, mean: float, std: float) -> None:
     experts = make(fidelity, temporal_experts=200).encoder.temporal.experts
     assert abs(experts.mean().item() - mean) < std / 10
     assert abs(experts.std().item() / std - 1) < 0.1
 
 
-@pytest.mark.parametrize("fidelity", ["paper", "reference"])
+@pytest.mark.parametrize("fidelity", ["repaired", "reference"])
 def test_experts_gates_placeholders_and_categories_start_as_they_should(fidelity: str) -> None:
     model = make(fidelity, interaction_experts=50)
     parts = [model.encoder.interaction, model.encoder.placeholders, model.categories]
@@ -150,7 +150,7 @@ def test_experts_gates_placeholders_and_categories_start_as_they_should(fidelity
     assert len(late) == 1 + 3 + 2 + 1
     for linear in late:  # torch's own: uniform within 1 / sqrt(inputs), whose deviation is that / sqrt(3)
         bound = linear.in_features**-0.5
-        std = 0.02 if fidelity == "paper" else bound / 3**0.5
+        std = 0.02 if fidelity == "repaired" else bound / 3**0.5
         assert abs(linear.weight.std().item() / std - 1) < 0.25
         assert bool(linear.bias.any()) is (fidelity == "reference")
     assert abs(model.encoder.temporal.gate.weight.std().item() / 0.02 - 1) < 0.25
@@ -238,7 +238,7 @@ def test_categories_stay_behind_with_their_dataset() -> None:
 # Times ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fidelity", ["paper", "reference"])
+@pytest.mark.parametrize("fidelity", ["repaired", "reference"])
 def test_times_at_pads_never_count(fidelity: str) -> None:
     model, interaction = make(fidelity).eval(), batch([2, LENGTH, 1])
     users = model.user_vectors(interaction)
@@ -261,7 +261,7 @@ def test_gaps_and_moments_reach_the_user_where_time_is_used() -> None:
             assert bool((model.user_vectors(other) - users).abs().max() > 1e-3) is moves
 
 
-@pytest.mark.parametrize(("fidelity", "near"), [("paper", True), ("reference", False)])
+@pytest.mark.parametrize(("fidelity", "near"), [("repaired", True), ("reference", False)])
 def test_neighbouring_days_are_near_each_other(fidelity: str, near: bool) -> None:
     model = make(fidelity)
     moments = (torch.tensor([[1.5e9, 1.5e9 + DAY]], dtype=torch.float64) / model.time_unit).float()
@@ -317,7 +317,7 @@ def test_an_item_without_a_picture_is_scored_by_the_rest(missing: str, zero: boo
     assert all((part[1::2] != 0).any(1).all() for part in (ids, text, image))
 
 
-@pytest.mark.parametrize("fidelity", ["paper", "reference"])
+@pytest.mark.parametrize("fidelity", ["repaired", "reference"])
 def test_features_survive_construction(fidelity: str) -> None:
     dataset = data()
     model = make(fidelity, dataset)

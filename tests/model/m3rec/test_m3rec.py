@@ -38,7 +38,7 @@ def data(text: bool = True, image: bool = True) -> Any:
     return builders.dataset(ITEMS, has_time=False, **builders.half_pictured(ITEMS, text, image))
 
 
-def make(fidelity: str = "paper", dataset: Any = None, **changes: Any) -> M3Rec:
+def make(fidelity: str = "repaired", dataset: Any = None, **changes: Any) -> M3Rec:
     torch.manual_seed(0)
     settings = builders.settings("M3Rec", fidelity, **(SMALL | {"dropout_prob": 0.0} | changes))
     return M3Rec(settings, dataset or data())
@@ -83,14 +83,14 @@ def test_the_shared_blocks_learn_from_texts_and_pictures() -> None:
     assert (grads[True] - grads[False]).abs().max() > 1e-3 * grads[False].abs().max()
 
 
-@pytest.mark.parametrize(("fidelity", "survives"), [("paper", True), ("reference", False)])
+@pytest.mark.parametrize(("fidelity", "survives"), [("repaired", True), ("reference", False)])
 def test_step_sizes_start_as_mamba_wants_them(fidelity: str, survives: bool) -> None:
     bias = make(fidelity).encoder.layers[0].shared.block.dt_proj.bias
     steps = torch.nn.functional.softplus(bias)
     assert bool(((steps > 0.9e-3) & (steps < 0.11)).all()) is survives
 
 
-@pytest.mark.parametrize("fidelity", ["paper", "reference"])
+@pytest.mark.parametrize("fidelity", ["repaired", "reference"])
 def test_features_survive_construction(fidelity: str) -> None:
     dataset = data()
     model = make(fidelity, dataset)

@@ -42,7 +42,7 @@ def settings(golden: Golden) -> dict[str, Any]:
     return {name: h[name] for name in SAME} | {
         "MAX_ITEM_LIST_LENGTH": golden.max_len,
         "stage": "pretrain" if h["train_stage"] == "pretrain" else "finetune",
-        "transductive": h["train_stage"] == "transductive_ft" and h["id_type"] != "none",
+        "item_ids": h["train_stage"] == "transductive_ft" and h["id_type"] != "none",
         "n_encoder_layers": h["n_layers"] // 2,
         "n_decoder_layers": h["n_layers"] // 2,
         "regulariser_weight": h["gamma"],
@@ -154,7 +154,7 @@ FUSIONS = [
 
 @pytest.mark.parametrize(("seq", "item", "ids"), FUSIONS)
 def test_neither_scores_nor_the_regulariser_depend_on_the_batch(seq: str, item: str, ids: bool) -> None:
-    model = tiny(seq_mm_fusion=seq, item_mm_fusion=item, transductive=ids, num_buckets=1).eval()
+    model = tiny(seq_mm_fusion=seq, item_mm_fusion=item, item_ids=ids, num_buckets=1).eval()
     whole, table = batch(), model.item_table()
     together = model.full_sort_predict(whole)
     assert together.isfinite().all()
@@ -172,7 +172,7 @@ def test_neither_scores_nor_the_regulariser_depend_on_the_batch(seq: str, item: 
 
 @pytest.mark.parametrize(("seq", "item", "ids"), FUSIONS)
 def test_chunks_of_the_softmax_and_predictions_agree(seq: str, item: str, ids: bool) -> None:
-    model = tiny(seq_mm_fusion=seq, item_mm_fusion=item, transductive=ids, regulariser_weight=0.0).eval()
+    model = tiny(seq_mm_fusion=seq, item_mm_fusion=item, item_ids=ids, regulariser_weight=0.0).eval()
     scores, targets = model.full_sort_predict(batch()), batch()["item_id"]
     assert_agrees(model.predict(batch()), scores[torch.arange(4), targets], "predict", 1e-5)
     expected = F.cross_entropy(scores[:, 1:], targets - 1)
@@ -216,7 +216,7 @@ def test_it_learns_with_one_modality(seq: str, missing: str, stage: str) -> None
 @pytest.mark.parametrize("ids", [False, True])
 @pytest.mark.parametrize("item", ["static", "dynamic_shared", "dynamic_instance"])
 def test_one_modality_has_nothing_to_weigh(item: str, ids: bool) -> None:
-    model = tiny(data(image=False), item_mm_fusion=item, transductive=ids).eval()
+    model = tiny(data(image=False), item_mm_fusion=item, item_ids=ids).eval()
     assert model.fusion.factor is None
     scores = model.full_sort_predict(batch())
     assert_agrees(model.user_vectors(batch()) @ model.item_matrix().T, scores, "scores", 1e-6)
@@ -224,7 +224,7 @@ def test_one_modality_has_nothing_to_weigh(item: str, ids: bool) -> None:
 
 def test_with_one_modality_a_key_selects_the_cosine_of_a_sum() -> None:
     for how in ("mean", "sum"):
-        model = tiny(data(image=False), transductive=True, single_modality_ids=how).eval()
+        model = tiny(data(image=False), item_ids=True, single_modality_ids=how).eval()
         users, table = model.user_vectors(batch()), model.item_table()
         text, own = table["text"], table["id"]
         directions = F.normalize(text + own, dim=1)
@@ -279,7 +279,7 @@ def test_a_view_has_its_own_pictures_by_default() -> None:
     assert_agrees(losses["sequence"], expected, "user against second view", 1e-5)
 
 
-@pytest.mark.parametrize("fidelity", ["paper", "reference"])
+@pytest.mark.parametrize("fidelity", ["repaired", "reference"])
 def test_first_values_of_adapters_and_attention(fidelity: str) -> None:
     """The released adapters are made after its own start: torch's stays. Its attention keeps Xavier's."""
     config = builders.settings("MISSRec", fidelity, hidden_size=120, MAX_ITEM_LIST_LENGTH=6, seed=0)
@@ -287,7 +287,7 @@ def test_first_values_of_adapters_and_attention(fidelity: str) -> None:
     model = MISSRec(config, data())
     for name, inputs in (("text", 12), ("image", 8)):
         adapter = model.table.adapters[name]
-        if fidelity == "paper":
+        if fidelity == "repaired":
             first_values.assert_normal(adapter.weight, 0.02)
             assert not adapter.bias.any()
         else:
@@ -333,8 +333,8 @@ def test_the_number_of_interests_is_a_share_of_what_is_there() -> None:
 
 
 def test_it_pre_trains_without_ids_and_ids_are_fresh() -> None:
-    assert tiny(transductive=True, stage="pretrain").ids is None
-    model = tiny(transductive=True)
+    assert tiny(item_ids=True, stage="pretrain").ids is None
+    model = tiny(item_ids=True)
     bound = {n.split(".")[0] for n in model.state_dict() if n.startswith(model.item_bound)}
     assert bound == {"ids", "interests"}
     assert "fusion." in tiny(item_mm_fusion="dynamic_instance").item_bound
@@ -349,7 +349,7 @@ def test_parameter_efficient_fine_tuning(
     tokens = ["[PAD]", *map(str, range(1, N))]
     content = {"state_dict": source.state_dict(), "optimizer": None, "training": None}
     write_checkpoint(str(tmp_path / "pre.pth"), describe({}, source, tokens) | content)
-    target = tiny(transductive=True, freeze_encoder=freeze)
+    target = tiny(item_ids=True, freeze_encoder=freeze)
     with caplog.at_level("INFO"):
         report = load_pretrained(target, str(tmp_path / "pre.pth"), builders.dataset(N))
     assert {n.split(".")[0] for n in report.fresh} == {"ids", "interests"}

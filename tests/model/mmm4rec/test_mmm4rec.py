@@ -25,7 +25,9 @@ SMALL = {
 }
 
 
-def make(fidelity: str = "paper", features: tuple[str, ...] = ("text", "image"), **changes: Any) -> MMM4Rec:
+def make(
+    fidelity: str = "repaired", features: tuple[str, ...] = ("text", "image"), **changes: Any
+) -> MMM4Rec:
     torch.manual_seed(0)
     widths = {"text": 9, "image": 6}
     every = {name: builders.feature(torch.randn(ITEMS, widths[name])) for name in features}
@@ -50,18 +52,18 @@ SWITCHES: list[dict[str, Any]] = [
     {"num_layers": 2, "fidelity": "reference"},
     {"share_alignment": False},
     {"use_time": False},
-    {"item_bias": False},
+    {"item_ids": False},
     {"features": ("text",)},
     {"features": ("text",), "share_alignment": False},
     {"features": ("image",), "num_layers": 2},
     {"missing_modality": "rescale", "normalise_candidates": True},
     {"missing_modality": "mask"},
-    {"missing_modality": "mask", "item_bias": False},
+    {"missing_modality": "mask", "item_ids": False},
     {"gap_norm": "fixed"},
     {"d_conv": 1},
     {"d_conv": 6, "fidelity": "reference"},
     {"stage": "pretrain"},
-    {"stage": "pretrain", "fidelity": "reference", "item_bias": False},
+    {"stage": "pretrain", "fidelity": "reference", "item_ids": False},
     {"softmax_chunk": 7},
 ]
 
@@ -100,7 +102,7 @@ def test_the_batches_of_a_step_share_one_item_table_and_its_gradient(stage: str)
         torch.testing.assert_close(parameter.grad, expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("fidelity", ["paper", "reference"])
+@pytest.mark.parametrize("fidelity", ["repaired", "reference"])
 def test_pads_and_buckets_never_change_a_user(fidelity: str) -> None:
     model, batch = make(fidelity), make_batch([3, 1, LENGTH, 5])
     expected = model.user_vectors(batch)
@@ -155,7 +157,7 @@ def test_construction_leaves_the_features_alone() -> None:
 
 
 def test_an_item_without_pictures_is_scored_by_its_text_alone() -> None:
-    model, batch = make(item_bias=False, missing_modality="mask"), make_batch([4, 2])
+    model, batch = make(item_ids=False, missing_modality="mask"), make_batch([4, 2])
     scores = model.full_sort_predict(batch)
     with torch.no_grad():
         model.table.adapters["image"].bias += 1.0
@@ -194,7 +196,7 @@ def make_groups(names: dict[int, str]) -> list[dict[str, Any]]:
     return groups
 
 
-@pytest.mark.parametrize("fidelity", ["paper", "reference"])
+@pytest.mark.parametrize("fidelity", ["repaired", "reference"])
 def test_bfloat16_products_stay_close(fidelity: str) -> None:
     model, batch = make(fidelity), make_batch([3, 1, LENGTH, 5])
     expected: Tensor = model.calculate_loss(batch)
@@ -206,7 +208,7 @@ def test_bfloat16_products_stay_close(fidelity: str) -> None:
 
 def test_sizes_of_the_paper() -> None:
     features = {name: builders.feature(torch.zeros(10, 768)) for name in ("text", "image")}
-    config = builders.settings("MMM4Rec", "reference", item_bias=False)
+    config = builders.settings("MMM4Rec", "reference", item_ids=False)
     model = MMM4Rec(config, builders.dataset(10, **features))
     assert sum(p.numel() for p in model.parameters()) == 1_999_085
 
@@ -220,7 +222,7 @@ def test_the_first_gradients_are_ordinary_where_items_lack_modalities(
 ) -> None:
     torch.manual_seed(0)
     changes = SMALL | {"initializer_range": 0.02, "num_layers": num_layers, "stage": stage}
-    config = builders.settings("MMM4Rec", missing_modality=missing, item_bias=item_bias, **changes)
+    config = builders.settings("MMM4Rec", missing_modality=missing, item_ids=item_bias, **changes)
     model = MMM4Rec(config, builders.partly_described()).train()
     model.calculate_loss(make_batch([1, 3, 5, LENGTH, 2, LENGTH, 4, 6])).backward()
     for name, parameter in model.named_parameters():

@@ -23,7 +23,7 @@ def settings(golden: Golden) -> dict[str, Any]:
         "norm_eps": float(h["norm_eps"]),
         "use_time": h["is_time"],
         "pointwise_gate": h["p2p_residual"],
-        "item_bias": h["is_modality_bias"],
+        "item_ids": h["is_modality_bias"],
         "item_mm_fusion": h["item_mm_fusion"],
         "temperature": h["temperature"],
         "MAX_ITEM_LIST_LENGTH": golden.max_len,
@@ -74,7 +74,7 @@ def test_every_entry_of_a_released_state_is_used(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("head_dim", "fidelity", "activation"),
-    [(8, "reference", F.silu), (16, "reference", F.hardswish), (16, "paper", F.silu)],
+    [(8, "reference", F.silu), (16, "reference", F.hardswish), (16, "repaired", F.silu)],
 )
 def test_the_fusion_block_falls_back_to_hardswish_as_released(
     head_dim: int, fidelity: str, activation: Any

@@ -23,7 +23,7 @@ SMALL = {
     "inner_size": 128,
     "head_dim": 16,
     "d_state": 16,
-    "item_bias": False,
+    "item_ids": False,
     "dropout_prob": 0.1,
     "learning_rate": 2e-3,
     "weight_decay": 0.0,

@@ -304,7 +304,7 @@ def test_items_that_lack_a_modality_may_stay_in_the_contrast_as_a_constant(name:
     assert_agrees(model.contrasts(table, sequences, lengths)[name], expected, name, 1e-5, floor=1.0)
 
 
-@pytest.mark.parametrize("fidelity", ["paper", "reference"])
+@pytest.mark.parametrize("fidelity", ["repaired", "reference"])
 def test_first_values_of_attention(fidelity: str) -> None:
     """The released layers are copies of one, of which all but queries, keys and values is drawn anew."""
     config = builders.settings("MMSRec", fidelity, hidden_size=120, MAX_ITEM_LIST_LENGTH=6)

@@ -92,7 +92,7 @@ def test_time_parameters_get_a_gradient() -> None:
 
 
 @pytest.mark.parametrize("model_class", [TiM4Rec, TiM4RecT])
-@pytest.mark.parametrize(("fidelity", "drops"), [("paper", False), ("reference", True)])
+@pytest.mark.parametrize(("fidelity", "drops"), [("repaired", False), ("reference", True)])
 def test_the_released_code_drops_gaps_whatever_the_time_dropout(
     model_class: Any, fidelity: str, drops: bool
 ) -> None:

@@ -24,7 +24,7 @@ def build(golden: Golden, **changes: Any) -> Any:
         UniSRec,
         golden,
         released_names.unisrec,
-        transductive="item_embedding.weight" in golden.param,
+        item_ids="item_embedding.weight" in golden.param,
         seq_seq_weight=golden.hyper["lambda"],
         stage="pretrain" if "keep_mask" in golden.input else "finetune",
         **sizes,
@@ -110,7 +110,7 @@ def test_a_whole_step_with_reworded_texts_agrees_with_the_official_code(
     agreement.assert_gradients_agree(model, loss, gradients(golden, "loss_worddrop"))
 
 
-@pytest.mark.parametrize(("fidelity", "reworded"), [("paper", False), ("reference", True)])
+@pytest.mark.parametrize(("fidelity", "reworded"), [("repaired", False), ("reference", True)])
 def test_the_first_item_is_reworded_in_the_released_code(fidelity: str, reworded: bool) -> None:
     always = {"item_drop_share": 0.0, "item_drop_ratio": 1.0}
     config = builders.settings("UniSRec", fidelity, stage="pretrain", hidden_size=32, **always)
@@ -133,7 +133,7 @@ def test_pre_training_uses_no_ids_and_reads_reworded_texts() -> None:
         "UniSRec",
         stage="pretrain",
         modalities=["text", "text_worddrop"],
-        transductive=True,
+        item_ids=True,
         hidden_size=32,
         item_drop_share=0.0,
         item_drop_ratio=0.9,
@@ -155,7 +155,7 @@ def test_gates_are_noisy_in_training_alone() -> None:
 
 @pytest.mark.parametrize("freeze", [True, False])
 def test_what_stays_frozen_after_transfer(freeze: bool) -> None:
-    model = UniSRec(builders.settings("UniSRec", freeze_encoder=freeze, transductive=True), data())
+    model = UniSRec(builders.settings("UniSRec", freeze_encoder=freeze, item_ids=True), data())
     frozen = {n for n, _ in model.named_parameters() if freeze and n.startswith(model.frozen_after_transfer)}
     assert bool(model.frozen_after_transfer) is freeze
     assert all(n.startswith("encoder.") and "input.layer_norm" not in n for n in frozen)

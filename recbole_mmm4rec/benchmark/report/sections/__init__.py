@@ -6,7 +6,7 @@ Other packages add sections through the entry point group ``recbole_mmm4rec.repo
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
-from recbole_mmm4rec.benchmark.report.section import Section
+from recbole_mmm4rec.benchmark.report.section import GROUP, Section
 from recbole_mmm4rec.benchmark.report.sections.comparison import (
     ablation,
     comparison,
@@ -24,7 +24,6 @@ from recbole_mmm4rec.benchmark.report.sections.truncation import truncation
 from recbole_mmm4rec.benchmark.report.study import Study
 from recbole_mmm4rec.errors import UserError
 
-GROUP = "recbole_mmm4rec.report_sections"
 MakeSection = Callable[[Study], Section | None]
 """Makes a section from what was run; None if the runs have no data for it."""
 

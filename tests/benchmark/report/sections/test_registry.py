@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from recbole_mmm4rec.benchmark import report
-from recbole_mmm4rec.benchmark.report import sections
+from recbole_mmm4rec.benchmark.report import section, sections
 from recbole_mmm4rec.benchmark.report.plan import ReportPlan
 from recbole_mmm4rec.benchmark.report.section import Table
 from recbole_mmm4rec.benchmark.report.sections import GROUP, SECTIONS, all_sections
@@ -23,7 +23,8 @@ PAGE = Path(str(report.__file__)).parents[1] / "README.md"
 
 def install(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """As if another package had declared an entry point."""
-    monkeypatch.setattr(sections, "entry_points", lambda group: [EntryPoint(name, value, group)])
+    for module in (sections, section):
+        monkeypatch.setattr(module, "entry_points", lambda group: [EntryPoint(name, value, group)])
 
 
 def study() -> Study:
@@ -40,8 +41,7 @@ def example() -> Any:
 
 
 def test_the_example_of_the_explanation_works() -> None:
-    section = example()(study())
-    (table,) = section.blocks
+    (table,) = example()(study()).blocks
     assert isinstance(table, Table)
     assert [(row.group, row.head, row.cells[0].text) for row in table.rows] == [("shop", "SASRec", "4.5")]
     assert example()(Study([], ReportPlan(), UserFiles(Path()))) is None
@@ -52,6 +52,10 @@ def test_paths_named_in_the_explanation_exist() -> None:
     for path in re.findall(r"`((?:report/|tests/)?[\w./]+(?:\.py|/))`", PAGE.read_text()):
         if path != "tables/":
             assert (PAGE.parent / path).exists() or (root / path).exists(), path
+
+
+def test_the_names_that_a_plan_knows_are_those_of_the_sections() -> None:
+    assert list(SECTIONS) == list(section.NAMES)
 
 
 def test_a_section_of_another_package_follows_ours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,11 +31,16 @@ def guarded(call: Callable[[], int | None], debug: bool = False, interrupted: st
     except ModuleNotFoundError as error:  # some of RecBole's models need packages that it does not install
         return _refused(error, f"this run needs the package '{error.name}', which is not installed", debug)
     except OSError as error:
-        return _refused(error, f"{error.filename or 'files'}: {error.strerror or error}", debug)
+        return _refused(error, _line_of(error), debug)
+
+
+def _line_of(error: OSError) -> str:
+    line = f"{error.filename}: {error.strerror or error}" if error.filename else str(error)
+    return " ".join(line.split())  # pyarrow's have several lines
 
 
 def _refused(error: Exception, line: str, debug: bool) -> int:
     if debug:
         raise error
-    sys.stderr.write(f"error: {line}\n")
+    sys.stderr.write(f"error: {' '.join(line.split())}\n")  # libraries write several lines
     return BAD_INPUT

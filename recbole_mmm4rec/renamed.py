@@ -1,0 +1,31 @@
+"""Names that have changed: users are told the new one, and old checkpoints are read under it."""
+
+from typing import Any
+
+from recbole_mmm4rec.model import MODELS
+
+KEYS = {"item_bias": "item_ids", "transductive": "item_ids"}
+"""Keys of our models."""
+
+VALUES = {"fidelity": {"paper": "repaired"}}
+
+
+def renamed_key(key: str) -> str | None:
+    """One line about the new name of a key, None where there is none."""
+    return f"'{key}' is now called '{KEYS[key]}'" if key in KEYS else None
+
+
+def renamed_value(key: str, value: Any) -> str | None:
+    """One line about the new name of a key's value, None where there is none."""
+    new = VALUES.get(key, {}).get(value) if isinstance(value, str) else None
+    return f"'{value}' is now called '{new}'" if new else None
+
+
+def under_new_names(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a checkpoint under the names of today; those of other packages keep their keys."""
+    ours = settings.get("model") in MODELS
+    new = {KEYS.get(key, key) if ours else key: value for key, value in settings.items()}
+    for key, values in VALUES.items():
+        if isinstance(new.get(key), str):
+            new[key] = values.get(new[key], new[key])
+    return new

@@ -1,0 +1,90 @@
+"""What a checkpoint says of an unfinished training, checked before a run goes on with it."""
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeInt, TypeAdapter
+from torch import Tensor
+from torch.optim import Optimizer
+
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.schema import Strict
+from recbole_mmm4rec.training.run_record import RunRecord
+
+
+def _in_its_folder(name: str) -> str:
+    if os.path.basename(name) != name or name in ("", ".", ".."):
+        raise ValueError(f"expected the name of a file beside the checkpoint, found '{name[:60]}'")
+    return name
+
+
+_RECORD = TypeAdapter(RunRecord)
+"""A strict model takes only an instance of a dataclass; a checkpoint holds a dictionary."""
+
+
+class TrainingState(Strict):
+    """The part ``training`` of a checkpoint.
+
+    Attributes:
+        next_epoch: the epoch to go on with, from 0.
+        cur_step: validations without a better score.
+        record: numbers of the run so far.
+        best_file: the best model's file, in the folder of the checkpoint.
+        random: states of the random number generators, one entry for each process.
+    """
+
+    next_epoch: NonNegativeInt
+    cur_step: NonNegativeInt
+    best_valid_score: float
+    record: Annotated[RunRecord, BeforeValidator(_RECORD.validate_python)]
+    best_file: Annotated[str, AfterValidator(_in_its_folder)]
+    random: Annotated[list[dict[str, Any]], Field(min_length=1)]
+
+
+def load_optimizer(path: str, optimizer: Optimizer, state: Mapping[str, Any]) -> None:
+    """Give an optimiser the state that an earlier one of the same parameters had.
+
+    Raises:
+        UserError: the state is of other parameters or of another optimiser, or damaged.
+    """
+    before = [dict(group) for group in optimizer.param_groups]
+    try:
+        optimizer.load_state_dict(dict(state))
+        reason = _group_fault(before, optimizer) or _state_fault(optimizer)
+    except ValueError as error:
+        raise UserError(
+            f"{path}: cannot be resumed, its optimiser had other parameters: {error}; "
+            "give the same decay_everything and pretrained"
+        ) from None
+    except (AttributeError, LookupError, TypeError, RuntimeError) as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
+    if reason is not None:
+        raise UserError(f"{path}: damaged checkpoint, the state of its optimiser is unreadable ({reason})")
+
+
+def _group_fault(before: list[dict[str, Any]], optimizer: Optimizer) -> str | None:
+    """What is wrong with the options of the groups of parameters, such as the learning rate."""
+    for fresh, group in zip(before, optimizer.param_groups, strict=True):
+        for key, value in fresh.items():
+            if key not in group:
+                return f"no {key}"
+            kinds = (int, float) if isinstance(value, float) else (type(value),)
+            if key != "params" and not isinstance(group[key], kinds):
+                return f"{key}: {group[key]!r}"[:100]
+    return None
+
+
+def _state_fault(optimizer: Optimizer) -> str | None:
+    """What is wrong with what the optimiser remembers of the parameters."""
+    names = [set(kept) for kept in optimizer.state.values()]
+    if any(each != names[0] for each in names):
+        return "some parameters have parts that others lack"
+    for parameter, kept in optimizer.state.items():
+        for name, value in kept.items():
+            if isinstance(value, Tensor):
+                if value.numel() != 1 and value.shape != parameter.shape:
+                    return f"{name} of shape {tuple(value.shape)}"
+            elif value is not None and not isinstance(value, int | float):
+                return f"{name}: {value!r}"[:100]
+    return None
