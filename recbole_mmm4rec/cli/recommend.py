@@ -174,7 +174,7 @@ def export(**given: Any) -> int:
         write(given["checkpoint"], given["form"], given["output"], given["license_name"])
         click.echo(f"{given['output']}: {given['form']} of {given['checkpoint']}")
 
-    return _answered(work, given["debug"])
+    return answered(work, given["debug"])
 
 
 COMMANDS = (recommend, similar, search, export)
