@@ -226,6 +226,7 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !event.target.classList.contains("card")) return;
   const button = event.target.querySelector("button");
+  event.preventDefault(); // or the key would go on to what the button opens
   if (button) button.click();
 });
 
