@@ -67,6 +67,8 @@ def serve(options: ServeOptions) -> None:
     _check(options)
     _log()
     with contextlib.closing(_bound(options.host, options.port)) as bound:
+        if options.api_key is None and not _is_loopback(options.host):
+            LOGGER.warning("note: other machines may reach %s, and no --api-key is set", options.host)
         metrics = Metrics()
         served = Served(options.checkpoint, options.device, metrics.reload)
         facts = read_dataset(options.dataset, options.pictures)
@@ -122,8 +124,6 @@ def _check(options: ServeOptions) -> None:
     for name, value in (("watch", options.watch), ("batch_wait", options.batch_wait)):
         if not 0 <= value <= 3600:
             raise UserError(f"{name}: {value:g} is not a number of seconds from 0 to 3600")
-    if options.api_key is None and not _is_loopback(options.host):
-        LOGGER.warning("note: other machines may reach %s, and no --api-key is set", options.host)
 
 
 def _is_loopback(host: str) -> bool:
