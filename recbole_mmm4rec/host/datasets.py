@@ -20,10 +20,12 @@ from recbole_mmm4rec.data import MultiModalDataset
 from recbole_mmm4rec.data.validation import existing_datasets
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import near
+from recbole_mmm4rec.host.chunk_loader import ChunkLoader
 from recbole_mmm4rec.host.exact_order import exactly_ordered
 from recbole_mmm4rec.host.header_checks import check_headers
 from recbole_mmm4rec.host.property_files import recbole_properties_path
 from recbole_mmm4rec.host.seen_items import follow_rank_seen
+from recbole_mmm4rec.model.positions import ALL
 from recbole_mmm4rec.prepare import SHIPPED, ensure_dataset
 
 BY_TYPE = {ModelType.KNOWLEDGE: "KnowledgeBasedDataset"}
@@ -129,10 +131,12 @@ def prepare_loaders(config: Any, dataset: Any) -> tuple[Any, Any, Any]:
     Raises:
         UserError: ``dataloaders_save_path`` names a pickle and ``allow_pickle`` is not set.
     """
-    loaders = _loaders(config, dataset)
-    for loader in loaders[1:]:
+    train, *held_out = _loaders(config, dataset)
+    for loader in held_out:
         follow_rank_seen(loader)
-    return loaders
+    if config["positions"] == ALL and not isinstance(train, ChunkLoader):
+        train = ChunkLoader(config, train._dataset, train._sampler, shuffle=config["shuffle"])
+    return train, *held_out
 
 
 def _loaders(config: Any, dataset: Any) -> tuple[Any, Any, Any]:

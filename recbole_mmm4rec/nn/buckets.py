@@ -58,3 +58,26 @@ def in_buckets(encode: Callable[[Tensor, int], Tensor], lengths: Tensor, most: i
     buckets = length_buckets(lengths, most)
     parts = [encode(rows, width) for rows, width in buckets]
     return torch.cat(parts).index_select(0, torch.argsort(torch.cat([rows for rows, _ in buckets])))
+
+
+def read_in_buckets(
+    encode: Callable[[Tensor, int], Tensor], lengths: Tensor, read: Tensor, most: int
+) -> Tensor:
+    """Run ``encode(rows, width)`` for every bucket and gather positions of its (b, width, D) results.
+
+    Args:
+        encode: maps int64 row numbers (b,) and the width to trim them to, to (b, width, D).
+        lengths: (B,) int64.
+        read: (T, 2) int64 row and position of each result.
+        most: upper bound on the number of buckets.
+
+    Returns:
+        (T, D).
+    """
+    first, parts, filled = torch.empty_like(lengths), [], 0
+    for rows, width in length_buckets(lengths, most):
+        first[rows] = filled + width * torch.arange(len(rows), device=rows.device)
+        parts.append(encode(rows, width).flatten(0, 1))
+        filled += len(rows) * width
+    row, position = read.unbind(1)
+    return torch.cat(parts).index_select(0, first[row] + position)
