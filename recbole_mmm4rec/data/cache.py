@@ -14,7 +14,7 @@ from recbole.utils.argument_list import dataset_arguments
 
 COMPARED_KEYS = (
     "model", "data_path", "modalities", "full_modality_only", "stage", "hold_out",
-    "encoding", "numerical_features", "discretization", "positions",
+    "encoding", "numerical_features", "discretization",
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data.distributed import DistributedSampler
 
 from recbole_mmm4rec.data.chunks import ChunkOrder, chunk_starts, cut_chunks, shares
+from recbole_mmm4rec.model.positions import ALL
 
 
 class DistributedChunkOrder(DistributedSampler[int]):
@@ -58,3 +59,11 @@ class ChunkLoader(TrainDataLoader, _InChunks):
         chosen = np.asarray(index)
         batch = cut_chunks(self._dataset.inter_feat[chosen], self.starts[chosen])
         return self._neg_sampling(self.transform(self._dataset, batch))
+
+
+def by_positions(config: Any, loader: Any) -> Any:
+    """The loader that the key ``positions`` asks for: this one or one in its place."""
+    wanted = ChunkLoader if config["positions"] == ALL else TrainDataLoader
+    if isinstance(loader, ChunkLoader) == (wanted is ChunkLoader):
+        return loader
+    return wanted(config, loader._dataset, loader._sampler, shuffle=config["shuffle"])

@@ -20,12 +20,11 @@ from recbole_mmm4rec.data import MultiModalDataset
 from recbole_mmm4rec.data.validation import existing_datasets
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import near
-from recbole_mmm4rec.host.chunk_loader import ChunkLoader
+from recbole_mmm4rec.host.chunk_loader import by_positions
 from recbole_mmm4rec.host.exact_order import exactly_ordered
 from recbole_mmm4rec.host.header_checks import check_headers
 from recbole_mmm4rec.host.property_files import recbole_properties_path
 from recbole_mmm4rec.host.seen_items import follow_rank_seen
-from recbole_mmm4rec.model.positions import ALL
 from recbole_mmm4rec.prepare import SHIPPED, ensure_dataset
 
 BY_TYPE = {ModelType.KNOWLEDGE: "KnowledgeBasedDataset"}
@@ -134,9 +133,7 @@ def prepare_loaders(config: Any, dataset: Any) -> tuple[Any, Any, Any]:
     train, *held_out = _loaders(config, dataset)
     for loader in held_out:
         follow_rank_seen(loader)
-    if config["positions"] == ALL and not isinstance(train, ChunkLoader):
-        train = ChunkLoader(config, train._dataset, train._sampler, shuffle=config["shuffle"])
-    return train, *held_out
+    return by_positions(config, train), *held_out
 
 
 def _loaders(config: Any, dataset: Any) -> tuple[Any, Any, Any]:
