@@ -26,3 +26,6 @@ UNKNOWN = "unknown"
 
 PAD = 0
 """Item number of an empty position of a history."""
+
+READ_AT = "read_at"
+"""Column of a batch that is trained at all positions: (T, 2) int64, row and position of every target."""

@@ -62,13 +62,17 @@ class FlatInteractions:
 
         A user with n interactions gives n - 1 samples; a history keeps its last ``max_length`` items.
         """
+        first = self.first_rows()
+        rows = np.arange(len(first), dtype=np.int32)
+        target = np.flatnonzero(rows > first).astype(np.int32)
+        return target, np.minimum(target - first[target], max_length).astype(np.int32)
+
+    def first_rows(self) -> np.ndarray:
+        """Row of the first interaction of every row's user: (M,) int32."""
         users = self.users.numpy()[:-1]
-        rows = np.arange(len(users), dtype=np.int32)
         opens = np.ones(len(users), dtype=bool)
         opens[1:] = users[1:] != users[:-1]
-        first = np.maximum.accumulate(np.where(opens, rows, 0))
-        target = np.flatnonzero(~opens).astype(np.int32)
-        return target, np.minimum(target - first[target], max_length).astype(np.int32)
+        return np.maximum.accumulate(np.where(opens, np.arange(len(users), dtype=np.int32), 0))
 
 
 def _sorted_with_pad(column: Tensor, order: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from recbole_mmm4rec.data import MultiModalDataset
 from recbole_mmm4rec.data.validation import existing_datasets
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import near
+from recbole_mmm4rec.host.chunk_loader import by_positions
 from recbole_mmm4rec.host.exact_order import exactly_ordered
 from recbole_mmm4rec.host.header_checks import check_headers
 from recbole_mmm4rec.host.property_files import recbole_properties_path
@@ -138,10 +139,10 @@ def prepare_loaders(config: Any, dataset: Any) -> tuple[Any, Any, Any]:
     Raises:
         UserError: ``dataloaders_save_path`` names a pickle and ``allow_pickle`` is not set.
     """
-    loaders = _loaders(config, dataset)
-    for loader in loaders[1:]:
+    train, *held_out = _loaders(config, dataset)
+    for loader in held_out:
         follow_rank_seen(loader)
-    return loaders
+    return by_positions(config, train), *held_out
 
 
 def _loaders(config: Any, dataset: Any) -> tuple[Any, Any, Any]:

@@ -12,6 +12,7 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import is_ours
 from recbole_mmm4rec.host.value_shapes import check_columns
 from recbole_mmm4rec.model.objective import check_objective
+from recbole_mmm4rec.model.positions import check_positions
 from recbole_mmm4rec.renamed import renamed_value
 
 POSITIVE = (
@@ -39,7 +40,9 @@ def check_values(model_class: type, final: dict[str, Any]) -> None:
     check_choices(final)
     check_learner(final)
     check_loss(model_class, final)
-    check_objective(model_class, defaultdict(lambda: None, final))
+    values = defaultdict(lambda: None, final)
+    check_objective(model_class, values)
+    check_positions(model_class, values)
     check_ranges(final)
     check_clipping(final)
     check_valid_metric(final)

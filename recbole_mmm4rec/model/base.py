@@ -12,12 +12,14 @@ from typing import Any, ClassVar
 from recbole.model.abstract_recommender import SequentialRecommender
 from torch import Tensor
 
+from recbole_mmm4rec.columns import READ_AT
 from recbole_mmm4rec.data.modalities import pick_modalities
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.interface import TrainingHooks
 from recbole_mmm4rec.model.objective import OBJECTIVES, build_objective
+from recbole_mmm4rec.model.positions import UNKNOWN, check_positions
 from recbole_mmm4rec.model.shared_table import SharedTable
-from recbole_mmm4rec.nn.buckets import in_buckets, length_buckets
+from recbole_mmm4rec.nn.buckets import in_buckets, length_buckets, read_in_buckets
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
 from recbole_mmm4rec.nn.losses import inner_products
 from recbole_mmm4rec.nn.objectives import Step, rows_of_items
@@ -69,6 +71,7 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         self.softmax_chunk = config["softmax_chunk"]
         self.pad_is_candidate = bool(config["pad_is_candidate"])
         self.mask_equal_items = bool(config["mask_equal_items"])
+        check_positions(type(self), config, bool(getattr(dataset, "has_time", True)))
         self.objective = build_objective(type(self), config, dataset, self.n_items)
         self.decay_everything = bool(config["decay_everything"])
         self._shared_table: SharedTable | None = None
@@ -130,6 +133,27 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         Where it is not, (n, C): what ``scores`` reads, and ``item_matrix`` is None.
         """
 
+    def encode_positions(self, table: Table, item_seq: Tensor, context: list[Tensor]) -> Tensor:  # noqa: ARG002
+        """User vectors (b, W, D) of all prefixes of histories (b, W), right-padded with 0.
+
+        The vector at a position is that of ``encode`` for the history that ends there; those at pads mean
+        nothing. Only for models whose :meth:`whole_history_part` is None.
+        """
+        raise TypeError(f"{type(self).__name__} {UNKNOWN}")
+
+    @classmethod
+    def whole_history_part(cls, config: Any, has_time: bool) -> str | None:  # noqa: ARG003
+        """What makes a prefix of a history say something else alone; None: ``encode_positions`` is exact.
+
+        Args:
+            config: a run's values by key.
+            has_time: whether the dataset has times.
+
+        Returns:
+            what the model has, as the end of a sentence that begins with its name.
+        """
+        return UNKNOWN
+
     def context(self, interaction: Any) -> list[Tensor]:  # noqa: ARG002
         """Tensors (B, ...) that ``encode`` needs beside the items, computed once per batch at full length."""
         return []
@@ -181,12 +205,20 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         return length_buckets(lengths, most, self.bucket_overhead / self.hidden_size)
 
     def _users(self, table: Table, item_seq: Tensor, interaction: Any) -> Tensor:
+        """(T, D): of the histories of the batch, or of its targets where it says where they are read."""
         lengths, context = interaction[self.ITEM_SEQ_LEN], self.context(interaction)
+        at_positions = READ_AT in interaction
 
         def encode(rows: Tensor, width: int) -> Tensor:
-            return self.encode(table, item_seq[rows, :width], lengths[rows], [part[rows] for part in context])
+            histories, facts = item_seq[rows, :width], [part[rows] for part in context]
+            if at_positions:
+                return self.encode_positions(table, histories, facts)
+            return self.encode(table, histories, lengths[rows], facts)
 
-        return in_buckets(encode, self.buckets(lengths))
+        buckets = self.buckets(lengths)
+        if at_positions:
+            return read_in_buckets(encode, buckets, interaction[READ_AT])
+        return in_buckets(encode, buckets)
 
     @contextmanager
     def shared_item_table(self) -> Iterator[None]:

@@ -24,6 +24,10 @@ class CosineRecommender(SelfAttentiveRecommender):
         """(b, W) rows of the table -> (b, D) of length 1."""
         return F.normalize(super().encode(table, item_seq, lengths, context), dim=-1)
 
+    def encode_positions(self, table: Table, item_seq: Tensor, context: list[Tensor]) -> Tensor:
+        """(b, W) rows of the table -> (b, W, D) of length 1."""
+        return F.normalize(super().encode_positions(table, item_seq, context), dim=-1)
+
     def candidates(self, table: Table, items: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """(n, D) of length 1 / temperature."""
         return self.scaled(table["item"])

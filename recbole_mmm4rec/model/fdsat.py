@@ -44,8 +44,23 @@ class FDSAT(MultiModalRecommender):
         """(b, W) rows of the tables -> (b, D). One input block serves both streams, its norm the sum too."""
         ids = self.id_stack.last(self.input(look_up(table["id"], item_seq)), lengths)
         texts = self.text_stack.last(self.input(look_up(table["text"], item_seq)), lengths)
-        merged = self.merge(torch.cat([ids, texts], dim=1))
+        return self._merged(ids, texts)
+
+    def encode_positions(self, table: Table, item_seq: Tensor, context: list[Tensor]) -> Tensor:  # noqa: ARG002
+        """(b, W) rows of the tables -> (b, W, D)."""
+        ids = self.id_stack.every(self.input(look_up(table["id"], item_seq)))
+        texts = self.text_stack.every(self.input(look_up(table["text"], item_seq)))
+        return self._merged(ids, texts)
+
+    def _merged(self, ids: Tensor, texts: Tensor) -> Tensor:
+        """(..., D) of both streams -> (..., D)."""
+        merged = self.merge(torch.cat([ids, texts], dim=-1))
         return self.input.dropout(self.input.layer_norm(merged))
+
+    @classmethod
+    def whole_history_part(cls, config: Any, has_time: bool) -> str | None:  # noqa: ARG003
+        """Nothing."""
+        return None
 
     def candidates(self, table: Table, items: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """(n, D), ids only."""

@@ -22,6 +22,11 @@ class Mamba4Rec(SingleTableRecommender):
         ]
         return StateSpaceEncoder(stack, width, dropout)
 
+    @classmethod
+    def whole_history_part(cls, config: Any, has_time: bool) -> str | None:  # noqa: ARG003
+        """Nothing."""
+        return None
+
 
 class Mamba4RecT(TextStream, Mamba4Rec):
     """Mamba4Rec over item texts instead of ids. Keys: ``properties/model/Mamba4RecT.yaml``."""

@@ -28,6 +28,11 @@ class SelfAttentiveRecommender(SingleTableRecommender):
         """Positions and a causal Transformer, read at the last position."""
         return TransformerEncoder(transformer_settings(config), config["MAX_ITEM_LIST_LENGTH"])
 
+    @classmethod
+    def whole_history_part(cls, config: Any, has_time: bool) -> str | None:  # noqa: ARG003
+        """Nothing."""
+        return None
+
 
 class SASRecT(TextItems, SelfAttentiveRecommender):
     """SASRec over item texts instead of ids (SASRec_T of the MMM4Rec paper).

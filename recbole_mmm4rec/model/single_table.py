@@ -62,6 +62,11 @@ class SingleTableRecommender(MultiModalRecommender):
         trimmed = [part[:, : item_seq.shape[1]] for part in context]
         return self.encoder(self.history(table, item_seq), lengths, *([trimmed] if trimmed else []))
 
+    def encode_positions(self, table: Table, item_seq: Tensor, context: list[Tensor]) -> Tensor:
+        """(b, W) rows of the table -> (b, W, D), by the ``every`` of a causal encoder."""
+        trimmed = [part[:, : item_seq.shape[1]] for part in context]
+        return self.encoder.every(self.history(table, item_seq), *([trimmed] if trimmed else []))  # type: ignore[operator]
+
     def history(self, table: Table, item_seq: Tensor) -> Tensor:
         """(b, W) rows of the table -> (b, W, D)."""
         return look_up(table["item"], item_seq)

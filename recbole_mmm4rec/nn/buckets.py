@@ -63,3 +63,25 @@ def in_buckets(encode: Callable[[Tensor, int], Tensor], buckets: Sequence[tuple[
     """
     parts = [encode(rows, width) for rows, width in buckets]
     return torch.cat(parts).index_select(0, torch.argsort(torch.cat([rows for rows, _ in buckets])))
+
+
+def read_in_buckets(
+    encode: Callable[[Tensor, int], Tensor], buckets: Sequence[tuple[Tensor, int]], read: Tensor
+) -> Tensor:
+    """Run ``encode(rows, width)`` for every bucket and gather positions of its (b, width, D) results.
+
+    Args:
+        encode: maps int64 row numbers (b,) and the width to trim them to, to (b, width, D).
+        buckets: of :func:`length_buckets`, of all B rows.
+        read: (T, 2) int64 row and position of each result.
+
+    Returns:
+        (T, D).
+    """
+    first, parts, filled = read.new_empty(sum(len(rows) for rows, _ in buckets)), [], 0
+    for rows, width in buckets:
+        first[rows] = filled + width * torch.arange(len(rows), device=rows.device)
+        parts.append(encode(rows, width).flatten(0, 1))
+        filled += len(rows) * width
+    row, position = read.unbind(1)
+    return torch.cat(parts).index_select(0, first[row] + position)

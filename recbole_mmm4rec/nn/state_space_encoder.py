@@ -95,7 +95,7 @@ class StateSpaceEncoder(nn.Module):
         self.layers = nn.ModuleList(layers)
 
     def forward(self, vectors: Tensor, lengths: Tensor, scales: Sequence[Tensor] = ()) -> Tensor:
-        """User vectors.
+        """User vectors at the last positions.
 
         Args:
             vectors: (B, W, D) item vectors, right-padded.
@@ -105,8 +105,15 @@ class StateSpaceEncoder(nn.Module):
         Returns:
             (B, D).
         """
-        x, last = self.input_norm(self.dropout(vectors)), Tail(lengths, 1)
+        return self._through(vectors, scales, Tail(lengths, 1))[:, 0]
+
+    def every(self, vectors: Tensor, scales: Sequence[Tensor] = ()) -> Tensor:
+        """User vectors of all prefixes, (B, W, D); arguments as of :meth:`forward`."""
+        return self._through(vectors, scales, None)
+
+    def _through(self, vectors: Tensor, scales: Sequence[Tensor], read: Tail | None) -> Tensor:
+        x = self.input_norm(self.dropout(vectors))
         for number, layer in enumerate(self.layers):
-            tail = last if number == len(self.layers) - 1 else None
+            tail = read if number == len(self.layers) - 1 else None
             x = layer(x, scales[number] if scales else None, tail)
-        return x[:, 0]
+        return x

@@ -188,6 +188,10 @@ class TransformerStack(nn.Module):
             x = layer(x, mask)
         return self.layers[-1](x, key_mask(valid_positions(lengths, width)), Tail(lengths, 1).of(x))[:, 0]
 
+    def every(self, x: Tensor) -> Tensor:
+        """All positions of causal attention, (B, W, D) right-padded -> (B, W, D)."""
+        return self(x, causal_mask(x.shape[1], x.device))
+
 
 class PositionalInput(nn.Module):
     """``Drop(LN(v + position))``.
@@ -226,3 +230,7 @@ class TransformerEncoder(nn.Module):
     def forward(self, vectors: Tensor, lengths: Tensor) -> Tensor:
         """(B, W, D) right-padded item vectors, (B,) int64 -> (B, D)."""
         return self.stack.last(self.input(vectors), lengths)
+
+    def every(self, vectors: Tensor) -> Tensor:
+        """(B, W, D) right-padded item vectors -> (B, W, D), the user vectors of all prefixes."""
+        return self.stack.every(self.input(vectors))

@@ -24,6 +24,11 @@ class BSARec(SingleTableRecommender):
         frequency = FrequencySettings(self.length, config["c"] // 2 + 1, config["alpha"])
         return FrequencyEncoder(transformer_settings(config), frequency)
 
+    @classmethod
+    def whole_history_part(cls, config: Any, has_time: bool) -> str | None:  # noqa: ARG003
+        """The filter."""
+        return "has a frequency filter over the whole history"
+
     def encode(self, table: Table, item_seq: Tensor, lengths: Tensor, context: list[Tensor]) -> Tensor:  # noqa: ARG002
         """(b, W) rows of the table -> (b, D); trimming ends here, for pads are part of the signal."""
         aligned, last = pad_to(item_seq, lengths, self.length, self.padding)

@@ -113,6 +113,19 @@ class HM4SR(StreamRecommender):
         views = self.encoder(histories, lengths, times, hidden)
         return torch.cat([self.joined(view) for view in views], dim=1)
 
+    def encode_positions(self, table: Table, item_seq: Tensor, context: list[Tensor]) -> Tensor:
+        """(b, W) rows of the tables -> (b, W, M D)."""
+        histories = {name: look_up(table[name], item_seq) for name in self.streams}
+        return self.joined(self.encoder.every(histories, [part[:, : item_seq.shape[1]] for part in context]))
+
+    @classmethod
+    def whole_history_part(cls, config: Any, has_time: bool) -> str | None:  # noqa: ARG003
+        """Losses beside the objective; the encoder is causal, its times too."""
+        weights = {"pcl_weight": config["pcl_weight"]}
+        weights |= {"cp_weight": config["cp_weight"]} if config["category_field"] else {}
+        on = [name for name, weight in weights.items() if weight]
+        return f"has a loss over whole histories; {on[0]}: 0 switches it off" if on else None
+
     def calculate_loss(self, interaction: Any) -> Tensor:
         """The objective and the weighted losses beside it: () float32."""
         lengths, width = interaction[self.ITEM_SEQ_LEN], interaction[self.ITEM_SEQ].shape[1]

@@ -50,6 +50,10 @@ class StreamEncoder(nn.Module):
         """(B, W, D) right-padded, (B,) int64 -> (B, D)."""
         return self.stack.last(self.dropout(self.layer_norm(x)), lengths)
 
+    def every(self, x: Tensor) -> Tensor:
+        """(B, W, D) right-padded -> (B, W, D), at every position."""
+        return self.stack.every(self.dropout(self.layer_norm(x)))
+
 
 class StreamMixtureEncoder(nn.Module):
     """Positions, interaction experts, temporal experts, Transformers, last positions.
@@ -103,6 +107,11 @@ class StreamMixtureEncoder(nn.Module):
         if hidden is not None:
             views.append(self._with_placeholders(streams, moments, hidden))
         return [{name: self.encoders[name](x, lengths) for name, x in view.items()} for view in views]
+
+    def every(self, histories: Mapping[str, Tensor], times: Sequence[Tensor]) -> dict[str, Tensor]:
+        """User vectors of all prefixes, (B, W, D) a stream; arguments as of :meth:`forward`."""
+        streams, _ = self.mixed(histories, times)
+        return {name: self.encoders[name].every(x) for name, x in streams.items()}  # type: ignore[operator]
 
     def mixed(
         self, histories: Mapping[str, Tensor], times: Sequence[Tensor]

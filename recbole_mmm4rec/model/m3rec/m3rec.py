@@ -44,9 +44,21 @@ class M3Rec(StreamRecommender):
 
     def encode(self, table: Table, item_seq: Tensor, lengths: Tensor, context: list[Tensor]) -> Tensor:  # noqa: ARG002
         """(b, W) rows of the tables -> (b, M D)."""
+        return self.joined(self.encoder(self._histories(table, item_seq), lengths))
+
+    def encode_positions(self, table: Table, item_seq: Tensor, context: list[Tensor]) -> Tensor:  # noqa: ARG002
+        """(b, W) rows of the tables -> (b, W, M D)."""
+        return self.joined(self.encoder.every(self._histories(table, item_seq)))
+
+    def _histories(self, table: Table, item_seq: Tensor) -> dict[str, Tensor]:
+        """(b, W, D) a stream."""
         histories = {name: look_up(vectors, item_seq) for name, vectors in table.items()}
-        histories |= {name: absent(histories[name]) for name, absent in self.absent.items()}
-        return self.joined(self.encoder(histories, lengths))
+        return histories | {name: absent(histories[name]) for name, absent in self.absent.items()}
+
+    @classmethod
+    def whole_history_part(cls, config: Any, has_time: bool) -> str | None:  # noqa: ARG003
+        """Nothing."""
+        return None
 
     def joined(self, vectors: Mapping[str, Tensor]) -> Tensor:
         """(..., D) per stream -> (..., M D); texts and pictures are each scaled by a learnt number."""

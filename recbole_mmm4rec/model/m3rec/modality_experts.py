@@ -72,8 +72,15 @@ class ModalityExpertEncoder(nn.Module):
 
     def forward(self, streams: Mapping[str, Tensor], lengths: Tensor) -> dict[str, Tensor]:
         """(B, W, D) item vectors per stream, right-padded, and (B,) int64 -> (B, D) per stream."""
+        last = self._through(streams, Tail(lengths, 1))
+        return {name: vectors[:, 0] for name, vectors in last.items()}
+
+    def every(self, streams: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """(B, W, D) item vectors per stream -> (B, W, D) per stream, at every position."""
+        return self._through(streams, None)
+
+    def _through(self, streams: Mapping[str, Tensor], read: Tail | None) -> dict[str, Tensor]:
         x = {name: self.input_norms[name](self.dropout(vectors)) for name, vectors in streams.items()}
         for layer in self.layers[:-1]:
             x = layer(x)
-        last = self.layers[-1](x, Tail(lengths, 1))
-        return {name: vectors[:, 0] for name, vectors in last.items()}
+        return self.layers[-1](x, read)

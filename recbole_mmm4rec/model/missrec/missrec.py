@@ -137,6 +137,11 @@ class MISSRec(MultiModalRecommender):
         with torch.autocast(self.interests.centroids.device.type, enabled=False):
             self.interests.fit(self.table())
 
+    @classmethod
+    def whole_history_part(cls, config: Any, has_time: bool) -> str | None:  # noqa: ARG003
+        """The interests."""
+        return "reads the interests of the whole history"
+
     def context(self, interaction: Any) -> list[Tensor]:
         """Interests (B, S) of the histories."""
         return [self.interests_of(dict.fromkeys(self.names, interaction[self.ITEM_SEQ]))]

@@ -15,6 +15,7 @@ from recbole_mmm4rec.columns import IMAGE, TEXT
 from recbole_mmm4rec.model.base import MultiModalRecommender, Table
 from recbole_mmm4rec.model.mmm4rec.fourier import DualChannelFilter
 from recbole_mmm4rec.model.mmm4rec.released import convert_mmm4rec
+from recbole_mmm4rec.model.positions import WHOLE_HISTORY_TIMES
 from recbole_mmm4rec.model.settings import (
     absent_vectors,
     chosen,
@@ -199,16 +200,28 @@ class MMM4Rec(MultiModalRecommender):
 
     def encode(self, table: Table, item_seq: Tensor, lengths: Tensor, context: list[Tensor]) -> Tensor:
         """(b, W) rows of the table -> (b, D), the fused stream at the last position."""
+        return self._fused(table, item_seq, context, Tail(lengths, 1))[:, 0]
+
+    def encode_positions(self, table: Table, item_seq: Tensor, context: list[Tensor]) -> Tensor:
+        """(b, W) rows of the table -> (b, W, D), the fused stream."""
+        return self._fused(table, item_seq, context, None)
+
+    @classmethod
+    def whole_history_part(cls, config: Any, has_time: bool) -> str | None:
+        """The time branch."""
+        return WHOLE_HISTORY_TIMES if config["use_time"] and has_time else None
+
+    def _fused(self, table: Table, item_seq: Tensor, context: list[Tensor], read: Tail | None) -> Tensor:
+        """The fused stream where it is read, everywhere without ``read``: (b, W or size, D)."""
         text, image = self._inputs(table, item_seq)
-        last = Tail(lengths, 1)
         for number, layer in enumerate(self.layers):
             scales = None
             if context:
                 trimmed = context[number][..., : item_seq.shape[1]]
                 scales = [scale.transpose(1, 2) for scale in trimmed.unbind(1)]
-            tail = last if number == len(self.layers) - 1 else None
+            tail = read if number == len(self.layers) - 1 else None
             text, image = layer(text, image, scales, tail)
-        return image[:, 0]
+        return image
 
     def _inputs(self, table: Table, item_seq: Tensor) -> tuple[Tensor, Tensor]:
         """Input streams; with one modality both streams are that one."""

@@ -83,6 +83,11 @@ class MMSRec(MultiModalRecommender):
         """The position (B,) of every history's first item."""
         return [self.first_positions(interaction[self.ITEM_SEQ_LEN] + 1)]
 
+    @classmethod
+    def whole_history_part(cls, config: Any, has_time: bool) -> str | None:  # noqa: ARG003
+        """Attention."""
+        return "reads histories in both directions"
+
     def first_positions(self, lengths: Tensor) -> Tensor:
         """(B,) first positions of sequences of ``lengths`` (B,): the last ones are equal."""
         return (self.slots if self.full_positions else lengths.max()) - lengths

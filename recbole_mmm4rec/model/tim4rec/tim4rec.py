@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recbole_mmm4rec.model.positions import WHOLE_HISTORY_TIMES
 from recbole_mmm4rec.model.settings import chosen, conv_activation, ssd_settings, time_settings
 from recbole_mmm4rec.model.single_table import SingleTableRecommender, TextStream
 from recbole_mmm4rec.model.tim4rec.time_streams import TimeStreams
@@ -42,6 +43,11 @@ class TiM4Rec(SingleTableRecommender):
             )
             per_history = chosen(config, "gap_norm", ("history", "fixed")) == "history"
             self.time = TimeStreams(settings, config["num_layers"], config["gap_log"], per_history)
+
+    @classmethod
+    def whole_history_part(cls, config: Any, has_time: bool) -> str | None:
+        """The time branch."""
+        return WHOLE_HISTORY_TIMES if config["use_time"] and has_time else None
 
     def context(self, interaction: Any) -> list[Tensor]:
         """(B, L, H) multipliers of step sizes, one tensor per layer."""
