@@ -7,6 +7,7 @@ middle of an epoch goes on from the boundary before it.
 """
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from recbole.trainer import Trainer
@@ -24,8 +25,10 @@ from recbole_mmm4rec.training.checkpoint import (
 from recbole_mmm4rec.training.item_contents import pack_items
 from recbole_mmm4rec.training.plain import portable_config
 from recbole_mmm4rec.training.random_state import capture_random_state, restore_random_state
+from recbole_mmm4rec.training.rate_schedule import COSINE
 from recbole_mmm4rec.training.row_tokens import UNCHANGED, check_rows, known_tokens, row_tokens
 from recbole_mmm4rec.training.run_record import RunRecord
+from recbole_mmm4rec.training.weight_average import WeightAverage
 
 # keys that may differ between a run and its continuation without changing a number
 _FREE_KEYS = {"resume", "epochs", "checkpoint_dir", "show_progress", "state", "gpu_id", "device"} | {
@@ -51,6 +54,12 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         self._loader: Any = None
         self._description: dict[str, Any] = {}
         self._resumed: Checkpoint | None = None
+        decay = float(config["ema_decay"] or 0.0)
+        self.average = WeightAverage(model, decay) if decay else None
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        """Within it the model has the weights that are validated and kept."""
+        return nullcontext() if self.average is None else self.average.applied()
 
     @property
     def last_file(self) -> str:
@@ -111,12 +120,10 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         generator = getattr(self._loader, "generator", None)
         states = distributed.gather_objects(capture_random_state(generator))
         if distributed.rank() == 0:
-            content = {
-                "state_dict": self.model.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "training": self._training_state(states),
-            }
-            write_checkpoint(path, self._description | content | self._items(path))
+            content = {"optimizer": self.optimizer.state_dict(), "training": self._training_state(states)}
+            with self._averaged():
+                content["state_dict"] = self.model.state_dict()
+                write_checkpoint(path, self._description | content | self._items(path))
         distributed.barrier()  # the others may read the file next
 
     def _items(self, path: str) -> dict[str, Any]:
@@ -134,7 +141,7 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
             "record": self.record.to_dict(),
             "best_file": os.path.basename(self.saved_model_file),
             "random": random_states,
-        }
+        } | ({} if self.average is None else {"own_weights": self.average.weights()})
 
     def resume_checkpoint(self, resume_file: str | os.PathLike[str]) -> None:
         """Continue an interrupted run: the rest of it is what it would have been, bit for bit on one machine.
@@ -154,6 +161,7 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         self._compare_config(checkpoint)
         self._load_weights(checkpoint)
         self._load_optimizer(checkpoint)
+        self._load_average(checkpoint)
         self._take_up(training, os.path.dirname(path))
         if self.record.valid and not os.path.exists(self.saved_model_file):
             raise UserError(f"{path}: cannot be resumed, the best model {self.saved_model_file} is gone")
@@ -175,7 +183,8 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         if then.get("learner") != now.get("learner"):
             learners = f"{then.get('learner')}, not {now.get('learner')}"
             raise UserError(f"{checkpoint.path}: cannot be resumed, its learner was {learners}")
-        keys = sorted((then.keys() | now.keys()) - _FREE_KEYS)
+        free = _FREE_KEYS - ({"epochs"} if now.get("rate_schedule") == COSINE else set())
+        keys = sorted((then.keys() | now.keys()) - free)
         changed = [
             f"{key} {then.get(key)} -> {now.get(key)}" for key in keys if then.get(key) != now.get(key)
         ]
@@ -190,6 +199,18 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
                 f"{checkpoint.path}: cannot be resumed, its optimiser had other parameters: {error}; "
                 "give the same decay_everything and pretrained"
             ) from None
+
+    def _load_average(self, checkpoint: Checkpoint) -> None:
+        """The weights in a checkpoint are averages; what training goes on with stands beside them."""
+        training = checkpoint.training or {}
+        own = training.get("own_weights")
+        if self.average is not None and own is not None:
+            self.average.take_up(own, training["record"]["steps"])
+        elif (own is None) != (self.average is None):
+            kind = "with" if own is None else "without"
+            raise UserError(
+                f"{checkpoint.path}: cannot be resumed {kind} an average of its weights; give its ema_decay"
+            )
 
     def _load_weights(self, checkpoint: Checkpoint) -> None:
         try:
