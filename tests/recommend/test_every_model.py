@@ -25,6 +25,7 @@ VARIANTS = [
     ("UniSRec", {"transductive": True}),
     ("SASRecT", {"item_bias": True}),
     ("MMM4Rec", {"rank_seen": False}),
+    ("MMM4Rec", {"score_bias": True, "ema_decay": 0.9, "modality_dropout": 0.3}),
 ]
 
 
