@@ -74,7 +74,7 @@ def train(rest: tuple[str, ...]) -> int:
 @command("prepare")
 @REST
 def prepare(rest: tuple[str, ...]) -> int:
-    """Make a dataset from raw files; also merge, split, import and inspect datasets."""
+    """Make a dataset from raw files; also merge, split, sample, import and inspect datasets."""
     from recbole_mmm4rec.prepare.cli import main as prepare_main
 
     return prepare_main(rest)

@@ -14,6 +14,7 @@ from recbole_mmm4rec.host.value_shapes import check_columns
 from recbole_mmm4rec.model.objective import check_objective
 from recbole_mmm4rec.model.positions import check_positions
 from recbole_mmm4rec.renamed import renamed_value
+from recbole_mmm4rec.training.rate_schedule import CONSTANT, COSINE, SCHEDULES
 
 POSITIVE = (
     *("train_batch_size", "eval_batch_size", "eval_chunk_size", "learning_rate", "MAX_ITEM_LIST_LENGTH"),
@@ -39,6 +40,7 @@ def check_values(model_class: type, final: dict[str, Any]) -> None:
     check_columns(final)
     check_choices(final)
     check_learner(final)
+    check_steps(final)
     check_loss(model_class, final)
     values = defaultdict(lambda: None, final)
     check_objective(model_class, values)
@@ -85,6 +87,22 @@ def check_learner(final: dict[str, Any]) -> None:
     """Refuse NAdam for RecBole's trainers, which would take Adam instead."""
     if final["MODEL_TYPE"] != ModelType.SEQUENTIAL and str(final["learner"]).lower() == "nadam":
         raise UserError("learner: RecBole's trainer of this model has no nadam")
+
+
+def check_steps(final: dict[str, Any]) -> None:
+    """Refuse rates and averages that mean nothing, or that RecBole's trainers do not have."""
+    name, warmup = final.get("rate_schedule") or CONSTANT, final.get("warmup_epochs") or 0
+    decay = final.get("ema_decay") or 0
+    if name not in SCHEDULES:
+        raise UserError(f"rate_schedule: '{name}' is not one of {', '.join(SCHEDULES)}")
+    if warmup < 0 or (name == COSINE and warmup and warmup >= final["epochs"]):
+        raise UserError(f"warmup_epochs: {warmup} is not from 0 to below the {final['epochs']} epochs")
+    if not 0 <= decay < 1:
+        raise UserError(f"ema_decay: {decay} is not from 0 to below 1")
+    given = {"rate_schedule": name != CONSTANT, "warmup_epochs": warmup, "ema_decay": decay}
+    if final["MODEL_TYPE"] != ModelType.SEQUENTIAL and any(given.values()):
+        key = next(key for key, used in given.items() if used)
+        raise UserError(f"{key}: RecBole's trainer of this model does not have it")
 
 
 def check_seed(seed: int) -> None:

@@ -1,5 +1,6 @@
 """From a configuration's keys to the objective of a model's training."""
 
+from collections.abc import Collection
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -50,6 +51,16 @@ def check_objective(model_class: type, config: Any) -> None:
         raise UserError(f"in_batch_log_q: corrects the objective in_batch, not {name}")
     if name in (SAMPLED, GBCE):
         _check_sampling(name, config)
+    _check_smoothing(name, config["label_smoothing"] or 0.0, model_class, offered)
+
+
+def _check_smoothing(name: str, smoothing: float, model_class: type, offered: Collection[str]) -> None:
+    if not 0 <= smoothing < 1:
+        raise UserError(f"label_smoothing: {smoothing} is not from 0 to below 1")
+    if smoothing and not offered:
+        raise UserError(f"label_smoothing: {model_class.__name__} has a loss of its own here; leave it out")
+    if smoothing and name not in (FULL, IN_BATCH):
+        raise UserError(f"label_smoothing: is for the objectives full and in_batch, not {name}")
 
 
 def _check_sampling(name: str, config: Any) -> None:
@@ -79,11 +90,12 @@ def build_objective(model_class: type, config: Any, dataset: Any, n_items: int) 
     name = objective_name(config)
     if not getattr(model_class, "pretraining_objectives" if config["stage"] == "pretrain" else "objectives"):
         return None
+    smoothing = config["label_smoothing"]
     if name == FULL:
-        return FullCatalogue(bool(config["pad_is_candidate"]), config["softmax_chunk"])
+        return FullCatalogue(bool(config["pad_is_candidate"]), config["softmax_chunk"], smoothing)
     if name == IN_BATCH:
         counts = _counts(dataset, n_items) if config["in_batch_log_q"] else None
-        return InBatch(bool(config["mask_equal_items"]), counts)
+        return InBatch(bool(config["mask_equal_items"]), counts, smoothing)
     sampler = _sampler(config, dataset, n_items)
     count, shared = config["num_negatives"], bool(config["shared_negatives"])
     if name == SAMPLED:

@@ -23,6 +23,7 @@ def full_catalogue_loss(
     pad_is_candidate: bool = False,
     chunk: int = 0,
     score: Score = inner_products,
+    smoothing: float = 0.0,
 ) -> Tensor:
     """Mean cross-entropy of the target among all items (equation (21)).
 
@@ -34,6 +35,7 @@ def full_catalogue_loss(
         chunk: items per chunk; 0 scores all at once. The value is the same to rounding, the memory is
             B x chunk instead of B x N, at the price of computing the scores twice.
         score: of users and candidates.
+        smoothing: share of the target that is spread evenly over all candidates.
 
     Returns:
         () float32.
@@ -41,17 +43,21 @@ def full_catalogue_loss(
     first = 0 if pad_is_candidate else 1
     candidates, targets = candidates[first:], targets - first
     if chunk <= 0 or chunk >= len(candidates):
-        return F.cross_entropy(score(users, candidates).float(), targets)
+        return F.cross_entropy(score(users, candidates).float(), targets, label_smoothing=smoothing)
     target_scores = score(users.unsqueeze(1), candidates[targets].unsqueeze(1)).flatten().float()
     parts = [
-        checkpoint(_log_sum, users, part, score, use_reentrant=False) for part in candidates.split(chunk)
+        checkpoint(_sums, users, part, score, smoothing > 0, use_reentrant=False)
+        for part in candidates.split(chunk)
     ]
-    return (torch.stack(parts).logsumexp(0) - target_scores).mean()
+    log_sums, sums = (torch.stack(values) for values in zip(*parts, strict=True))
+    wanted = (1 - smoothing) * target_scores + smoothing * sums.sum(0) / len(candidates)
+    return (log_sums.logsumexp(0) - wanted).mean()
 
 
-def _log_sum(users: Tensor, candidates: Tensor, score: Score) -> Tensor:
-    """(B, D), (n, C) -> (B,) float32: log of the summed exponentials of the scores."""
-    return score(users, candidates).float().logsumexp(-1)
+def _sums(users: Tensor, candidates: Tensor, score: Score, plain_too: bool) -> tuple[Tensor, Tensor]:
+    """(B, D), (n, C) -> (B,) float32 log of the scores' summed exponentials, (B,) their plain sum or 0."""
+    scores = score(users, candidates).float()
+    return scores.logsumexp(-1), scores.sum(-1) if plain_too else torch.zeros_like(scores[:, 0])
 
 
 def in_batch_loss(
@@ -63,6 +69,7 @@ def in_batch_loss(
     own_negatives: Tensor | None = None,
     score: Score = inner_products,
     log_expected: Tensor | None = None,
+    smoothing: float = 0.0,
 ) -> Tensor:
     """Mean cross-entropy of the target among the batch's own targets (equation (20)).
 
@@ -76,6 +83,7 @@ def in_batch_loss(
         score: of users and candidates.
         log_expected: (B,) float32, subtracted from the score of target b where it is a negative: the log of
             how often it is expected there, so that popular items are not pushed down for being popular.
+        smoothing: share of the target that is spread evenly over all candidates of its row.
 
     Returns:
         () float32.
@@ -90,7 +98,11 @@ def in_batch_loss(
         scores = scores.masked_fill(same, equal_logit)
     if own_negatives is not None:
         scores = torch.cat([scores, (users * own_negatives).sum(-1, keepdim=True).float()], dim=1)
-    return F.cross_entropy(scores, labels)
+    if smoothing <= 0:
+        return F.cross_entropy(scores, labels)
+    logs, competes = scores.log_softmax(-1), scores > -torch.inf
+    spread = logs.masked_fill(~competes, 0.0).sum(-1) / competes.sum(-1)
+    return -((1 - smoothing) * logs.diagonal() + smoothing * spread).mean()
 
 
 def contrastive_loss(

@@ -78,9 +78,9 @@ class Objective(nn.Module, ABC):
 class FullCatalogue(Objective):
     """Cross-entropy over all items; arguments as :func:`~recbole_mmm4rec.nn.losses.full_catalogue_loss`."""
 
-    def __init__(self, pad_is_candidate: bool = False, chunk: int = 0) -> None:
+    def __init__(self, pad_is_candidate: bool = False, chunk: int = 0, smoothing: float = 0.0) -> None:
         super().__init__()
-        self.pad_is_candidate, self.chunk = pad_is_candidate, chunk
+        self.pad_is_candidate, self.chunk, self.smoothing = pad_is_candidate, chunk, smoothing
 
     def plan(self, item_seq: Tensor, targets: Tensor) -> Step:
         """All items."""
@@ -88,7 +88,9 @@ class FullCatalogue(Objective):
 
     def forward(self, users: Tensor, candidates: Tensor, step: Step, score: Score) -> Tensor:
         """See :class:`Objective`."""
-        return full_catalogue_loss(users, candidates, step.targets, self.pad_is_candidate, self.chunk, score)
+        return full_catalogue_loss(
+            users, candidates, step.targets, self.pad_is_candidate, self.chunk, score, self.smoothing
+        )
 
 
 class InBatch(Objective):
@@ -98,13 +100,14 @@ class InBatch(Objective):
         mask_equal: rows with the same target are not negatives of each other.
         counts: (N + 1,) int64, how often an item is a target: correct scores of negatives by the log of how
             often they are expected in a batch; None: leave them.
+        smoothing: share of the target that is spread evenly over all candidates of its row.
     """
 
     counts: Tensor | None
 
-    def __init__(self, mask_equal: bool = True, counts: Tensor | None = None) -> None:
+    def __init__(self, mask_equal: bool = True, counts: Tensor | None = None, smoothing: float = 0.0) -> None:
         super().__init__()
-        self.mask_equal = mask_equal
+        self.mask_equal, self.smoothing = mask_equal, smoothing
         self.register_buffer("counts", counts, persistent=False)
 
     def forward(self, users: Tensor, candidates: Tensor, step: Step, score: Score) -> Tensor:
@@ -114,7 +117,13 @@ class InBatch(Objective):
             share = self.counts[step.targets].clamp_min(1) / self.counts.sum()
             log_expected = (max(1, len(users) - 1) * share).log()
         return in_batch_loss(
-            users, positives, step.targets, self.mask_equal, score=score, log_expected=log_expected
+            users,
+            positives,
+            step.targets,
+            self.mask_equal,
+            score=score,
+            log_expected=log_expected,
+            smoothing=self.smoothing,
         )
 
 

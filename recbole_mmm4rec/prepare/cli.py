@@ -25,7 +25,7 @@ Make a dataset that RecBole can load, with a feature file for each modality.
   python -m recbole_mmm4rec.prepare my-shop --source=raw --layout=table --time_column=bought_at
   python -m recbole_mmm4rec.prepare demo-shop --part=a
 
-Other commands (each with --help): merge, split, import, import-unisrec, inspect.
+Other commands (each with --help): merge, split, sample, import, import-unisrec, inspect.
 Every command takes --debug, which shows the traceback of an error.
 
 An interrupted run goes on when the same command is given again."""

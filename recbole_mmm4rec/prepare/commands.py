@@ -1,4 +1,4 @@
-"""The commands beside making a dataset: merge, split, import, import-unisrec, inspect."""
+"""The commands beside making a dataset: merge, split, sample, import, import-unisrec, inspect."""
 
 import argparse
 import logging
@@ -65,6 +65,20 @@ def split_command(arguments: Sequence[str]) -> None:
     split(options.name, options.parts, Path(options.output), options.by, options.overwrite)
 
 
+def sample_command(arguments: Sequence[str]) -> None:
+    """``sample NAME --dataset=D --users=N [--seed=S]``."""
+    from recbole_mmm4rec.prepare.sample import sample
+
+    parser = _parser("sample", "Make a smaller dataset of random users, with all their interactions.")
+    parser.add_argument("--dataset", required=True, help="name of the dataset to draw from")
+    parser.add_argument("--users", type=int, required=True, help="number of users")
+    parser.add_argument("--seed", type=int, default=0, help="of the draw (0)")
+    options = _parsed(parser, arguments)
+    check_dataset_name(options.dataset)
+    root = Path(options.output)
+    sample(options.name, options.dataset, root, options.users, options.seed, options.overwrite)
+
+
 def unisrec_command(arguments: Sequence[str]) -> None:
     """``import-unisrec NAME --source=DIR``."""
     from recbole_mmm4rec.prepare.unisrec import import_unisrec
@@ -105,6 +119,7 @@ def inspect_command(arguments: Sequence[str]) -> None:
 COMMANDS = {
     "merge": merge_command,
     "split": split_command,
+    "sample": sample_command,
     "import": import_command,
     "import-unisrec": unisrec_command,
     "inspect": inspect_command,

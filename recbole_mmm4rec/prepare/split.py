@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -43,15 +44,24 @@ def split(name: str, parts: Sequence[str], root: Path, by: str = BY_USER, overwr
         folders = [stack.enter_context(staged_folder(root / part, overwrite)) for part in parts]
         for part, folder, kept in zip(parts, folders, tokens, strict=True):
             with enough_room(root / part):
-                _write_part(part, folder, source, column, kept)
-                record = {"split": {"dataset": name, "by": by}}
-                pictures = picture_folders(*known_pictures(name, source), target=root / part)
-                text = json.dumps(record | pictures, indent=2, ensure_ascii=False)
-                record_path(folder, part).write_text(text + "\n", encoding="utf-8")
+                write_part(root / part, folder, source, column, kept, {"split": {"dataset": name, "by": by}})
 
 
-def _write_part(part: str, folder: Path, source: Path, column: str, kept: pa.Array) -> None:
-    name, interactions = source.name, folder / f"{part}.{INTERACTIONS}"
+def write_part(
+    target: Path, folder: Path, source: Path, column: str, kept: pa.Array, record: dict[str, Any]
+) -> None:
+    """Write the interactions of a dataset that have one of some tokens, with all that belongs to them.
+
+    Args:
+        target: where the part will be, a folder with the part's name.
+        folder: where it is written until then.
+        source: folder of the dataset.
+        column: ``USER`` or ``ITEM``.
+        kept: tokens of that column.
+        record: how the part was chosen, for ``<part>.prepare.json``.
+    """
+    name, part = source.name, target.name
+    interactions = folder / f"{part}.{INTERACTIONS}"
     write_batches(interactions, *_kept(source / f"{name}.{INTERACTIONS}", column, kept))
     table = read_all(interactions, [USER, ITEM])
     users, items = (pc.unique(table.column(column)) for column in (USER, ITEM))
@@ -61,6 +71,9 @@ def _write_part(part: str, folder: Path, source: Path, column: str, kept: pa.Arr
             write_batches(folder / f"{part}.{suffix}", *_kept(path, key, tokens))
     for modality, path in feature_paths(source, name).items():
         _write_features(path, folder / f"{part}.{modality}{FEATURE_SUFFIX}", items)
+    pictures = picture_folders(*known_pictures(name, source), target=target)
+    text = json.dumps(record | pictures, indent=2, ensure_ascii=False)
+    record_path(folder, part).write_text(text + "\n", encoding="utf-8")
     LOGGER.info(
         "%s: %s users, %s items, %s interactions",
         part, f"{len(users):,}", f"{len(items):,}", f"{table.num_rows:,}",

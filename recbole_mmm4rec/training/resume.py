@@ -7,6 +7,7 @@ middle of an epoch goes on from the boundary before it.
 """
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from recbole.trainer import Trainer
@@ -25,9 +26,11 @@ from recbole_mmm4rec.training.checkpoint import (
 from recbole_mmm4rec.training.item_contents import pack_items
 from recbole_mmm4rec.training.plain import portable_config
 from recbole_mmm4rec.training.random_state import capture_random_state, restore_random_state
+from recbole_mmm4rec.training.rate_schedule import COSINE
 from recbole_mmm4rec.training.row_tokens import UNCHANGED, check_rows, known_tokens, row_tokens
 from recbole_mmm4rec.training.run_record import RunRecord
 from recbole_mmm4rec.training.training_state import TrainingState, load_optimizer
+from recbole_mmm4rec.training.weight_average import WeightAverage
 
 # keys that may differ between a run and its continuation without changing a number
 _FREE_KEYS = {"resume", "epochs", "checkpoint_dir", "show_progress", "state", "gpu_id", "device"} | {
@@ -53,6 +56,12 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         self._loader: Any = None
         self._description: dict[str, Any] = {}
         self._resumed: Checkpoint | None = None
+        decay = float(config["ema_decay"] or 0.0)
+        self.average = WeightAverage(model, decay) if decay else None
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        """Within it the model has the weights that are validated and kept."""
+        return nullcontext() if self.average is None else self.average.applied()
 
     @property
     def last_file(self) -> str:
@@ -121,12 +130,10 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         generator = getattr(self._loader, "generator", None)
         states = distributed.gather_objects(capture_random_state(generator))
         if distributed.rank() == 0:
-            content = {
-                "state_dict": self.model.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "training": self._training_state(states),
-            }
-            write_checkpoint(path, self._description | content | self._items(path))
+            content = {"optimizer": self.optimizer.state_dict(), "training": self._training_state(states)}
+            with self._averaged():
+                content["state_dict"] = self.model.state_dict()
+                write_checkpoint(path, self._description | content | self._items(path))
         distributed.barrier()  # the others may read the file next
 
     def _items(self, path: str) -> dict[str, Any]:
@@ -144,7 +151,7 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
             "record": self.record.to_dict(),
             "best_file": os.path.basename(self.saved_model_file),
             "random": random_states,
-        }
+        } | ({} if self.average is None else {"own_weights": self.average.weights()})
 
     def resume_checkpoint(self, resume_file: str | os.PathLike[str]) -> None:
         """Continue an interrupted run: the rest of it is what it would have been, bit for bit on one machine.
@@ -164,6 +171,7 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         self._compare_config(checkpoint)
         self._load_weights(checkpoint)
         load_optimizer(path, self.optimizer, checkpoint.optimizer or {})
+        self._load_average(path, training)
         self._take_up(training, os.path.dirname(path))
         if self.record.valid and not os.path.exists(self.saved_model_file):
             raise UserError(f"{path}: cannot be resumed, the best model {self.saved_model_file} is gone")
@@ -185,12 +193,29 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         if then.get("learner") != now.get("learner"):
             learners = f"{then.get('learner')}, not {now.get('learner')}"
             raise UserError(f"{checkpoint.path}: cannot be resumed, its learner was {learners}")
-        keys = sorted((then.keys() | now.keys()) - _FREE_KEYS)
+        free = _FREE_KEYS - ({"epochs"} if now.get("rate_schedule") == COSINE else set())
+        keys = sorted((then.keys() | now.keys()) - free)
         changed = [
             f"{key} {then.get(key)} -> {now.get(key)}" for key in keys if then.get(key) != now.get(key)
         ]
         if changed:
             self.logger.warning(f"resume: the interrupted run was set otherwise: {', '.join(changed)}")
+
+    def _load_average(self, path: str, training: TrainingState) -> None:
+        """The weights in a checkpoint are averages; what training goes on with is beside them."""
+        own = training.own_weights
+        if (own is None) != (self.average is None):
+            kind = "with" if own is None else "without"
+            raise UserError(f"{path}: cannot be resumed {kind} an average of its weights; give its ema_decay")
+        if self.average is None or own is None:
+            return
+        shapes = {name: value.shape for name, value in self.model.named_parameters()}
+        wrong = [
+            n for n, value in own.items() if n not in shapes or getattr(value, "shape", None) != shapes[n]
+        ]
+        if wrong:
+            raise UserError(f"{path}: damaged checkpoint, training: own_weights: {wrong[0]} does not fit")
+        self.average.take_up(own, training.record.steps)
 
     def _load_weights(self, checkpoint: Checkpoint) -> None:
         try:

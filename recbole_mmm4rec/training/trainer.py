@@ -22,6 +22,7 @@ from recbole_mmm4rec.training.evaluation import FullRanking, counting_suffices
 from recbole_mmm4rec.training.gathering import RankedEvaluation
 from recbole_mmm4rec.training.loss_sum import LossSum
 from recbole_mmm4rec.training.optimisers import make_optimiser
+from recbole_mmm4rec.training.rate_schedule import RateSchedule
 from recbole_mmm4rec.training.resume import ResumableTrainer
 
 PRECISIONS = ("float32", "bf16")
@@ -47,6 +48,8 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
         self.precision = config["precision"] or "float32"
         if self.precision not in PRECISIONS:
             raise UserError(f"precision: {self.precision!r} is not one of {', '.join(PRECISIONS)}")
+        self._rates = [group["lr"] for group in self.optimizer.param_groups]
+        self._schedule: RateSchedule | None = None
         self.last_ranks: np.ndarray | None = None
         self.last_ties: np.ndarray | None = None
 
@@ -127,6 +130,7 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
 
     def _enter_epoch(self, train_data: Any, epoch_idx: int) -> None:
         self._pass_boundary(epoch_idx)
+        self._schedule = RateSchedule.of_run(self.config, -(-len(train_data) // self.accumulation_steps))
         if isinstance(getattr(train_data, "sampler", None), DistributedSampler):
             train_data.sampler.set_epoch(epoch_idx)
         self.optimizer.zero_grad()
@@ -155,13 +159,18 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
         if self.clip_grad_norm:
             scaler.unscale_(self.optimizer)
             clip_grad_norm_(self.model.parameters(), **self.clip_grad_norm)
+        if self._schedule is not None:
+            self._schedule.apply(self.optimizer, self._rates, self.record.steps)
         scaler.step(self.optimizer)
         scaler.update()
         self.optimizer.zero_grad()
         self.record.steps += 1
+        if self.average is not None:
+            self.average.update()
 
     def _valid_epoch(self, valid_data: Any, show_progress: bool = False) -> tuple[float, dict[str, float]]:
-        score, result = super()._valid_epoch(valid_data, show_progress)
+        with self._averaged():
+            score, result = super()._valid_epoch(valid_data, show_progress)
         self.record.add_validation(result)
         *_, improved = early_stopping(
             score, self.best_valid_score, self.cur_step, self.stopping_step, self.valid_metric_bigger

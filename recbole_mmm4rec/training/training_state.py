@@ -32,6 +32,7 @@ class TrainingState(Strict):
         record: numbers of the run so far.
         best_file: the best model's file, in the folder of the checkpoint.
         random: states of the random number generators, one entry for each process.
+        own_weights: where the checkpoint's weights are an average, what training goes on with, by name.
     """
 
     next_epoch: NonNegativeInt
@@ -40,6 +41,7 @@ class TrainingState(Strict):
     record: Annotated[RunRecord, BeforeValidator(_RECORD.validate_python)]
     best_file: Annotated[str, AfterValidator(_in_its_folder)]
     random: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    own_weights: dict[str, Any] | None = None
 
 
 def load_optimizer(path: str, optimizer: Optimizer, state: Mapping[str, Any]) -> None:

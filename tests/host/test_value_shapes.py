@@ -130,6 +130,30 @@ def test_recboles_own_trainers_do_not_take_adam_for_nadam() -> None:
 
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize(
+    ("model", "values", "said"),
+    [
+        ("SASRec", {"rate_schedule": "linear"}, "rate_schedule: 'linear' is not one of constant, cosine"),
+        ("SASRec", {"warmup_epochs": -1}, "warmup_epochs: -1 is not from 0"),
+        ("SASRec", {"rate_schedule": "cosine", "warmup_epochs": 3, "epochs": 3}, "below the 3 epochs"),
+        ("SASRec", {"ema_decay": 1.0}, "ema_decay: 1.0 is not from 0 to below 1"),
+        ("BPR", {"ema_decay": 0.9}, "ema_decay: RecBole's trainer of this model does not have it"),
+        ("BPR", {"warmup_epochs": 1}, "warmup_epochs: RecBole's trainer of this model does not have it"),
+        ("Pop", {"rate_schedule": "cosine"}, "rate_schedule: RecBole's trainer of this model does not"),
+    ],
+)
+def test_what_steps_cannot_be(model: str, values: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        RunConfig(model, "tiny", config_dict=values)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_recboles_sequential_models_take_averages_and_schedules() -> None:
+    values = {"ema_decay": 0.99, "rate_schedule": "cosine", "warmup_epochs": 0.5}
+    assert RunConfig("SASRec", "tiny", config_dict=values)
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize(
     ("flags", "said"),
     [
         (["--dataset="], "command line: 'dataset' is empty"),

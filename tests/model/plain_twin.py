@@ -33,7 +33,7 @@ def in_history(model: Any, name: str, found: Tensor) -> Tensor:
 
 
 def users(model: MMM4Rec, batch: Any) -> Tensor:
-    """(B, D): the last valid position of the full-length streams."""
+    """(B, D): the last valid position of the full-length streams; with biases of scores, and a 1."""
     item_seq, lengths = batch["item_id_list"], batch["item_length"]
     item_seq = F.pad(item_seq, (0, model.max_seq_length - item_seq.shape[1]))
     names = list(model.table.adapters)
@@ -47,12 +47,13 @@ def users(model: MMM4Rec, batch: Any) -> Tensor:
         if context:
             scales = [scale.transpose(1, 2) for scale in context[number].unbind(1)]
         text, image = token_layer(layer, text, image, scales)
-    return image[torch.arange(len(image)), lengths - 1]
+    last = image[torch.arange(len(image)), lengths - 1]
+    return last if model.score_bias is None else F.pad(last, (0, 1), value=1.0)
 
 
 def scores(model: MMM4Rec, batch: Any) -> Tensor:
     """(B, N + 1): one product a modality, summed; static fusion."""
-    u, total = users(model, batch), torch.zeros(())
+    u, total = users(model, batch)[:, : model.hidden_size], torch.zeros(())
     every = torch.arange(model.n_items)
     for name in model.table.adapters:
         candidates = vectors(model, name, every)
@@ -62,7 +63,7 @@ def scores(model: MMM4Rec, batch: Any) -> Tensor:
             have = sum(f.present.float() for f in model.table.features.values())
             candidates = candidates * (len(model.table.adapters) / have.clamp_min(1)).unsqueeze(-1)
         total = total + u @ candidates.T
-    return total / model.fusion.temperature
+    return total / model.fusion.temperature + (0 if model.score_bias is None else model.score_bias.values)
 
 
 def loss(model: MMM4Rec, batch: Any) -> Tensor:

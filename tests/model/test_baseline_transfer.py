@@ -92,6 +92,19 @@ BESIDE_CONTENT: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+def test_biases_of_scores_stay_behind(tmp_path: Path) -> None:
+    sizes = {"head_dim": 16, "d_state": 8, "n_groups": 2, "score_bias": True}
+    assert not [n for n in build("MMM4Rec", 40, "pretrain", **sizes).state_dict() if "score_bias" in n]
+    source, target = build("MMM4Rec", 40, "finetune", **sizes), build("MMM4Rec", 25, "finetune", **sizes)
+    report = load_pretrained(target, save(tmp_path / "a.pth", source, tokens(40)), tokens(25, 100))
+    assert "score_bias.values" in report.fresh
+    with torch.no_grad():
+        source.score_bias.values.copy_(torch.arange(40.0))
+    path = save(tmp_path / "b.pth", source, tokens(40))
+    load_pretrained(target, path, tokens(25), load_item_tables=True)
+    assert torch.equal(target.score_bias.values[1:], torch.arange(1.0, 25.0))
+
+
 @pytest.mark.parametrize("name", BESIDE_CONTENT)
 def test_rows_beside_the_content_are_only_pre_trained_on_request(name: str, tmp_path: Path) -> None:
     changes, prefix = BESIDE_CONTENT[name]

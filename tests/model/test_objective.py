@@ -83,6 +83,17 @@ def test_in_batch_is_that_of_the_scores(name: str) -> None:
     compare(model, model.calculate_loss(data), F.cross_entropy(scores, torch.arange(11)))
 
 
+@pytest.mark.parametrize("chunk", [0, 7])
+@pytest.mark.parametrize("name", MODELS)
+def test_smoothed_labels_are_those_of_the_scores(name: str, chunk: int) -> None:
+    model, data = made(name, "full", label_smoothing=0.2, softmax_chunk=chunk), batch()
+    scores, targets = model.full_sort_predict(data)[:, 1:], data["item_id"] - 1
+    compare(model, model.calculate_loss(data), F.cross_entropy(scores, targets, label_smoothing=0.2))
+    model = made(name, "in_batch", mask_equal_items=False, label_smoothing=0.2)
+    scores = model.full_sort_predict(data)[:, data["item_id"]]
+    compare(model, model.calculate_loss(data), F.cross_entropy(scores, torch.arange(11), label_smoothing=0.2))
+
+
 @pytest.mark.parametrize("objective", ["in_batch", "sampled", "gbce"])
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in OWN_PRETRAINING])
 def test_pre_training_takes_them_too(name: str, objective: str) -> None:
@@ -185,6 +196,15 @@ REFUSED = [
     ("SASRecT", {"objective": "sampled", "num_negatives": 0}, "num_negatives: 0 is not above 0"),
     ("SASRecT", {"objective": "gbce", "negatives": "popularity"}, "gbce is calibrated for uniform negatives"),
     ("SASRecT", {"objective": "gbce", "gbce_t": 1.5}, "gbce_t: 1.5 is not from 0 to 1"),
+    ("SASRecT", {"label_smoothing": 1.0}, "label_smoothing: 1.0 is not from 0 to below 1"),
+    ("SASRecT", {"label_smoothing": -0.1}, "label_smoothing: -0.1 is not from 0 to below 1"),
+    ("SASRecT", {"objective": "gbce", "label_smoothing": 0.1}, "full and in_batch, not gbce"),
+    (
+        "UniSRec",
+        {"stage": "pretrain", "label_smoothing": 0.1},
+        "label_smoothing: UniSRec has a loss of",
+    ),
+    ("SASRec", {"label_smoothing": 0.1}, "unknown key 'label_smoothing' for SASRec"),
 ]
 
 

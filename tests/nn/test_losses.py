@@ -68,3 +68,47 @@ def test_a_score_need_not_be_a_product(chunk: int) -> None:
     torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(scores[:, 1:], targets - 1))
     loss = in_batch_loss(users, candidates[:5], torch.arange(5), score=score)
     torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(scores[:, :5], torch.arange(5)))
+
+
+@pytest.mark.parametrize("pad", [False, True])
+@pytest.mark.parametrize("chunk", [0, 1, 4, 100])
+@pytest.mark.parametrize("items", [1, 9])
+def test_smoothed_labels_by_hand(items: int, chunk: int, pad: bool) -> None:
+    torch.manual_seed(items)
+    users, candidates = torch.randn(4, 5).requires_grad_(), torch.randn(items + 1, 5).requires_grad_()
+    targets, first = torch.randint(1, items + 1, (4,)), 0 if pad else 1
+    fast = full_catalogue_loss(users, candidates, targets, pad, chunk, smoothing=0.3)
+    losses = []
+    for user, target in zip(users, targets, strict=True):
+        logs = torch.stack([user @ c for c in candidates[first:]]).log_softmax(0)
+        losses.append(-0.7 * logs[target - first] - 0.3 * logs.mean())
+    slow = torch.stack(losses).mean()
+    torch.testing.assert_close(fast, slow)
+    for a, b in zip(
+        torch.autograd.grad(fast, [users, candidates]),
+        torch.autograd.grad(slow, [users, candidates]),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("targets", [[3, 5, 3, 8], [2, 2, 2, 2], [4]], ids=str)
+def test_smoothed_labels_in_a_batch_go_to_what_competes(targets: list[int]) -> None:
+    torch.manual_seed(0)
+    table = torch.randn(9, 4)
+    rows, count = torch.tensor(targets), len(targets)
+    users, candidates = torch.randn(count, 4).requires_grad_(), table[rows].requires_grad_()
+    losses = []
+    for row in range(count):
+        keep = [k for k in range(count) if k == row or targets[k] != targets[row]]
+        logs = (candidates[keep] @ users[row]).log_softmax(0)
+        losses.append(-0.8 * logs[keep.index(row)] - 0.2 * logs.mean())
+    fast, slow = in_batch_loss(users, candidates, rows, smoothing=0.2), torch.stack(losses).mean()
+    torch.testing.assert_close(fast, slow)
+    for a, b in zip(
+        torch.autograd.grad(fast, [users, candidates]),
+        torch.autograd.grad(slow, [users, candidates]),
+        strict=True,
+    ):
+        assert a.isfinite().all()
+        torch.testing.assert_close(a, b)

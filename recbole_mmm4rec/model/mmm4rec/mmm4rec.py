@@ -28,7 +28,9 @@ from recbole_mmm4rec.nn.feed_forward import FeedForward
 from recbole_mmm4rec.nn.item_table import FrozenFeatures, ModalityTable
 from recbole_mmm4rec.nn.padding import valid_positions
 from recbole_mmm4rec.nn.parameters import initialise
+from recbole_mmm4rec.nn.score_bias import ScoreBias
 from recbole_mmm4rec.nn.scoring import CandidateFusion
+from recbole_mmm4rec.nn.stream_dropout import StreamDropout
 from recbole_mmm4rec.nn.tail import Tail
 from recbole_mmm4rec.nn.time_aware import GapNorm, TimeGate, TimeScale, TimeSettings, time_gaps
 from recbole_mmm4rec.nn.tissd import SSDSettings, TiSSD
@@ -127,8 +129,8 @@ class MMM4Rec(MultiModalRecommender):
 
     modalities: ClassVar[tuple[str, ...]] = (TEXT, IMAGE)
     most_modalities: ClassVar[int | None] = 2
-    item_bound: tuple[str, ...] = ("table.item_bias.", "fusion.")
-    item_rows: tuple[str, ...] = ("table.item_bias.", "fusion.")
+    item_bound: tuple[str, ...] = ("table.item_bias.", "fusion.", "score_bias.")
+    item_rows: tuple[str, ...] = ("table.item_bias.", "fusion.", "score_bias.")
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
@@ -155,7 +157,10 @@ class MMM4Rec(MultiModalRecommender):
             rescale_missing=missing == "rescale",
         )
         self.absent = nn.ModuleDict() if item_bias else absent_vectors(config, self.table)
+        with_bias = bool(config["score_bias"]) and self.adds_item_rows
+        self.score_bias = ScoreBias(self.n_items) if with_bias else None
         self.input_norm = nn.ModuleDict({name: nn.LayerNorm(width, eps) for name in names})
+        self.modality_dropout = StreamDropout(config["modality_dropout"])
         self.dropout = Dropout(config["dropout_prob"])
         self.ssd = ssd_settings(
             config,
@@ -182,8 +187,13 @@ class MMM4Rec(MultiModalRecommender):
         return self.table(items)
 
     def candidates(self, table: Table, items: Tensor | None = None) -> Tensor:
-        """(n, D), divided by the temperature."""
-        return self.fusion(table, self.table.present(items), items)
+        """(n, D), divided by the temperature; (n, D + 1) with ``score_bias``."""
+        vectors = self.fusion(table, self.table.present(items), items)
+        return vectors if self.score_bias is None else self.score_bias.of_candidates(vectors, items)
+
+    def item_vectors(self) -> Tensor:
+        """(N + 1, D): how popular items are does not make them alike."""
+        return self.fusion(self._full_table(), self.table.present())
 
     def context(self, interaction: Any) -> list[Tensor]:
         """The time branch: (B, 3, H, L) multipliers for every layer."""
@@ -199,11 +209,14 @@ class MMM4Rec(MultiModalRecommender):
         return scales
 
     def encode(self, table: Table, item_seq: Tensor, lengths: Tensor, context: list[Tensor]) -> Tensor:
-        """(b, W) rows of the table -> (b, D), the fused stream at the last position."""
+        """(b, W) rows of the table -> (b, D), the fused stream at the last position.
+
+        With ``score_bias`` (b, D + 1).
+        """
         return self._fused(table, item_seq, context, Tail(lengths, 1))[:, 0]
 
     def encode_positions(self, table: Table, item_seq: Tensor, context: list[Tensor]) -> Tensor:
-        """(b, W) rows of the table -> (b, W, D), the fused stream."""
+        """(b, W) rows of the table -> (b, W, D), the fused stream; with ``score_bias`` (b, W, D + 1)."""
         return self._fused(table, item_seq, context, None)
 
     @classmethod
@@ -212,7 +225,7 @@ class MMM4Rec(MultiModalRecommender):
         return WHOLE_HISTORY_TIMES if config["use_time"] and has_time else None
 
     def _fused(self, table: Table, item_seq: Tensor, context: list[Tensor], read: Tail | None) -> Tensor:
-        """The fused stream where it is read, everywhere without ``read``: (b, W or size, D)."""
+        """The fused stream where it is read, everywhere without ``read``: (b, W or size, D or D + 1)."""
         text, image = self._inputs(table, item_seq)
         for number, layer in enumerate(self.layers):
             scales = None
@@ -221,14 +234,21 @@ class MMM4Rec(MultiModalRecommender):
                 scales = [scale.transpose(1, 2) for scale in trimmed.unbind(1)]
             tail = read if number == len(self.layers) - 1 else None
             text, image = layer(text, image, scales, tail)
-        return image
+        return image if self.score_bias is None else self.score_bias.of_users(image)
 
     def _inputs(self, table: Table, item_seq: Tensor) -> tuple[Tensor, Tensor]:
         """Input streams; with one modality both streams are that one."""
         histories = {name: vectors[item_seq] for name, vectors in table.items()}
         histories |= {name: absent(histories[name]) for name, absent in self.absent.items()}
+        histories = self.modality_dropout(histories, self._stand_in)
         streams = {name: self.input_norm[name](self.dropout(h)) for name, h in histories.items()}
         return streams[self.source_stream], streams[self.query_stream]
+
+    def _stand_in(self, name: str) -> Tensor:
+        """(D,) what an item that lacks the modality has in its stream."""
+        if name in self.absent:
+            return self.absent.get_parameter(f"{name}.vector")
+        return self.table.adapters.get_parameter(f"{name}.bias")
 
     def transfer_signature(self) -> dict[str, Any]:
         """Adds what the shapes of this model's weights depend on."""

@@ -38,6 +38,8 @@ def make(
     model = MMM4Rec(config, builders.dataset(ITEMS, **every))
     for bias in model.table.item_bias.values():
         torch.nn.init.normal_(bias)
+    if model.score_bias is not None:
+        torch.nn.init.normal_(model.score_bias.values)
     return model.eval()
 
 
@@ -65,6 +67,9 @@ SWITCHES: list[dict[str, Any]] = [
     {"stage": "pretrain"},
     {"stage": "pretrain", "fidelity": "reference", "item_ids": False},
     {"softmax_chunk": 7},
+    {"score_bias": True},
+    {"score_bias": True, "fidelity": "reference", "softmax_chunk": 7},
+    {"score_bias": True, "stage": "pretrain"},
 ]
 
 
@@ -227,3 +232,33 @@ def test_the_first_gradients_are_ordinary_where_items_lack_modalities(
     model.calculate_loss(make_batch([1, 3, 5, LENGTH, 2, LENGTH, 4, 6])).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is None or parameter.grad.abs().max() < 1e3, name
+
+
+def test_a_history_that_loses_a_modality_is_one_whose_items_lack_it() -> None:
+    model, batch = make(modality_dropout=1.0, item_bias=False), make_batch([3, 4, 1, 2, 7, 5, 6, 2])
+    without = []
+    for name in ("text", "image"):
+        lacking = copy.deepcopy(model)
+        frozen = lacking.table.features[name]
+        frozen.matrix = torch.zeros_like(frozen.matrix)
+        without.append(lacking.user_vectors(batch))
+    torch.manual_seed(1)
+    users = model.train().user_vectors(batch)
+    near = torch.stack([torch.isclose(users, other, rtol=1e-4, atol=1e-4).all(1) for other in without])
+    assert near.any(0).all()
+    assert near.any(1).all()  # both modalities go, each from some
+
+
+def test_score_biases_rank_and_leave_likeness_alone() -> None:
+    model, batch = make(score_bias=True), make_batch([3, 1, 5])
+    assert model.score_bias is not None
+    plain = model.item_vectors()
+    before = model.full_sort_predict(batch)
+    with torch.no_grad():
+        model.score_bias.values[4] += 1000.0
+    after = model.full_sort_predict(batch)
+    assert (after.argmax(1) == 4).all()
+    others = torch.arange(ITEMS) != 4
+    torch.testing.assert_close(after[:, others], before[:, others])
+    assert torch.equal(model.item_vectors(), plain)
+    torch.testing.assert_close(model.user_vectors(batch) @ model.item_matrix().T, after)
