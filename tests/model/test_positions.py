@@ -23,15 +23,15 @@ from tests.model.test_objective import SAMPLING, with_negatives
 NO_TIME: dict[str, Any] = {"use_time": False, "n_groups": 2}
 ONE_LOSS: dict[str, Any] = {"pcl_weight": 0.0}
 ALLOWED: list[tuple[str, str, dict[str, Any]]] = [
-    *((name, "paper", {}) for name in ("FDSAT", "M3Rec", "Mamba4Rec", "Mamba4RecT", "S3RecT", "SASRecT")),
-    *((name, "paper", {}) for name in ("UniSRec", "VQRec", "ZESRec")),
+    *((name, "repaired", {}) for name in ("FDSAT", "M3Rec", "Mamba4Rec", "Mamba4RecT", "S3RecT", "SASRecT")),
+    *((name, "repaired", {}) for name in ("UniSRec", "VQRec", "ZESRec")),
     *((name, "reference", {}) for name in ("M3Rec", "Mamba4RecT", "UniSRec")),
-    ("Mamba4Rec", "paper", {"num_layers": 1}),
-    *((name, fidelity, NO_TIME) for name in ("TiM4Rec", "TiM4RecT") for fidelity in ("paper", "reference")),
-    *(("MMM4Rec", fidelity, NO_TIME) for fidelity in ("paper", "reference")),
-    ("MMM4Rec", "paper", NO_TIME | {"conv_edge": False, "share_alignment": False, "num_layers": 2}),
-    ("HM4SR", "paper", ONE_LOSS),
-    ("HM4SR", "paper", ONE_LOSS | {"use_time": False}),
+    ("Mamba4Rec", "repaired", {"num_layers": 1}),
+    *((name, fidelity, NO_TIME) for name in ("TiM4Rec", "TiM4RecT") for fidelity in ("repaired", "reference")),
+    *(("MMM4Rec", fidelity, NO_TIME) for fidelity in ("repaired", "reference")),
+    ("MMM4Rec", "repaired", NO_TIME | {"conv_edge": False, "share_alignment": False, "num_layers": 2}),
+    ("HM4SR", "repaired", ONE_LOSS),
+    ("HM4SR", "repaired", ONE_LOSS | {"use_time": False}),
 ]
 each_model = pytest.mark.parametrize(
     ("name", "fidelity", "values"), ALLOWED, ids=lambda part: part if isinstance(part, str) else None
@@ -104,7 +104,7 @@ def test_loss_and_gradient_are_those_of_a_sample_for_every_prefix(
 
 @pytest.mark.parametrize("chunk", [0, 7])
 def test_summed_batches_that_share_a_table_and_split_a_chunk(chunk: int) -> None:
-    model, windows = made("MMM4Rec", "paper", NO_TIME, softmax_chunk=chunk), samples()
+    model, windows = made("MMM4Rec", "repaired", NO_TIME, softmax_chunk=chunk), samples()
     parts = [windows[:6], windows[6:]]  # of the second and third user
     loss, expected = gradients(model, [part.cut() for part in parts])
     found, grads = gradients(model, [in_one_pass(part) for part in parts])
@@ -114,7 +114,7 @@ def test_summed_batches_that_share_a_table_and_split_a_chunk(chunk: int) -> None
 
 @pytest.mark.parametrize("objective", ["in_batch", "sampled"])
 def test_pretraining(objective: str) -> None:
-    model, windows = made("MMM4Rec", "paper", NO_TIME, stage="pretrain", objective=objective), samples()
+    model, windows = made("MMM4Rec", "repaired", NO_TIME, stage="pretrain", objective=objective), samples()
     loss, expected = gradients(model, [windows.cut()])
     found, grads = gradients(model, [in_one_pass(windows)])
     assert found == pytest.approx(loss, rel=1e-5)
@@ -122,7 +122,7 @@ def test_pretraining(objective: str) -> None:
 
 
 def test_long_histories_are_read_in_chunks() -> None:
-    model, windows = made("SASRecT", "paper", {}), samples(events=(40, 1, 2, LENGTH + 2))
+    model, windows = made("SASRecT", "repaired", {}), samples(events=(40, 1, 2, LENGTH + 2))
     batch = in_one_pass(windows)
     table, item_seq = model.item_table(), batch["item_id_list"]
     users = model._users(table, item_seq, batch)

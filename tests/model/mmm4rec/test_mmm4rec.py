@@ -235,7 +235,7 @@ def test_the_first_gradients_are_ordinary_where_items_lack_modalities(
 
 
 def test_a_history_that_loses_a_modality_is_one_whose_items_lack_it() -> None:
-    model, batch = make(modality_dropout=1.0, item_bias=False), make_batch([3, 4, 1, 2, 7, 5, 6, 2])
+    model, batch = make(modality_dropout=1.0, item_ids=False), make_batch([3, 4, 1, 2, 7, 5, 6, 2])
     without = []
     for name in ("text", "image"):
         lacking = copy.deepcopy(model)
