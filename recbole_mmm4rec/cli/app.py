@@ -103,7 +103,7 @@ def tune(rest: tuple[str, ...]) -> int:
 @command("bench")
 @REST
 def bench(rest: tuple[str, ...]) -> int:
-    """Measure training steps: a number of steps, growth or pretraining; then --key=value."""
+    """Measure training: a number of steps, growth, pretraining, million or positions; then --key=value."""
     named = rest if rest and not rest[0].startswith("--") else (str(run_recbole.DEFAULT_STEPS), *rest)
     return _named("bench", named)
 

@@ -13,7 +13,7 @@ from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
 
 DEFAULT_MODEL = "MMM4Rec"
 DEFAULT_STEPS = 10
-GROWTH, PRETRAINING, MILLION = "growth", "pretraining", "million"
+GROWTH, PRETRAINING, MILLION, POSITIONS = "growth", "pretraining", "million", "positions"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,7 +88,13 @@ def _train(flags: dict[str, str]) -> None:
 
 def _measure(bench: str, flags: dict[str, str]) -> None:
     # imported late: a run draws no chart
-    from recbole_mmm4rec.benchmark import growth, million_items, pretraining_costs, step_costs
+    from recbole_mmm4rec.benchmark import (
+        growth,
+        million_items,
+        position_costs,
+        pretraining_costs,
+        step_costs,
+    )
 
     if bench in (GROWTH, PRETRAINING, MILLION):
         refuse_beside(f"bench={bench}", flags, dict.fromkeys(flags, "it sets all sizes"))
@@ -98,6 +104,10 @@ def _measure(bench: str, flags: dict[str, str]) -> None:
         sys.stdout.write(pretraining_costs.run())
     elif bench == MILLION:
         sys.stdout.write(million_items.run())
+    elif bench == POSITIONS:
+        if not flags.get("dataset"):
+            raise UserError("--bench=positions needs --dataset; it measures several models on it")
+        sys.stdout.write(position_costs.run(_call(flags)))
     else:
         call = _call(flags)
         step_costs.run(**call, steps=DEFAULT_STEPS if bench == TRUE else _whole_number("bench", bench))

@@ -52,7 +52,7 @@ class ChunkLoader(TrainDataLoader, _InChunks):
 
     def __init__(self, config: Any, dataset: Any, sampler: Any, shuffle: bool = False) -> None:
         self.starts = chunk_starts(dataset.inter_feat)
-        super().__init__(config, dataset, sampler, shuffle=shuffle)
+        super().__init__(config, dataset, sampler, shuffle=shuffle)  # type: ignore[call-arg, misc]
 
     def collate_fn(self, index: list[int]) -> Interaction:
         """The batch of these samples."""
