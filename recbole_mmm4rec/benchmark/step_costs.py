@@ -91,19 +91,20 @@ def run(
 
 def measure(trainer: Any, train_data: Any, valid_data: Any, steps: int) -> StepCosts:
     """Costs of ``steps`` training steps and one evaluation."""
-    clock, lengths = Clock(trainer.device), []
+    clock, lengths, samples = Clock(trainer.device), [], 0
     trainer.model.train()
     batches = islice(_loaded(train_data, clock), WARM_UP + steps)
     for number, batch in enumerate(batches):
         if number == WARM_UP:
             clock.restart()
         lengths.append(batch[trainer.config["ITEM_LIST_LENGTH_FIELD"]])
+        samples += len(batch[trainer.config["ITEM_ID_FIELD"]])  # a history can serve several
         _step(trainer, batch, clock)
     if valid_data:
         trainer.eval_collector.data_collect(train_data)
         with clock.part("evaluate"):
             trainer.evaluate(valid_data, load_best_model=False)
-    return _summary(trainer, clock, torch.cat(lengths), steps)
+    return _summary(trainer, clock, torch.cat(lengths), round(samples / (WARM_UP + steps)), steps)
 
 
 def _loaded(train_data: Any, clock: Clock) -> Iterator[Any]:
@@ -128,9 +129,8 @@ def _step(trainer: Any, batch: Any, clock: Clock) -> None:
         trainer.optimizer.zero_grad()
 
 
-def _summary(trainer: Any, clock: Clock, lengths: torch.Tensor, steps: int) -> StepCosts:
+def _summary(trainer: Any, clock: Clock, lengths: torch.Tensor, batch: int, steps: int) -> StepCosts:
     parts, config = clock.medians(), trainer.config
-    batch = round(len(lengths) / (WARM_UP + steps))
     step = {kind: sum(parts[n][kind] for n in parts if n != "evaluate") for kind in ("wall_ms", "cpu_ms")}
     return StepCosts(
         model=config["model"],

@@ -104,7 +104,7 @@ def tune(rest: tuple[str, ...]) -> int:
 @command("bench")
 @REST
 def bench(rest: tuple[str, ...]) -> int:
-    """Measure a number of training steps, or growth, pretraining, million, recommend; then --key=value."""
+    """Measure training steps (a number of them) or what --help lists under --bench; then --key=value."""
     named = rest if rest and not rest[0].startswith("--") else (str(run_recbole.DEFAULT_STEPS), *rest)
     return _named("bench", named)
 

@@ -13,7 +13,8 @@ from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
 
 DEFAULT_MODEL = "MMM4Rec"
 DEFAULT_STEPS = 10
-GROWTH, PRETRAINING, MILLION, RECOMMEND = "growth", "pretraining", "million", "recommend"
+GROWTH, PRETRAINING, MILLION = "growth", "pretraining", "million"
+POSITIONS, RECOMMEND = "positions", "recommend"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,6 +92,7 @@ def _measure(bench: str, flags: dict[str, str]) -> None:
     from recbole_mmm4rec.benchmark import (
         growth,
         million_items,
+        position_costs,
         pretraining_costs,
         recommend_costs,
         step_costs,
@@ -106,6 +108,10 @@ def _measure(bench: str, flags: dict[str, str]) -> None:
         sys.stdout.write(million_items.run())
     elif bench == RECOMMEND:
         sys.stdout.write(recommend_costs.run())
+    elif bench == POSITIONS:
+        if not flags.get("dataset"):
+            raise UserError("--bench=positions needs --dataset; it measures several models on it")
+        sys.stdout.write(position_costs.run(_call(flags)))
     else:
         call = _call(flags)
         step_costs.run(**call, steps=DEFAULT_STEPS if bench == TRUE else _whole_number("bench", bench))

@@ -27,6 +27,13 @@ def test_costs_of_a_small_model(in_tmp: Path) -> None:
     assert not list(in_tmp.glob("*.tmp"))
 
 
+@pytest.mark.usefixtures("tiny")
+def test_samples_are_targets_where_a_history_serves_several() -> None:
+    small = {"hidden_size": 16, "inner_size": 16, "train_batch_size": 8, "topk": [10], "show_progress": False}
+    costs = step_costs.run("SASRecT", "tiny", config_dict=small | {"positions": "all"}, steps=3)
+    assert costs.batch == 8
+
+
 BRIEF = {"epochs": 1, "show_progress": False, "topk": [10]}
 
 

@@ -72,8 +72,9 @@ def end(**values: Any) -> dict[str, Any]:
     return torch.load(Path(result["checkpoint"]).with_suffix(".last.pth"), weights_only=True)
 
 
-def test_without_draws_a_run_ends_where_samples_of_their_own_end() -> None:
-    last, every = (end(positions=positions, shuffle=False, num_buckets=3) for positions in ("last", "all"))
+def test_in_equal_batches_a_run_ends_where_samples_of_their_own_end() -> None:
+    values = {"train_batch_size": 512, "accumulation_steps": 1, "epochs": 3, "num_buckets": 3}
+    last, every = (end(positions=positions, **values) for positions in ("last", "all"))
     assert every["training"]["record"]["losses"] == pytest.approx(
         last["training"]["record"]["losses"], rel=1e-5
     )

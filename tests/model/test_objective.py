@@ -51,7 +51,7 @@ def compare(model: Any, loss: Tensor, expected: Tensor) -> None:
     )
     for one, other in pairs:
         one, other = (torch.zeros(1) if grad is None else grad for grad in (one, other))
-        torch.testing.assert_close(one.sum(0), other.sum(0), atol=1e-5, rtol=1e-3)
+        torch.testing.assert_close(one.sum(0), other.sum(0), atol=3e-5, rtol=1e-3)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -182,7 +182,7 @@ REFUSED = [
     (
         "UniSRec",
         {"objective": "sampled", "stage": "pretrain"},
-        "pre-training of UniSRec has a loss",
+        "pre-training of UniSRec has its own loss",
     ),
     (
         "VQRec",

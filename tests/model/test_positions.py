@@ -27,7 +27,11 @@ ALLOWED: list[tuple[str, str, dict[str, Any]]] = [
     *((name, "repaired", {}) for name in ("UniSRec", "VQRec", "ZESRec")),
     *((name, "reference", {}) for name in ("M3Rec", "Mamba4RecT", "UniSRec")),
     ("Mamba4Rec", "repaired", {"num_layers": 1}),
-    *((name, fidelity, NO_TIME) for name in ("TiM4Rec", "TiM4RecT") for fidelity in ("repaired", "reference")),
+    *(
+        (name, fidelity, NO_TIME)
+        for name in ("TiM4Rec", "TiM4RecT")
+        for fidelity in ("repaired", "reference")
+    ),
     *(("MMM4Rec", fidelity, NO_TIME) for fidelity in ("repaired", "reference")),
     ("MMM4Rec", "repaired", NO_TIME | {"conv_edge": False, "share_alignment": False, "num_layers": 2}),
     ("HM4SR", "repaired", ONE_LOSS),

@@ -1,0 +1,124 @@
+"""What an epoch costs that is trained at all positions at once: ``run_recbole.py --bench=positions``.
+
+Small models on any dataset, by both values of the key; both have the same number of targets, batches
+and steps. Tokens are counted over an epoch, its CPU time is that of some of its steps times their number.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import torch
+from recbole.utils import init_seed
+
+from recbole_mmm4rec.benchmark.clock import Clock
+from recbole_mmm4rec.files import write_json
+from recbole_mmm4rec.host.config import RunConfig
+from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
+from recbole_mmm4rec.model.positions import POSITIONS
+from recbole_mmm4rec.nn.buckets import length_buckets
+from recbole_mmm4rec.quick_start.training_run import build_model, build_trainer
+
+STEPS, WARM_UP = 20, 2
+COMMON = {"hidden_size": 64, "train_batch_size": 512, "accumulation_steps": 1, "state": "WARNING"}
+MODELS: dict[str, dict[str, Any]] = {
+    "SASRecT": {"inner_size": 256},
+    "UniSRec": {"inner_size": 256},
+    "Mamba4RecT": {},
+    "MMM4Rec": {"inner_size": 64, "head_dim": 16, "d_state": 16, "use_time": False},
+}
+
+
+@dataclass(frozen=True)
+class EpochCost:
+    """Of an epoch of training.
+
+    Attributes:
+        positions: value of the key.
+        targets: in an epoch.
+        tokens: positions that the encoder computes in it, pads within the length groups included.
+        cpu_seconds: of all threads; the mean of the measured steps times the steps of an epoch.
+    """
+
+    model: str
+    positions: str
+    targets: int
+    tokens: int
+    cpu_seconds: float
+
+
+def run(call: dict[str, Any], folder: Path = Path(), steps: int = STEPS) -> str:
+    """Measure, write ``positions.json`` into ``folder`` and return a table.
+
+    Args:
+        call: arguments of :func:`recbole_mmm4rec.quick_start.run`; without a model all of :data:`MODELS`.
+        folder: where the file goes.
+        steps: measured steps, after two that warm up.
+    """
+    wanted = call["model"]
+    costs = [
+        _cost(call, model, values | {"positions": positions}, steps)
+        for model, values in MODELS.items()
+        if wanted in (None, model)
+        for positions in POSITIONS
+    ] or [_cost(call, wanted, {"positions": positions}, steps) for positions in POSITIONS]
+    facts = {"dataset": call["dataset"], "threads": torch.get_num_threads(), "steps": steps}
+    write_json(folder / "positions.json", facts | {"epochs": [asdict(cost) for cost in costs]})
+    return table(facts, costs)
+
+
+def table(facts: dict[str, Any], costs: list[EpochCost]) -> str:
+    """Costs in pairs of ``last`` and ``all`` as lines of text."""
+    title = f"{facts['dataset']}, {facts['threads']} threads: an epoch of {costs[0].targets:,} targets"
+    lines = [
+        title,
+        f"{'':<12}{'tokens last':>14}{'all':>12}{'ratio':>8}{'CPU s last':>14}{'all':>8}{'ratio':>8}",
+    ]
+    for last, every in zip(costs[::2], costs[1::2], strict=True):
+        tokens = f"{last.tokens:>14,}{every.tokens:>12,}{last.tokens / every.tokens:>8.1f}"
+        seconds = f"{last.cpu_seconds:>14.1f}{every.cpu_seconds:>8.1f}"
+        lines.append(f"{last.model:<12}{tokens}{seconds}{last.cpu_seconds / every.cpu_seconds:>8.1f}")
+    return "\n".join([*lines, ""])
+
+
+def _cost(call: dict[str, Any], model: str, values: dict[str, Any], steps: int) -> EpochCost:
+    settings = COMMON | values | (call["config_dict"] or {}) | {"positions": values["positions"]}
+    config = RunConfig(model, call["dataset"], call["config_file_list"], settings, call["origin"])
+    init_seed(config["seed"], config["reproducibility"])
+    train_data = prepare_loaders(config, create_dataset(config))[0]
+    trainer = build_trainer(config, build_model(config, train_data._dataset))
+    return EpochCost(
+        model=model,
+        positions=config["positions"],
+        targets=train_data.sample_size,
+        tokens=sum(_tokens(batch, config) for batch in train_data),
+        cpu_seconds=_seconds(trainer, _endless(train_data), steps) * len(train_data),
+    )
+
+
+def _tokens(batch: Any, config: Any) -> int:
+    buckets = length_buckets(batch[config["ITEM_LIST_LENGTH_FIELD"]], config["num_buckets"])
+    return sum(len(rows) * width for rows, width in buckets)
+
+
+def _endless(train_data: Any) -> Iterator[Any]:
+    while True:
+        yield from train_data
+
+
+def _seconds(trainer: Any, batches: Iterator[Any], steps: int) -> float:
+    """Mean CPU seconds of a training step, its batch included."""
+    clock = Clock(trainer.device)
+    trainer.model.train()
+    for number in range(WARM_UP + steps):
+        if number == WARM_UP:
+            clock.restart()
+        with clock.part("step"):
+            for batch in islice(batches, 1):
+                trainer.model.calculate_loss(batch.to(trainer.device)).backward()
+            trainer.optimizer.step()
+            trainer.optimizer.zero_grad()
+    return mean(clock.cpu["step"])
