@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from recbole_mmm4rec.cli import recommend as recommending
 from recbole_mmm4rec.cli.help import USAGE
+from recbole_mmm4rec.cli.serve import serve
 from recbole_mmm4rec.host.catalogue import our_models, recbole_models
 from recbole_mmm4rec.host.config_checks import RUN_KEYS, documented_keys
 from recbole_mmm4rec.host.requirements import COMMANDS as COMMANDS_FOR_MISSING
@@ -33,8 +35,8 @@ EXAMPLES = {"recbole_mmm4rec/prepare/sources/plays.py"}
 """Files that a page tells the reader to write."""
 TOOL_FLAGS = {"output", *NUMBERS}
 """Flags of searches, which the usage does not list in full."""
-FILE_KEYS = {"report", "pretrain", "sections", "mode", "key"}
-"""Names before a colon that are not keys of a run: of a benchmark's file, of eval_args, of an example."""
+FILE_KEYS = {"report", "pretrain", "sections", "mode", "key", "Authorization"}
+"""Names before a colon that are not keys of a run: of a benchmark's file, eval_args, an example, a request."""
 
 
 def name_of(page: Path) -> str:
@@ -66,7 +68,14 @@ def known_flags(model: str, dataset: str = "") -> set[str]:
 def all_keys() -> set[str]:
     """Keys of any run, search, benchmark or raw dataset."""
     runs = set().union(*(known_flags(model) for model in [*our_models(), "SASRec"]))
-    return runs | set(PREPARE_KEYS) | prepare_flags() | FILE_KEYS
+    asking = {
+        flag
+        for command in (*recommending.COMMANDS, serve)
+        for option in command.params
+        for text in option.opts
+        for flag in re.findall(r"^--(\w+)", text)
+    }
+    return runs | set(PREPARE_KEYS) | prepare_flags() | FILE_KEYS | asking
 
 
 def prepare_flags() -> set[str]:

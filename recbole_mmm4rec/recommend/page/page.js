@@ -110,7 +110,8 @@ function picture(item) {
 function card(item, { rank = null, acts = [] } = {}) {
   const others = Object.values(item.fields || {}).filter((text) => text !== item.title).join(" · ");
   const when = item.time === null || item.time === undefined ? null : day(item.time);
-  const more = [when, others].filter(Boolean).join(" · ");
+  const seen = rank && state.history.some((event) => event.item === item.item) ? "in the history" : null;
+  const more = [when, seen, others].filter(Boolean).join(" · ");
   return make("li", { class: "card", tabindex: "0", "data-item": item.item, "aria-label": (rank ? `${rank}. ` : "") + called(item) },
     make("div", { class: "picture" }, rank ? make("span", { class: "rank", "aria-hidden": "true" }, String(rank)) : null, picture(item)),
     make("div", { class: "words" },
