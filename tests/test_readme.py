@@ -36,7 +36,7 @@ EXAMPLES = {"recbole_mmm4rec/prepare/sources/plays.py"}
 TOOL_FLAGS = {"output", *NUMBERS}
 """Flags of searches, which the usage does not list in full."""
 FILE_KEYS = {"report", "pretrain", "sections", "mode", "key", "Authorization"}
-"""Names before a colon that are not keys of a run: of a benchmark's file, eval_args, an example, a request."""
+"""Names before a colon that are not keys of a run: of a benchmark's file, eval_args, examples, requests."""
 
 
 def name_of(page: Path) -> str:
