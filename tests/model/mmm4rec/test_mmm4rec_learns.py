@@ -33,6 +33,7 @@ SMALL = {
     "show_progress": False,
     "state": "ERROR",
 }
+SEEDS: tuple[dict[str, int], ...] = ({}, {"seed": 1})
 Trained = tuple[dict[str, float], Any, Any]
 """Recall@10 by group of users, the trained model and a test batch."""
 
@@ -76,13 +77,13 @@ def _by_group(folder: Path, dataset: Any, test_data: Any, ranks: np.ndarray) -> 
 
 
 def test_the_time_branch_decides_for_those_who_buy_by_the_calendar(train: Callable[..., Trained]) -> None:
-    with_time, _, _ = train()
-    without, _, _ = train(use_time=False)
-    assert with_time["time"] > without["time"] + 0.08, (with_time, without)
+    # the difference of one seed was 0.05 to 0.18, so that two are averaged
+    with_time, without = ([train(use_time=use, **seed)[0]["time"] for seed in SEEDS] for use in (True, False))
+    assert np.mean(with_time) > np.mean(without) + 0.08, (with_time, without)
 
 
 def test_the_time_branch_stays_alive(train: Callable[..., Trained]) -> None:
-    _, model, batch = train()
+    _, model, batch = train(use_time=True)
     model.eval()
     model.calculate_loss(batch).backward()
     largest = {
