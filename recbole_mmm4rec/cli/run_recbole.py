@@ -14,7 +14,7 @@ from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
 DEFAULT_MODEL = "MMM4Rec"
 DEFAULT_STEPS = 10
 GROWTH, PRETRAINING, MILLION = "growth", "pretraining", "million"
-POSITIONS, RECOMMEND = "positions", "recommend"
+POSITIONS, RECOMMEND, SERVE = "positions", "recommend", "serve"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -95,10 +95,11 @@ def _measure(bench: str, flags: dict[str, str]) -> None:
         position_costs,
         pretraining_costs,
         recommend_costs,
+        serve_costs,
         step_costs,
     )
 
-    if bench in (GROWTH, PRETRAINING, MILLION, RECOMMEND):
+    if bench in (GROWTH, PRETRAINING, MILLION, RECOMMEND, SERVE):
         refuse_beside(f"bench={bench}", flags, dict.fromkeys(flags, "it sets all sizes"))
     if bench == GROWTH:
         sys.stdout.write(growth.table(growth.run()))
@@ -108,6 +109,8 @@ def _measure(bench: str, flags: dict[str, str]) -> None:
         sys.stdout.write(million_items.run())
     elif bench == RECOMMEND:
         sys.stdout.write(recommend_costs.run())
+    elif bench == SERVE:
+        sys.stdout.write(serve_costs.run())
     elif bench == POSITIONS:
         if not flags.get("dataset"):
             raise UserError("--bench=positions needs --dataset; it measures several models on it")
