@@ -3,7 +3,8 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
-const FOUND = 24;
+const FOUND = Math.min(24, data.items);
+const LONGEST = 1000; // events of a history that the service takes
 
 const ofFile = {
   item: (token) => ({ item: token, ...(data.catalogue[token] || { title: null, fields: {}, picture: null }) }),
@@ -14,7 +15,7 @@ const ofFile = {
     return user.history.map((event) => ({ ...this.item(event.item), time: event.time }));
   },
   async recommend(state) {
-    return state.user.items.map((row) => ({ ...this.item(row.item), ...row }));
+    return { rows: state.user.items.map((row) => ({ ...this.item(row.item), ...row })), note: "" };
   },
   async search(query) {
     const words = query.text.toLowerCase().split(/\s+/).filter(Boolean);
@@ -50,13 +51,16 @@ const ofService = {
     return (await this.ask(`/users/${encodeURIComponent(user.user)}`)).history;
   },
   past(state) {
-    const events = state.history.filter((event) => event.known !== false);
+    if (!state.changed) return { user: state.user.user }; // of any length
+    const events = state.history.filter((event) => event.known !== false).slice(-LONGEST);
     const times = events.map((event) => event.time);
     return { history: events.map((event) => event.item), ...(times.length && times.every((time) => time !== null && time !== undefined) ? { times } : {}) };
   },
   async recommend(state) {
-    const said = await this.ask("/recommend", { ...this.past(state), k: 12 });
-    return said.results[0].items;
+    const said = await this.ask("/recommend", { ...this.past(state), k: Math.min(12, data.items) });
+    const cut = state.changed && state.history.length > LONGEST;
+    const notes = cut ? [`of the changed history the last ${LONGEST.toLocaleString("en")} items are read`, ...said.notes] : said.notes;
+    return { rows: said.results[0].items, note: notes.join("; ") };
   },
   async search(query, state) {
     const past = query.forMe && state.history.length ? this.past(state) : {};
@@ -64,7 +68,7 @@ const ofService = {
       const form = new FormData();
       form.append("image", query.picture);
       form.append("k", FOUND);
-      for (const [name, values] of Object.entries(past)) for (const value of values) form.append(name, value);
+      for (const [name, values] of Object.entries(past)) for (const value of [values].flat()) form.append(name, value);
       return { rows: (await this.ask("/search/image", form)).items, note: "Items nearest to the picture" };
     }
     if (query.like) return { rows: (await this.ask("/search", { like: query.like, ...past, k: FOUND })).items, note: "" };
@@ -82,8 +86,9 @@ const ofService = {
   },
 };
 
+const turns = {};
 const source = data.live ? ofService : ofFile;
-const state = { user: null, history: [] };
+const state = { user: null, history: [], changed: true }; // changed: not, or no longer, the user's own history
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -111,7 +116,8 @@ function card(item, { rank = null, acts = [] } = {}) {
   const others = Object.values(item.fields || {}).filter((text) => text !== item.title).join(" · ");
   const when = item.time === null || item.time === undefined ? null : day(item.time);
   const seen = rank && state.history.some((event) => event.item === item.item) ? "in the history" : null;
-  const more = [when, seen, others].filter(Boolean).join(" · ");
+  const score = rank && Number.isFinite(item.score) ? `score ${item.score.toPrecision(3)}` : null;
+  const more = [when, score, seen, others].filter(Boolean).join(" · ");
   return make("li", { class: "card", tabindex: "0", "data-item": item.item, "aria-label": (rank ? `${rank}. ` : "") + called(item) },
     make("div", { class: "picture" }, rank ? make("span", { class: "rank", "aria-hidden": "true" }, String(rank)) : null, picture(item)),
     make("div", { class: "words" },
@@ -132,52 +138,73 @@ function drawHistory() {
   $("history").replaceChildren(...events.map(([event, place]) => card(event, { acts: data.live ? drop(place) : [] })));
   const total = state.user && state.user.events;
   const cut = !data.live && total > events.length ? ` of ${total.toLocaleString("en")}` : "";
-  $("history-note").textContent = events.length ? `${events.length}${cut} items, the latest first` : "Empty: add items that a search finds.";
+  $("history-note").textContent = events.length ? `${events.length.toLocaleString("en")}${cut} items, the latest first` : "Empty: add items that a search finds.";
 }
 
-async function drawItems() {
-  if (!state.history.length) {
-    $("items").replaceChildren();
-    $("recommended-note").textContent = "Nothing without a history.";
-    return;
-  }
-  const rows = await source.recommend(state);
+function drawItems({ rows, note }) {
   $("items").replaceChildren(...rows.map((row, place) => card(row, {
     rank: place + 1,
     acts: [["Why?", () => explain(row)], ...(data.live ? chosen(row) : [])],
   })));
-  $("recommended-note").textContent = rows.length ? "" : "Nothing is left to recommend.";
+  $("recommended-note").textContent = note || (rows.length ? "" : "Nothing is left to recommend.");
 }
 
-const change = guarded(async (history) => {
-  state.history = history;
+const recommendNext = guarded("history", async () => {
+  if (!state.history.length) return () => drawItems({ rows: [], note: "Nothing without a history." });
+  const answer = await source.recommend(state);
+  return () => drawItems(answer);
+}, () => drawItems({ rows: [], note: "" })); // what an earlier history got does not stay
+
+function show(history, changed) {
+  Object.assign(state, { history, changed });
+  turns.reasons = (turns.reasons || 0) + 1; // reasons on their way are those of the earlier history
   drawHistory();
-  await drawItems();
-});
+  return recommendNext();
+}
+const change = (history) => show(history, true);
 
-const choose = guarded(async (user) => {
-  state.user = user;
-  for (const button of $("users").querySelectorAll("button")) button.setAttribute("aria-current", String(button.dataset.user === user.user));
-  await change(await source.history(user));
-});
+const choose = guarded("history", async (user) => {
+  const history = await source.history(user);
+  return () => {
+    state.user = user;
+    for (const button of $("users").querySelectorAll("button")) button.setAttribute("aria-current", String(button.dataset.user === user.user));
+    return show(history, false);
+  };
+}, () => recommendNext()); // for the history that stays
 
-const listUsers = guarded(async () => {
+const listUsers = guarded("users", async () => {
   const users = await source.users($("user-query").value.trim());
+  return () => drawUsers(users);
+});
+
+function drawUsers(users) {
   $("users").replaceChildren(...users.map((user) => make("li", {},
     make("button", { type: "button", "data-user": user.user, "aria-current": String(state.user !== null && state.user.user === user.user), onclick: () => choose(user) },
       user.user, make("small", {}, `${user.events.toLocaleString("en")} items`)))));
-  if (!state.user && users.length) await choose(users[0]);
-});
+  if (!state.user && users.length) choose(users[0]);
+}
 
-const find = guarded(async (query, heading = "") => {
+const find = guarded("search", async (query, heading = "") => {
   const { rows, note } = await source.search({ ...query, forMe: Boolean($("for-me") && $("for-me").checked) }, state);
-  $("found").replaceChildren(...rows.map((row) => card(row, { acts: data.live ? chosen(row) : [] })));
-  $("found-note").textContent = rows.length ? heading || note : "Nothing found.";
-  if (heading) $("found-note").scrollIntoView({ block: "nearest" });
+  return () => {
+    $("found").replaceChildren(...rows.map((row) => card(row, { acts: data.live ? chosen(row) : [] })));
+    $("found-note").textContent = rows.length ? heading || note : "Nothing found.";
+    if (heading) $("found-note").scrollIntoView({ block: "nearest" });
+  };
 });
 
-const explain = guarded(async (row) => {
+const explain = guarded("reasons", async (row) => {
   const reasons = (await source.why(state, row)).filter((reason) => reason.effect !== null);
+  return () => drawReasons(row, reasons);
+});
+
+// A question like the others, so that an answer still on its way does not come back.
+const clearFound = guarded("search", async () => () => {
+  $("found").replaceChildren();
+  $("found-note").textContent = "";
+});
+
+function drawReasons(row, reasons) {
   const groups = [["history item", "Without an item of the history"], ["modality of the history", "Without a modality of the history"], ["modality of the item", "Without a modality of this item"]];
   $("why-title").textContent = `Why ${called(row)}?`;
   $("reasons").replaceChildren(...groups.flatMap(([kind, heading]) => {
@@ -187,7 +214,7 @@ const explain = guarded(async (row) => {
   }));
   if (!reasons.length) $("reasons").textContent = "A history of one item: there is no prediction without it.";
   $("why").showModal();
-});
+}
 
 function line(reason, most) {
   const filled = make("i", { class: reason.effect < 0 ? "against" : null });
@@ -197,12 +224,17 @@ function line(reason, most) {
     make("span", {}, (reason.effect < 0 ? "−" : "+") + Math.abs(reason.effect).toPrecision(2)));
 }
 
-function guarded(work) {
+// Answers may come in another order than their questions: of each kind only the last one's is drawn.
+function guarded(kind, work, orElse = () => {}) {
   return async (...given) => {
+    const turn = (turns[kind] = (turns[kind] || 0) + 1);
     $("problem").hidden = true;
     try {
-      await work(...given);
+      const draw = await work(...given);
+      if (turn === turns[kind]) await draw();
     } catch (error) {
+      if (turn !== turns[kind]) return;
+      orElse();
       $("problem").textContent = error.message;
       $("problem").hidden = false;
     }
@@ -238,7 +270,7 @@ $("search").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = $("words").value.trim();
   if (text) find({ text });
-  else { $("found").replaceChildren(); $("found-note").textContent = ""; }
+  else clearFound();
 });
 let typing;
 $("user-query").addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(listUsers, 200); });

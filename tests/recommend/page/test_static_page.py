@@ -91,6 +91,9 @@ def test_in_a_browser(page: Path, width: int, dark: bool) -> None:
         assert browser.title == "Recommendations of MMM4Rec"  # no title has run as code
         cards = browser.find_elements(By.CSS_SELECTOR, "#items .card")
         assert len(cards) == 4
+        score = content(page)["users"][0]["items"][0]["score"]
+        shown = cards[0].find_element(By.CLASS_NAME, "more").text
+        assert float(shown.split("score ")[1].split()[0]) == pytest.approx(score, rel=6e-3)
         assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
         images = browser.find_elements(By.CSS_SELECTOR, "img, .blank")
         assert len(images) == 4 + 8
