@@ -60,7 +60,7 @@ def require_packages() -> None:
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise UserError(
-            f"ONNX needs {', '.join(missing)}, which is not installed: pip install 'recbole-mmm4rec[onnx]'"
+            f"ONNX needs {missing[0]}, which is not installed: pip install 'recbole-mmm4rec[onnx]'"
         )
 
 
