@@ -1,4 +1,4 @@
-"""Names that have changed: users are told the new one, and old checkpoints are read under it."""
+"""Names that have changed: the message names the new one, and old checkpoints are read under it."""
 
 from typing import Any
 

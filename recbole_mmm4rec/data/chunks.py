@@ -2,7 +2,7 @@
 
 A causal encoder that has read n items has read every prefix of them on the way, so one sequence serves n
 targets. Sequences are at most L long. A longer history is cut into chunks that overlap: the first one has the
-targets after 1 to L items, every later one those after L / 2 to L items of its own. So every target is in
+targets after 1 to L items, every later one those after L / 2 to L of its own items. So every target is in
 exactly one chunk, and sees all items before it or at least half of L.
 """
 

@@ -143,7 +143,7 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
 
     @classmethod
     def whole_history_part(cls, config: Any, has_time: bool) -> str | None:  # noqa: ARG003
-        """What makes a prefix of a history say something else alone; None: ``encode_positions`` is exact.
+        """What makes a prefix by itself give another vector; None: ``encode_positions`` is exact.
 
         Args:
             config: a run's values by key.

@@ -58,7 +58,7 @@ def _check_smoothing(name: str, smoothing: float, model_class: type, offered: Co
     if not 0 <= smoothing < 1:
         raise UserError(f"label_smoothing: {smoothing} is not from 0 to below 1")
     if smoothing and not offered:
-        raise UserError(f"label_smoothing: {model_class.__name__} has a loss of its own here; leave it out")
+        raise UserError(f"label_smoothing: {model_class.__name__} has its own loss here; leave it out")
     if smoothing and name not in (FULL, IN_BATCH):
         raise UserError(f"label_smoothing: is for the objectives full and in_batch, not {name}")
 

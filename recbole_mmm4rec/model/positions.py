@@ -30,7 +30,7 @@ def check_positions(model_class: type, config: Any, has_time: bool = False) -> N
         return
     name = model_class.__name__
     if config["stage"] == "pretrain" and not getattr(model_class, "pretraining_objectives", ()):
-        raise UserError(f"positions: pre-training of {name} has losses of its own, for whole histories")
+        raise UserError(f"positions: pre-training of {name} has its own losses, of whole histories")
     ask = getattr(model_class, "whole_history_part", None)
     part = ask(config, has_time) if ask else UNKNOWN
     if part is not None:

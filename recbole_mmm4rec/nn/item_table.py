@@ -98,7 +98,7 @@ class ModalityTable(nn.Module):
         self.mask_missing = mask_missing
 
     def forward(self, items: Tensor | None = None) -> dict[str, Tensor]:
-        """The vectors of ``items`` (n,) int64, or of all items: (n, D) a modality."""
+        """The vectors of ``items`` (n,) int64, or of all items: (n, D) per modality."""
         return {name: self._vectors(name, items) for name in self.adapters}
 
     @property

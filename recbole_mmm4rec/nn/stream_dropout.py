@@ -1,4 +1,4 @@
-"""Dropout of a whole modality: a model that must do without one at times does not lean on it alone."""
+"""Dropout of a whole modality: a model that must do without one at times does not rely on it only."""
 
 from collections.abc import Callable, Mapping
 

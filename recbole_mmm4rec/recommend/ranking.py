@@ -149,7 +149,7 @@ class Filters:
         return out
 
     def _mask(self, items: int) -> Tensor:
-        """(N + 1,) bool, what nobody is recommended."""
+        """(N + 1,) bool, what is never recommended."""
         if self._shared_mask is None:
             mask = torch.zeros(items, dtype=torch.bool)
             if self.allow.shared is not None:

@@ -29,7 +29,7 @@ def tell(message: str) -> None:
 
 @contextmanager
 def listed() -> Iterator[list[str]]:
-    """What is told in this thread within it; unlike filters of warnings, which all threads share."""
+    """What is reported in this thread within it; filters of warnings would be shared by all threads."""
     messages: list[str] = []
     token = _listed.set(messages)
     try:

@@ -39,7 +39,7 @@ MAX_ROWS = 50_000
 
 
 def asking(service: Service) -> APIRouter:
-    """The routes, each in a thread of its own until the model is asked."""
+    """The routes, each in its own thread until the model is asked."""
     router = APIRouter(tags=["ask"])
 
     @router.post("/recommend", response_model=Recommendations, summary="The best next items")

@@ -1,8 +1,8 @@
 """Histories of requests that come together are scored together.
 
-Every request runs in a thread of its own, from its form to its answer; only the model's part of it is done
-here, by one thread. Whatever has come while that was busy is its next batch. So a lone request waits for
-nobody, and under load batches grow by themselves.
+Every request runs in its own thread, from its form to its answer; only the model's part of it is done
+here, by one thread. Whatever has come while that was busy is its next batch. So a lone request does
+not wait, and under load batches grow by themselves.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Batcher:
 
     Args:
         wait: seconds that a batch is kept open for requests that are still to come; 0: none.
-        observe: is told the size of every batch.
+        observe: called with the size of every batch.
     """
 
     def __init__(self, wait: float = 0.0, observe: Observer | None = None) -> None:

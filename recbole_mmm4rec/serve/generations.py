@@ -51,7 +51,7 @@ class Served:
     Args:
         path: of the checkpoint.
         device: as for :func:`recbole_mmm4rec.load`.
-        observe: is told of every reload whether it succeeded.
+        observe: called after every reload with whether it succeeded.
 
     Raises:
         UserError: the checkpoint cannot be served.
@@ -143,5 +143,5 @@ def _warm_up(recommender: Recommender) -> None:
     scorer.scores(lone)
     try:
         scorer.item_vectors()
-    except UserError:  # of a model without vectors; a request that needs them is told so
+    except UserError:  # of a model without vectors; a request that needs them is refused
         return

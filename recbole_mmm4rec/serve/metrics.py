@@ -1,4 +1,4 @@
-"""What Prometheus is told, in a registry of this service's own."""
+"""What Prometheus reads, in this service's own registry."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ Seen = Annotated[
 
 
 class Question(BaseModel):
-    """A key that is not known is refused: it would be a wish that nobody reads."""
+    """A key that is not known is refused: it would be ignored without a word."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -54,7 +54,7 @@ class OneHistory(Question):
 
 
 class NamedHistory(OneHistory):
-    """One history of several, with lists of its own."""
+    """One history of several, with its own lists."""
 
     user: Id | None = Field(None, description="Comes back with the list.")
     allow: Ids | None = None

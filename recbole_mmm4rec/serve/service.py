@@ -31,7 +31,7 @@ class Service:
     served: the checkpoint.
     facts: of the dataset.
     batcher: scores histories of requests.
-    metrics: is told of requests.
+    metrics: counts requests.
     rebuilding: held while a model is built for one request, which takes memory and all cores.
     """
 

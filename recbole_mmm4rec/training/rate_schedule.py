@@ -1,4 +1,4 @@
-"""Learning rates that change over a run. A rate depends on the number of the step alone: resume is exact."""
+"""Learning rates that change over a run. A rate depends only on the step, so resume is exact."""
 
 import math
 from typing import Any

@@ -52,7 +52,7 @@ def users(model: MMM4Rec, batch: Any) -> Tensor:
 
 
 def scores(model: MMM4Rec, batch: Any) -> Tensor:
-    """(B, N + 1): one product a modality, summed; static fusion."""
+    """(B, N + 1): one product per modality, summed; static fusion."""
     u, total = users(model, batch)[:, : model.hidden_size], torch.zeros(())
     every = torch.arange(model.n_items)
     for name in model.table.adapters:

@@ -202,7 +202,7 @@ REFUSED = [
     (
         "UniSRec",
         {"stage": "pretrain", "label_smoothing": 0.1},
-        "label_smoothing: UniSRec has a loss of",
+        "label_smoothing: UniSRec has its own loss",
     ),
     ("SASRec", {"label_smoothing": 0.1}, "unknown key 'label_smoothing' for SASRec"),
 ]

@@ -158,7 +158,7 @@ REFUSED = [
     ("MISSRec", {}, "MISSRec reads the interests of the whole history"),
     ("HM4SR", {}, "HM4SR has a loss over whole histories; pcl_weight: 0 switches it off"),
     ("HM4SR", ONE_LOSS | {"category_field": "kind"}, "whole histories; cp_weight: 0 switches it off"),
-    ("UniSRec", {"stage": "pretrain"}, "pre-training of UniSRec has losses of its own, for whole histories"),
+    ("UniSRec", {"stage": "pretrain"}, "pre-training of UniSRec has its own losses, of whole histories"),
     ("SASRec", {}, "unknown key 'positions' for SASRec"),
 ]
 

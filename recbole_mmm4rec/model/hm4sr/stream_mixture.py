@@ -109,7 +109,7 @@ class StreamMixtureEncoder(nn.Module):
         return [{name: self.encoders[name](x, lengths) for name, x in view.items()} for view in views]
 
     def every(self, histories: Mapping[str, Tensor], times: Sequence[Tensor]) -> dict[str, Tensor]:
-        """User vectors of all prefixes, (B, W, D) a stream; arguments as of :meth:`forward`."""
+        """User vectors of all prefixes, (B, W, D) per stream; arguments as of :meth:`forward`."""
         streams, _ = self.mixed(histories, times)
         return {name: self.encoders[name].every(x) for name, x in streams.items()}  # type: ignore[operator]
 

@@ -51,7 +51,7 @@ class M3Rec(StreamRecommender):
         return self.joined(self.encoder.every(self._histories(table, item_seq)))
 
     def _histories(self, table: Table, item_seq: Tensor) -> dict[str, Tensor]:
-        """(b, W, D) a stream."""
+        """(b, W, D) per stream."""
         histories = {name: look_up(vectors, item_seq) for name, vectors in table.items()}
         return histories | {name: absent(histories[name]) for name, absent in self.absent.items()}
 

@@ -30,7 +30,7 @@ def filtered_in_real_numbers(filters: Any, text: Tensor, image: Tensor) -> Tenso
         for layer, spectrum in ((filters.text, d_text), (filters.image, d_image))
     )
     real, imag = _affine(filters.co, (mixed_text[0] + mixed_image[0], mixed_text[1] + mixed_image[1]))
-    if not filters.full_spectrum:  # all but the first bin, and the last one of an even L, stand for two
+    if not filters.full_spectrum:  # all but the first bin, and the last one of an even L, count twice
         weight = torch.full((bins,), 2.0, device=text.device)
         weight[0] = 1.0
         if length % 2 == 0:

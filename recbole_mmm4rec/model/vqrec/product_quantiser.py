@@ -67,7 +67,7 @@ class ProductQuantiser(nn.Module):
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:
-        """Vectors (n, D_t) that codes (n, M) stand for."""
+        """Vectors (n, D_t) that codes (n, M) represent."""
         rotated = self._decoded(codes)
         return (rotated @ self.rotation.T)[:, : len(self.mean)] + self.mean
 

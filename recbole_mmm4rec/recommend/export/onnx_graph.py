@@ -38,7 +38,7 @@ class Graph:
         arguments: an example; mappings and tensors.
         inputs, outputs: names, in the order in which the tensors stand.
         axes: as ``arguments``, with names of free axes by number in the place of tensors.
-        tables: inputs that have a value of their own.
+        tables: inputs that have a default value.
         replaceable: whether a caller may give others in the place of ``tables``.
     """
 

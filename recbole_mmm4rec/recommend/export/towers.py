@@ -65,7 +65,7 @@ def padded(values: Tensor, length: int) -> Tensor:
 class ItemTower(nn.Module):
     """Features of any items -> their rows in the item table and their candidate vectors.
 
-    An item of training is also known by its number, because models learn rows of their own for such items;
+    An item of training is also known by its number, because models learn separate rows for such items;
     any other has number 0 and gets the mean of all those rows, as :meth:`Recommender.add_items` gives it.
 
     Args:
