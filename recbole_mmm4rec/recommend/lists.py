@@ -46,7 +46,7 @@ def indexed_lists(
     users where a list says what is allowed or too much is refused, get the exact lists.
     """
     count = k + filters.most_refused(rows, histories)
-    if filters.allows_only_some or count > MOST_FETCHED or count >= scorer.items:
+    if filters.needs_all_scores or count > MOST_FETCHED or count >= scorer.items:
         return exact_lists(scorer, histories, rows, filters, k)
     users = scorer.user_vectors(histories)
     found = index.nearest(users, count)

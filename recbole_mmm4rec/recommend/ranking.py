@@ -19,6 +19,7 @@ from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.data.offenders import Offenders
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.recommend.catalogue import Catalogue
+from recbole_mmm4rec.recommend.category_cap import CategoryCap
 from recbole_mmm4rec.recommend.histories import Histories
 
 
@@ -43,6 +44,7 @@ class Filters:
             ids, one per user in their order. None: all items.
         deny: never these; of the same forms.
         exclude_seen: leave out what is in a user's history.
+        cap: limits the items of one category in a list; None: no limit.
 
     Attributes:
         unknown: ids that the catalogue does not have.
@@ -52,8 +54,15 @@ class Filters:
     """
 
     def __init__(
-        self, catalogue: Catalogue, users: np.ndarray, allow: Any, deny: Any, exclude_seen: bool
+        self,
+        catalogue: Catalogue,
+        users: np.ndarray,
+        allow: Any,
+        deny: Any,
+        exclude_seen: bool,
+        cap: CategoryCap | None = None,
     ) -> None:
+        self.cap = cap
         self.exclude_seen, self.unknown = exclude_seen, Offenders()
         self._catalogue, self._users = catalogue, users
         self.allow, self.deny = self._lists("allow", allow), self._lists("deny", deny)
@@ -115,11 +124,13 @@ class Filters:
         if self.exclude_seen:
             places, items = (torch.from_numpy(part).to(scores.device) for part in histories.pairs())
             scores[places, items] = -torch.inf
+        if self.cap is not None:
+            self.cap.apply(scores)
 
     @property
-    def allows_only_some(self) -> bool:
-        """Whether a list says what is allowed, for any user."""
-        return self.allow.shared is not None or bool(self.allow.own)
+    def needs_all_scores(self) -> bool:
+        """Whether the best candidates can lie anywhere: a list of what is allowed, or a limit by category."""
+        return self.allow.shared is not None or bool(self.allow.own) or self.cap is not None
 
     def most_refused(self, rows: np.ndarray, histories: Histories) -> int:
         """The most items that denial and history refuse to one of these users (n,), without ``allow``."""

@@ -14,6 +14,7 @@ from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.data.offenders import named
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.recommend.catalogue import Catalogue, as_tokens
+from recbole_mmm4rec.recommend.category_cap import CategoryCap
 from recbole_mmm4rec.recommend.explanation import explained
 from recbole_mmm4rec.recommend.histories import Histories, read_histories
 from recbole_mmm4rec.recommend.lists import alike_lists, exact_lists, index_of, indexed_lists
@@ -78,6 +79,8 @@ class Recommender:
         allow: Any = None,
         deny: Any = None,
         on_unknown: str = "warn",
+        categories: Mapping[Any, Any] | None = None,
+        per_category: int | None = None,
     ) -> pd.DataFrame:
         """The k best next items of one user or a million.
 
@@ -93,6 +96,8 @@ class Recommender:
             deny: never these; of the same forms.
             on_unknown: ids that the model does not know are left out and counted (``warn``), refused
                 (``raise``) or left out in silence (``ignore``).
+            categories, per_category: id of an item -> its category, and how many items of one category a list
+                may have at most.
 
         Returns:
             Columns ``user``, ``rank`` (from 1), ``item`` and ``score`` (float32), best first; fewer than k
@@ -103,6 +108,7 @@ class Recommender:
                 batch such users are left out and counted.
         """
         lists = {"exclude_seen": exclude_seen, "allow": allow, "deny": deny}
+        lists |= {"categories": categories, "per_category": per_category}
         parts = list(self.recommend_in_parts(histories, times, k, on_unknown=on_unknown, **lists))
         return pd.concat(parts, ignore_index=True) if parts else self._frame(np.empty(0, object), [], [])
 
@@ -111,7 +117,7 @@ class Recommender:
     ) -> Iterator[pd.DataFrame]:
         """The same, some users at a time, so that memory does not grow with their number.
 
-        ``lists`` are the arguments ``exclude_seen``, ``allow`` and ``deny`` of :meth:`recommend`.
+        ``lists`` are the arguments of :meth:`recommend` from ``exclude_seen`` to ``deny``, and of categories.
         """
         check_k(k, len(self.items))
         known = self._histories(histories, times, on_unknown)
@@ -124,9 +130,14 @@ class Recommender:
         exclude_seen: bool | None = None,
         allow: Any = None,
         deny: Any = None,
+        categories: Any = None,
+        per_category: Any = None,
     ) -> Filters:
         leaves_out = self.exclude_seen if exclude_seen is None else exclude_seen
-        filters = Filters(self.catalogue, users, allow, deny, leaves_out)
+        if (categories is None) != (per_category is None):
+            raise UserError("categories and per_category go together")
+        cap = None if categories is None else CategoryCap(self.catalogue, categories, per_category)
+        filters = Filters(self.catalogue, users, allow, deny, leaves_out, cap)
         treat_unknown(filters.unknown, "allow and deny", on_unknown)
         return filters
 

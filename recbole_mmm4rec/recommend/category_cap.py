@@ -1,0 +1,61 @@
+"""At most so many items of one category in a user's list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.recommend.catalogue import Catalogue
+
+_NONE = -1
+
+
+class CategoryCap:
+    """Keeps the best items of every category among a user's candidates.
+
+    Args:
+        catalogue: turns ids into numbers.
+        categories: id of an item -> its category; items that are not there are not limited. Ids that the
+            catalogue does not have are ignored, because a shop's list may be longer.
+        most: items of one category in a list.
+
+    Raises:
+        UserError: not a mapping, none of its ids is an item, or ``most`` is not a whole number from 1.
+    """
+
+    def __init__(self, catalogue: Catalogue, categories: Any, most: Any) -> None:
+        if not isinstance(categories, Mapping):
+            raise UserError("categories: a mapping of item ids to categories is needed")
+        if isinstance(most, bool) or not isinstance(most, int | np.integer) or most < 1:
+            raise UserError(f"per_category: {most!r} is not a whole number from 1")
+        numbers = catalogue.numbers(list(categories))
+        if not (numbers > 0).any():
+            raise UserError("categories: none of its ids is an item that the model knows")
+        codes: dict[Any, int] = {}
+        self.most = int(most)
+        self._codes = torch.full((len(catalogue),), _NONE, dtype=torch.int64)
+        for number, category in zip(numbers.tolist(), categories.values(), strict=True):
+            if number > 0:
+                self._codes[number] = codes.setdefault(category, len(codes))
+
+    def apply(self, scores: Tensor) -> None:
+        """Put minus infinity where better items fill the category, in place.
+
+        Args:
+            scores: (n, N + 1), minus infinity for items that are not candidates.
+        """
+        by_score = scores.argsort(dim=1, descending=True, stable=True)
+        codes = self._codes.to(scores.device)[by_score]
+        by_code = codes.argsort(dim=1, stable=True)
+        codes, columns = codes.gather(1, by_code), by_score.gather(1, by_code)
+        place = torch.arange(codes.shape[1], device=scores.device).expand_as(codes)
+        first = torch.ones_like(codes, dtype=torch.bool)
+        first[:, 1:] = codes[:, 1:] != codes[:, :-1]
+        rank = place - torch.where(first, place, 0).cummax(dim=1).values
+        beyond = (rank >= self.most) & (codes != _NONE)
+        scores.scatter_(1, columns, scores.gather(1, columns).masked_fill(beyond, -torch.inf))
