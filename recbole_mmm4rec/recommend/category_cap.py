@@ -20,8 +20,8 @@ class CategoryCap:
 
     Args:
         catalogue: turns ids into numbers.
-        categories: id of an item -> its category; items that are not there are not limited. Ids that the
-            catalogue does not have are ignored, because a shop's list may be longer.
+        categories: id of an item -> its category; items that are not there, or have None, are not
+            limited. Ids that the catalogue does not have are ignored, because a shop's list may be longer.
         most: items of one category in a list.
 
     Raises:
@@ -40,7 +40,7 @@ class CategoryCap:
         self.most = int(most)
         self._codes = torch.full((len(catalogue),), _NONE, dtype=torch.int64)
         for number, category in zip(numbers.tolist(), categories.values(), strict=True):
-            if number > 0:
+            if number > 0 and category is not None:
                 self._codes[number] = codes.setdefault(category, len(codes))
 
     def apply(self, scores: Tensor) -> None:

@@ -13,7 +13,7 @@ HISTORIES = {"u": ["i1", "i2"], "v": ["i5"], "w": ["i7", "i1", "i9"]}
 
 def category_of(items: np.ndarray) -> dict[str, str | None]:
     """Three categories; every fifth item has none."""
-    return {item: f"c{place % 3}" for place, item in enumerate(items.tolist()) if place % 5}
+    return {item: f"c{place % 3}" for place, item in enumerate(items.tolist()) if place % 5} | {"i0": None}
 
 
 @pytest.mark.parametrize("model", ["MMM4Rec", "SASRec"])
