@@ -132,6 +132,8 @@ class RunConfig(Config):
     def _set_default_parameters(self) -> None:
         data_path = self.final_config_dict["data_path"]
         settle(self)
+        if not self.final_config_dict["metrics"]:
+            raise UserError("metrics: is empty")
         super()._set_default_parameters()
         check_dataset(data_path, self.dataset)
         # RecBole has its own folder for ml-100k (configurator.py, line 317)

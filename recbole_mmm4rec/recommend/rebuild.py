@@ -81,7 +81,10 @@ class Blueprint:
     @property
     def max_length(self) -> int:
         """L, items of a history that the model reads."""
-        return int(self.settings["MAX_ITEM_LIST_LENGTH"])
+        length = self.settings.get("MAX_ITEM_LIST_LENGTH")
+        if isinstance(length, bool) or not isinstance(length, int) or length < 1:
+            raise UserError(f"{self.path}: damaged checkpoint, MAX_ITEM_LIST_LENGTH is {length!r}")
+        return length
 
     def model(self, catalogue: Catalogue) -> Any:
         """The trained model over the items that it was trained with, ready to predict.

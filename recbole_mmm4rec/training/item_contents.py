@@ -60,7 +60,7 @@ def unpack_features(path: str, items: int, packed: Mapping[str, Any]) -> dict[st
     """
     try:
         return {str(name): _unpack(str(name), items, part) for name, part in packed.items()}
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise UserError(f"{path}: damaged checkpoint, its items' features are unreadable ({error})") from None
 
 

@@ -44,6 +44,10 @@ class TrainingState(Strict):
     own_weights: dict[str, Any] | None = None
 
 
+_NUMBERS = ("step", "mu_product")
+"""What PyTorch's optimisers keep of a parameter as one number, whatever its shape."""
+
+
 def load_optimizer(path: str, optimizer: Optimizer, state: Mapping[str, Any]) -> None:
     """Give an optimiser the state that an earlier one of the same parameters had.
 
@@ -85,7 +89,7 @@ def _state_fault(optimizer: Optimizer) -> str | None:
     for parameter, kept in optimizer.state.items():
         for name, value in kept.items():
             if isinstance(value, Tensor):
-                if value.numel() != 1 and value.shape != parameter.shape:
+                if value.shape != parameter.shape and (value.ndim or name not in _NUMBERS):
                     return f"{name} of shape {tuple(value.shape)}"
             elif value is not None and not isinstance(value, int | float):
                 return f"{name}: {value!r}"[:100]
