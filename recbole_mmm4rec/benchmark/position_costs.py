@@ -4,9 +4,7 @@ Small models on any dataset, by both values of the key; both have the same numbe
 and steps. Tokens are counted over an epoch, its CPU time is that of some of its steps times their number.
 """
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -15,14 +13,14 @@ import torch
 from recbole.utils import init_seed
 
 from recbole_mmm4rec.benchmark.clock import Clock
+from recbole_mmm4rec.benchmark.step_costs import training_steps
 from recbole_mmm4rec.files import write_json
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
 from recbole_mmm4rec.model.positions import POSITIONS
-from recbole_mmm4rec.nn.buckets import length_buckets
 from recbole_mmm4rec.quick_start.training_run import build_model, build_trainer
 
-STEPS, WARM_UP = 20, 2
+STEPS = 20
 COMMON = {"hidden_size": 64, "train_batch_size": 512, "accumulation_steps": 1, "state": "WARNING"}
 MODELS: dict[str, dict[str, Any]] = {
     "SASRecT": {"inner_size": 256},
@@ -94,31 +92,18 @@ def _cost(call: dict[str, Any], model: str, values: dict[str, Any], steps: int) 
         model=model,
         positions=config["positions"],
         targets=train_data.sample_size,
-        tokens=sum(_tokens(batch, config) for batch in train_data),
-        cpu_seconds=_seconds(trainer, _endless(train_data), steps) * len(train_data),
+        tokens=sum(_tokens(batch, trainer.model) for batch in train_data),
+        cpu_seconds=_seconds(trainer, train_data, steps) * len(train_data),
     )
 
 
-def _tokens(batch: Any, config: Any) -> int:
-    buckets = length_buckets(batch[config["ITEM_LIST_LENGTH_FIELD"]], config["num_buckets"])
-    return sum(len(rows) * width for rows, width in buckets)
+def _tokens(batch: Any, model: Any) -> int:
+    return sum(len(rows) * width for rows, width in model.buckets(batch[model.ITEM_SEQ_LEN]))
 
 
-def _endless(train_data: Any) -> Iterator[Any]:
-    while True:
-        yield from train_data
-
-
-def _seconds(trainer: Any, batches: Iterator[Any], steps: int) -> float:
+def _seconds(trainer: Any, train_data: Any, steps: int) -> float:
     """Mean CPU seconds of a training step, its batch included."""
     clock = Clock(trainer.device)
-    trainer.model.train()
-    for number in range(WARM_UP + steps):
-        if number == WARM_UP:
-            clock.restart()
-        with clock.part("step"):
-            for batch in islice(batches, 1):
-                trainer.model.calculate_loss(batch.to(trainer.device)).backward()
-            trainer.optimizer.step()
-            trainer.optimizer.zero_grad()
-    return mean(clock.cpu["step"])
+    for _ in training_steps(trainer, train_data, clock, steps):
+        pass
+    return sum(mean(spent) for spent in clock.cpu.values())

@@ -92,19 +92,27 @@ def run(
 def measure(trainer: Any, train_data: Any, valid_data: Any, steps: int) -> StepCosts:
     """Costs of ``steps`` training steps and one evaluation."""
     clock, lengths, samples = Clock(trainer.device), [], 0
-    trainer.model.train()
-    batches = islice(_loaded(train_data, clock), WARM_UP + steps)
-    for number, batch in enumerate(batches):
-        if number == WARM_UP:
-            clock.restart()
+    for batch in training_steps(trainer, train_data, clock, steps):
         lengths.append(batch[trainer.config["ITEM_LIST_LENGTH_FIELD"]])
         samples += len(batch[trainer.config["ITEM_ID_FIELD"]])  # a history can serve several
-        _step(trainer, batch, clock)
     if valid_data:
         trainer.eval_collector.data_collect(train_data)
         with clock.part("evaluate"):
             trainer.evaluate(valid_data, load_best_model=False)
     return _summary(trainer, clock, torch.cat(lengths), round(samples / (WARM_UP + steps)), steps)
+
+
+def training_steps(trainer: Any, train_data: Any, clock: Clock, steps: int) -> Iterator[Any]:
+    """Take some steps and yield their batches, those of two steps that warm up too.
+
+    The clock has the parts ``load``, ``forward``, ``backward`` and ``optimiser`` of the ``steps`` afterwards.
+    """
+    trainer.model.train()
+    for number, batch in enumerate(islice(_loaded(train_data, clock), WARM_UP + steps)):
+        if number == WARM_UP:
+            clock.restart()
+        _step(trainer, batch, clock)
+        yield batch
 
 
 def _loaded(train_data: Any, clock: Clock) -> Iterator[Any]:

@@ -31,6 +31,14 @@ def test_an_epoch_of_each(in_tmp: Path, model: str) -> None:
     assert text.splitlines()[2].startswith(model)
 
 
+def test_groups_are_those_of_the_model_where_nothing_says_how_many(in_tmp: Path) -> None:
+    settings = {name: value for name, value in SMALL.items() if name != "num_buckets"}
+    call = {"model": "SASRecT", "dataset": "tiny", "config_file_list": [], "origin": "test"}
+    position_costs.run(call | {"config_dict": settings}, in_tmp, steps=1)
+    last, _ = json.loads((in_tmp / "positions.json").read_text())["epochs"]
+    assert last["tokens"] >= last["targets"]
+
+
 def test_the_command_names_what_it_needs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--bench=positions"]) == 2
     assert capsys.readouterr().err == (
