@@ -100,7 +100,7 @@ def run(
     clock = Clock(torch.device("cpu"))
     with TemporaryDirectory() as place:
         path = Path(place) / "model.pth"
-        synthetic_checkpoint(path, ITEMS, LENGTH, FEATURE_WIDTH, use_gpu=False, **SIZES)
+        write_model(path)
         for _ in range(5):
             with clock.part("load"):
                 recommender = load(path, "cpu")
@@ -122,11 +122,22 @@ def run(
     return costs.table()
 
 
-def _recommend(recommender: Recommender, clock: Clock, batch: int, requests: int) -> None:
+def write_model(path: Path) -> None:
+    """The checkpoint that is measured."""
+    synthetic_checkpoint(path, ITEMS, LENGTH, FEATURE_WIDTH, use_gpu=False, **SIZES)
+
+
+def made_up(items: np.ndarray, count: int) -> tuple[list[list[str]], list[list[float]]]:
+    """Histories of 1 to 2 L - 1 of some items, and their times, a day apart at most."""
     generator = np.random.default_rng(0)
-    lengths = generator.integers(1, 2 * LENGTH, batch)
-    histories = [recommender.items[generator.integers(0, ITEMS, length)].tolist() for length in lengths]
+    lengths = generator.integers(1, 2 * LENGTH, count)
+    histories = [items[generator.integers(0, len(items), length)].tolist() for length in lengths]
     times = [(1.5e9 + np.cumsum(generator.integers(0, 10**5, length))).tolist() for length in lengths]
+    return histories, times
+
+
+def _recommend(recommender: Recommender, clock: Clock, batch: int, requests: int) -> None:
+    histories, times = made_up(recommender.items, batch)
     recommender.recommend(histories[:64], times[:64])  # what is computed once is not part of a request
     for _ in range(3):
         with clock.part("batch"):

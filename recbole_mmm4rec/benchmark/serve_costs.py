@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -19,13 +20,14 @@ from typing import Any
 import httpx
 import numpy as np
 
-from recbole_mmm4rec.benchmark import recommend_costs as model
-from recbole_mmm4rec.benchmark.synthetic import synthetic_checkpoint
+from recbole_mmm4rec.benchmark.recommend_costs import made_up, write_model
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import write_json
 from recbole_mmm4rec.recommend.loading import load
 
 CLIENTS = (1, 8, 32)
+Request = tuple[list[str], list[float]]
+"""A history and its times."""
 _PROGRAM = "import sys; from recbole_mmm4rec.cli.app import main; sys.exit(main())"
 
 
@@ -51,46 +53,32 @@ def run(folder: Path = Path(), requests: int = 600, clients: tuple[int, ...] = C
     """
     with TemporaryDirectory() as place:
         path = Path(place) / "model.pth"
-        synthetic_checkpoint(
-            path, model.ITEMS, model.LENGTH, model.FEATURE_WIDTH, use_gpu=False, **model.SIZES
-        )
+        write_model(path)
         recommender = load(path, "cpu")
-        histories = _histories(recommender.items)
-        loads = [_measured(0, requests, lambda asked: recommender.recommend(*histories(asked)))]
+        asked = list(zip(*made_up(recommender.items, requests), strict=True))
+        loads = [_measured(0, asked, recommender.recommend)]
         with _service(path) as (url, ready), httpx.Client(base_url=url, timeout=60, trust_env=False) as ask:
             for count in clients:
-                loads.append(_measured(count, requests, lambda asked: _post(ask, *histories(asked))))
+                loads.append(_measured(count, asked, partial(_post, ask)))
     write_json(folder / "serve.json", {"ready_s": ready, "loads": [asdict(each) for each in loads]})
     return _table(ready, loads)
 
 
-def _histories(items: np.ndarray) -> Callable[[int], tuple[list[str], list[float]]]:
-    """Number of a request -> its history and times."""
+def _measured(clients: int, asked: list[Request], ask: Callable[[list[str], list[float]], Any]) -> Load:
+    for request in asked[:10]:
+        ask(*request)  # what is computed once is not part of a request
 
-    def made(number: int) -> tuple[list[str], list[float]]:
-        generator = np.random.default_rng(number)
-        length = generator.integers(1, 2 * model.LENGTH)
-        times = 1.5e9 + np.cumsum(generator.integers(0, 10**5, length))
-        return generator.choice(items, length).tolist(), times.tolist()
-
-    return made
-
-
-def _measured(clients: int, requests: int, ask: Callable[[int], Any]) -> Load:
-    for number in range(10):
-        ask(number)  # what is computed once is not part of a request
-
-    def timed(number: int) -> float:
+    def timed(request: Request) -> float:
         started = perf_counter()
-        ask(number)
+        ask(*request)
         return perf_counter() - started
 
     started = perf_counter()
     with ThreadPoolExecutor(max(1, clients)) as pool:
-        spent = list(pool.map(timed, range(requests)))
+        spent = list(pool.map(timed, asked))
     seconds = perf_counter() - started
     p50, p99 = 1e3 * np.percentile(spent, [50, 99])
-    return Load(clients, requests / seconds, float(p50), float(p99))
+    return Load(clients, len(asked) / seconds, float(p50), float(p99))
 
 
 def _post(client: httpx.Client, history: list[str], times: list[float]) -> None:

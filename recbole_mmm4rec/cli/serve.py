@@ -1,22 +1,15 @@
 """``serve``: a checkpoint's answers over HTTP."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
 
 from recbole_mmm4rec.cli.recommend import CHECKPOINT, DEBUG, DEVICE, answered
-from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.extras import require_extra
 
 KEY_VARIABLE = "RECBOLE_MMM4REC_API_KEY"
-NEEDED = {
-    "fastapi": "fastapi",
-    "uvicorn": "uvicorn",
-    "prometheus_client": "prometheus-client",
-    "python_multipart": "python-multipart",
-}
-"""Modules of the extra and their packages."""
+NEEDED = ("fastapi", "uvicorn", "prometheus_client", "python_multipart")
 
 
 @click.command("serve")
@@ -58,7 +51,7 @@ def serve(**given: Any) -> int:
     """
 
     def work() -> None:
-        _require_extra()
+        require_extra("serve", NEEDED, "serve")
         from recbole_mmm4rec.serve.running import ServeOptions, serve
 
         names = ("host", "port", "api_key", "dataset", "pictures", "device", "watch")
@@ -70,11 +63,3 @@ def serve(**given: Any) -> int:
         )
 
     return answered(work, given["debug"], "stopped")
-
-
-def _require_extra() -> None:
-    absent = [package for module, package in NEEDED.items() if find_spec(module) is None]
-    if absent:
-        raise UserError(
-            f"serve needs {absent[0]}, which is not installed: pip install 'recbole-mmm4rec[serve]'"
-        )

@@ -98,11 +98,8 @@ def _built(config: Any) -> Any:
         raise
     except ValueError as error:
         raise UserError(f"{config['model']} on '{config['dataset']}': {error}") from error
-    except (
-        LookupError,
-        TypeError,
-        AttributeError,
-    ) as error:  # how RecBole meets keys that do not fit the data
+    except (LookupError, TypeError, AttributeError) as error:
+        # how RecBole meets keys that do not fit the data
         raise UserError(
             f"{config['model']} on '{config['dataset']}': cannot be read with these settings "
             f"({type(error).__name__}: {' '.join(str(error).split())[:200]})"

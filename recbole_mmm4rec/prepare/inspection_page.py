@@ -1,7 +1,6 @@
 """A page of random items with picture and text, to see whether they belong together."""
 
 import base64
-import io
 import os
 import random
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.atomic_reading import read_all, read_header
 from recbole_mmm4rec.prepare.pictures.names import find_pictures
-from recbole_mmm4rec.prepare.pictures.reading import UnusablePicture, read_picture
+from recbole_mmm4rec.prepare.pictures.reading import UnusablePicture, jpeg_thumbnail
 from recbole_mmm4rec.prepare.record import known_pictures
 from recbole_mmm4rec.prepare.room import enough_room
 
@@ -91,15 +90,7 @@ def _card(token: str, texts: list[tuple[str, str]], paths: list[Path]) -> Card:
     absent = _NO_PICTURE
     for path in paths:
         try:
-            return Card(token, texts, _thumbnail(path), "")
+            return Card(token, texts, base64.b64encode(jpeg_thumbnail(path, SIDE)).decode(), "")
         except UnusablePicture as problem:
             absent = str(problem) if absent == _NO_PICTURE else absent
     return Card(token, texts, "", absent)
-
-
-def _thumbnail(path: Path) -> str:
-    picture = read_picture(path)
-    picture.thumbnail((SIDE, SIDE))
-    data = io.BytesIO()
-    picture.save(data, "JPEG", quality=85)
-    return base64.b64encode(data.getvalue()).decode()

@@ -59,3 +59,14 @@ class CategoryCap:
         rank = place - torch.where(first, place, 0).cummax(dim=1).values
         beyond = (rank >= self.most) & (codes != _NONE)
         scores.scatter_(1, columns, scores.gather(1, columns).masked_fill(beyond, -torch.inf))
+
+
+def category_cap(catalogue: Catalogue, categories: Any, most: Any) -> CategoryCap | None:
+    """What ``categories`` and ``per_category`` ask for; None without either.
+
+    Raises:
+        UserError: one without the other; as for :class:`CategoryCap`.
+    """
+    if (categories is None) != (most is None):
+        raise UserError("categories and per_category go together")
+    return None if categories is None else CategoryCap(catalogue, categories, most)

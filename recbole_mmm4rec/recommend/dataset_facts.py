@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ import pyarrow.compute as pc
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.atomic_reading import read_all, read_header
 from recbole_mmm4rec.prepare.pictures.names import find_pictures
-from recbole_mmm4rec.prepare.pictures.reading import UnusablePicture, read_picture
+from recbole_mmm4rec.prepare.pictures.reading import UnusablePicture, jpeg_thumbnail
 from recbole_mmm4rec.prepare.record import known_pictures
 from recbole_mmm4rec.recommend.histories import ITEM, TIME, USER, Histories, as_objects, assembled
 from recbole_mmm4rec.recommend.moments import as_seconds
@@ -82,13 +81,9 @@ def thumbnail(path: Path, side: int = SIDE) -> bytes:
         UserError: the file is gone, or not a picture; without its path, which may be private.
     """
     try:
-        picture = read_picture(path)
+        return jpeg_thumbnail(path, side)
     except UnusablePicture as problem:
         raise UserError(f"the picture cannot be used: {problem}") from None
-    picture.thumbnail((side, side))
-    data = BytesIO()
-    picture.save(data, "JPEG", quality=85)
-    return data.getvalue()
 
 
 def read_dataset(folder: Path | None, pictures: Path | None = None) -> DatasetFacts:

@@ -31,7 +31,11 @@ def exact_lists(scorer: Scorer, histories: Histories, rows: np.ndarray, filters:
         filters: who may be recommended what.
         k: items per user.
     """
-    scores = scorer.scores(histories).clone()
+    return allowed_lists(scorer.scores(histories).clone(), histories, rows, filters, k)
+
+
+def allowed_lists(scores: Tensor, histories: Histories, rows: np.ndarray, filters: Filters, k: int) -> Lists:
+    """The k best of all items by their scores (n, N + 1), which are written over; see :func:`exact_lists`."""
     filters.apply(scores, rows, histories)
     values, numbers = best(scores, k)
     return values.cpu().numpy(), numbers.cpu().numpy()
@@ -73,9 +77,7 @@ def alike_lists(vectors: Tensor, own: Histories, rows: np.ndarray, filters: Filt
     """
     queries = vectors[torch.from_numpy(own.items).to(vectors.device)]
     some = queries if len(queries) > 1 else queries.expand(2, -1)
-    scores = (some @ vectors.T)[: len(queries)].clone()
-    filters.apply(scores, rows, own)
-    values, numbers = (tensor.cpu().numpy() for tensor in best(scores, k))
+    values, numbers = allowed_lists((some @ vectors.T)[: len(queries)].clone(), own, rows, filters, k)
     if len(own) == 1 and not (values > -np.inf).any():
         raise UserError("allow and deny leave no item")
     return values, numbers

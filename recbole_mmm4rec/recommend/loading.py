@@ -41,7 +41,13 @@ def load(
             (``save_features: False``) of a model that needs them; weights that fit nothing.
     """
     place = usable_device(device, "device")
-    checkpoint = read_recommendable(path)
+    return recommender_of(read_recommendable(path), place, index)
+
+
+def recommender_of(
+    checkpoint: Checkpoint, place: torch.device, index: str | os.PathLike[str] | None = None
+) -> Recommender:
+    """A recommender from what :func:`read_recommendable` read; arguments and errors as for :func:`load`."""
     blueprint = _blueprint(checkpoint, place)
     packed = (checkpoint.items or {}).get("features", {})
     catalogue = _catalogue(checkpoint, blueprint, packed)

@@ -7,7 +7,6 @@ trained model do (``run_recbole.py --bench=recommend``); one in six where they d
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.extras import require_extra
 from recbole_mmm4rec.files import replacing
 
 CONNECTIVITY, EXPANSION_ADD, EXPANSION_SEARCH = 16, 64, 256
@@ -41,11 +41,7 @@ class ItemIndex:
     """
 
     def __init__(self, candidates: Tensor, path: Path | None = None) -> None:
-        if importlib.util.find_spec("usearch") is None:
-            raise UserError(
-                "an approximate index needs usearch, which is not installed: "
-                "pip install 'recbole-mmm4rec[ann]'"
-            )
+        require_extra("ann", ("usearch",), "an approximate index")
         from usearch.index import Index
 
         vectors = np.ascontiguousarray(candidates[1:].cpu().numpy(), dtype=np.float32)

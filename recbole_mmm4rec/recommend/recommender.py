@@ -14,14 +14,14 @@ from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.data.offenders import named
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.recommend.catalogue import Catalogue, as_tokens
-from recbole_mmm4rec.recommend.category_cap import CategoryCap
+from recbole_mmm4rec.recommend.category_cap import category_cap
 from recbole_mmm4rec.recommend.explanation import explained
 from recbole_mmm4rec.recommend.histories import Histories, read_histories
-from recbole_mmm4rec.recommend.lists import alike_lists, exact_lists, index_of, indexed_lists
+from recbole_mmm4rec.recommend.lists import alike_lists, allowed_lists, exact_lists, index_of, indexed_lists
 from recbole_mmm4rec.recommend.neighbours import ANN
 from recbole_mmm4rec.recommend.new_items import NewItems, read_new_items
 from recbole_mmm4rec.recommend.query import read_query
-from recbole_mmm4rec.recommend.ranking import Filters, best, check_k
+from recbole_mmm4rec.recommend.ranking import Filters, check_k
 from recbole_mmm4rec.recommend.rebuild import Blueprint
 from recbole_mmm4rec.recommend.scoring import Scorer
 from recbole_mmm4rec.recommend.telling import check_on_unknown, tell, treat_unknown
@@ -134,9 +134,7 @@ class Recommender:
         per_category: Any = None,
     ) -> Filters:
         leaves_out = self.exclude_seen if exclude_seen is None else exclude_seen
-        if (categories is None) != (per_category is None):
-            raise UserError("categories and per_category go together")
-        cap = None if categories is None else CategoryCap(self.catalogue, categories, per_category)
+        cap = category_cap(self.catalogue, categories, per_category)
         filters = Filters(self.catalogue, users, allow, deny, leaves_out, cap)
         treat_unknown(filters.unknown, "allow and deny", on_unknown)
         return filters
@@ -314,9 +312,8 @@ class Recommender:
         leaves_out = self.exclude_seen if exclude_seen is None else exclude_seen
         scores, seen = query.scores(self, known, leaves_out)
         filters = self._filters(seen.users, exclude_seen=True, allow=allow, deny=deny)
-        filters.apply(scores, np.zeros(1, np.int64), seen)
-        values, numbers = (tensor.cpu().numpy() for tensor in best(scores, k))
-        found = self._frame(seen.users, values, numbers).drop(columns="user")
+        lists = allowed_lists(scores, seen, np.zeros(1, np.int64), filters, k)
+        found = self._frame(seen.users, *lists).drop(columns="user")
         if found.empty:
             raise UserError("search: allow, deny and exclude_seen leave no item")
         if len(found) < k:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from importlib import import_module, util
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Response
 from prometheus_client import CONTENT_TYPE_LATEST
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.responses import HTMLResponse
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.recommend.page import live_page
 from recbole_mmm4rec.serve.answers import Health, Problem
 from recbole_mmm4rec.serve.service import Service, answer
 
-_PAGE = "recbole_mmm4rec.recommend.page"
 _TEXT: dict[int | str, dict[str, Any]] = {
     200: {"content": {CONTENT_TYPE_LATEST: {"schema": {"type": "string"}}}}
 }
@@ -47,8 +46,6 @@ def operating(service: Service) -> APIRouter:
 
     @router.get("/", include_in_schema=False)
     def page() -> Response:
-        if util.find_spec(_PAGE) is None:
-            return RedirectResponse("/docs")
-        return HTMLResponse(import_module(_PAGE).live_page(service.served.current.recommender))
+        return HTMLResponse(live_page(service.served.current.recommender))
 
     return router

@@ -27,12 +27,14 @@ from recbole_mmm4rec.serve.requests import ForSomebody
 
 @dataclass
 class Service:
-    """Attributes:
-    served: the checkpoint.
-    facts: of the dataset.
-    batcher: scores histories of requests.
-    metrics: counts requests.
-    rebuilding: held while a model is built for one request, which takes memory and all cores.
+    """What routes answer from.
+
+    Attributes:
+        served: the checkpoint.
+        facts: of the dataset.
+        batcher: scores histories of requests.
+        metrics: counts requests.
+        rebuilding: held while a model is built for one request, which takes memory and all cores.
     """
 
     served: Served

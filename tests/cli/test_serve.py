@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from recbole_mmm4rec.cli import app, serve
+from recbole_mmm4rec import extras
+from recbole_mmm4rec.cli import app
 from recbole_mmm4rec.cli.serve import KEY_VARIABLE
 from tests.serve.shop import checkpoint
 
@@ -54,7 +55,7 @@ def test_a_port_that_is_taken(in_tmp: Path, capsys: Captured) -> None:
 
 
 def test_a_missing_extra(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
-    monkeypatch.setattr(serve, "find_spec", lambda name: None if name == "uvicorn" else name)
+    monkeypatch.setattr(extras.importlib.util, "find_spec", lambda name: None if name == "uvicorn" else name)
     assert app.main(["serve", "none.pth"]) == 2
     line = "error: serve needs uvicorn, which is not installed: pip install 'recbole-mmm4rec[serve]'\n"
     assert capsys.readouterr().err == line
@@ -63,6 +64,6 @@ def test_a_missing_extra(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> N
 def test_help_needs_neither_the_extra_nor_a_checkpoint(
     monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    monkeypatch.setattr(serve, "find_spec", lambda name: None)
+    monkeypatch.setattr(extras.importlib.util, "find_spec", lambda name: None)
     assert app.main(["serve", "--help"]) == 0
     assert KEY_VARIABLE in capsys.readouterr().out

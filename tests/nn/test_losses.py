@@ -15,6 +15,13 @@ def by_hand(users: Tensor, candidates: Tensor, targets: Tensor, first: int) -> T
     return torch.stack(losses).mean()
 
 
+def assert_same(fast: Tensor, slow: Tensor, inputs: list[Tensor]) -> None:
+    """In value and gradient."""
+    torch.testing.assert_close(fast, slow)
+    for a, b in zip(torch.autograd.grad(fast, inputs), torch.autograd.grad(slow, inputs), strict=True):
+        torch.testing.assert_close(a, b)
+
+
 @pytest.mark.parametrize("pad", [False, True])
 @pytest.mark.parametrize("chunk", [0, 1, 3, 4, 100])
 @pytest.mark.parametrize("items", [1, 2, 9])
@@ -24,13 +31,7 @@ def test_full_catalogue(items: int, chunk: int, pad: bool) -> None:
     targets = torch.randint(1, items + 1, (4,))
     fast = full_catalogue_loss(users, candidates, targets, pad, chunk)
     slow = by_hand(users, candidates, targets, 0 if pad else 1)
-    torch.testing.assert_close(fast, slow)
-    for a, b in zip(
-        torch.autograd.grad(fast, [users, candidates]),
-        torch.autograd.grad(slow, [users, candidates]),
-        strict=True,
-    ):
-        torch.testing.assert_close(a, b)
+    assert_same(fast, slow, [users, candidates])
 
 
 def test_equal_targets_are_no_negatives() -> None:
@@ -83,13 +84,7 @@ def test_smoothed_labels_by_hand(items: int, chunk: int, pad: bool) -> None:
         logs = torch.stack([user @ c for c in candidates[first:]]).log_softmax(0)
         losses.append(-0.7 * logs[target - first] - 0.3 * logs.mean())
     slow = torch.stack(losses).mean()
-    torch.testing.assert_close(fast, slow)
-    for a, b in zip(
-        torch.autograd.grad(fast, [users, candidates]),
-        torch.autograd.grad(slow, [users, candidates]),
-        strict=True,
-    ):
-        torch.testing.assert_close(a, b)
+    assert_same(fast, slow, [users, candidates])
 
 
 @pytest.mark.parametrize("targets", [[3, 5, 3, 8], [2, 2, 2, 2], [4]], ids=str)

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 import torch
 
+from recbole_mmm4rec import extras
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.recommend import lists, neighbours
+from recbole_mmm4rec.recommend import lists
 from recbole_mmm4rec.recommend.catalogue import Catalogue
 from recbole_mmm4rec.recommend.histories import Histories
 from recbole_mmm4rec.recommend.lists import exact_lists, indexed_lists
@@ -178,7 +179,7 @@ def test_an_index_is_kept_in_a_file(in_tmp: Path, monkeypatch: pytest.MonkeyPatc
     Path("bad.usearch").write_bytes(b"not an index")
     with pytest.raises(UserError, match=r"bad.usearch: not an index of this catalogue"):
         load(path, "cpu", index="bad.usearch")
-    monkeypatch.setattr(neighbours.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(extras.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=re.escape("pip install 'recbole-mmm4rec[ann]'")):
         load(path, "cpu", index="ann")
 

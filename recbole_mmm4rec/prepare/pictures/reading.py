@@ -2,6 +2,7 @@
 
 import stat
 import warnings
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -51,6 +52,15 @@ def decode_picture(source: Path | BinaryIO) -> Image.Image:
         raise UnusablePicture("too many pixels") from error
     except Exception as error:  # Pillow's decoders fail on damaged files in as many ways as there are formats
         raise UnusablePicture("damaged or truncated") from error
+
+
+def jpeg_thumbnail(path: Path, side: int) -> bytes:
+    """A JPEG of a picture whose longest side is at most ``side`` pixels. Raises ``UnusablePicture``."""
+    picture = read_picture(path)
+    picture.thumbnail((side, side))
+    data = BytesIO()
+    picture.save(data, "JPEG", quality=85)
+    return data.getvalue()
 
 
 def picture_format(path: Path) -> str:

@@ -7,9 +7,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.recommend.export.item_vectors import check_suffix, write_vectors
-from recbole_mmm4rec.recommend.loading import load, read_recommendable
+from recbole_mmm4rec.recommend.loading import load, read_recommendable, recommender_of
 from recbole_mmm4rec.recommend.telling import tell
 
 ONNX, SAFETENSORS, VECTORS = "onnx", "safetensors", "vectors"
@@ -60,8 +62,9 @@ def _onnx(checkpoint: str | os.PathLike[str], folder: Path) -> None:
 def _safetensors(checkpoint: str | os.PathLike[str], folder: Path, license_name: str) -> None:
     from recbole_mmm4rec.recommend.export.model_folder import write_model
 
-    load(checkpoint, "cpu")  # one that cannot recommend is refused before it is given away
-    write_model(read_recommendable(checkpoint), folder, license_name)
+    content = read_recommendable(checkpoint)
+    recommender_of(content, torch.device("cpu"))  # one that cannot recommend is refused, not given away
+    write_model(content, folder, license_name)
 
 
 def _written(target: Path, write: Callable[[Path], None]) -> None:

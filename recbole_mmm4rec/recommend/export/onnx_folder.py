@@ -18,18 +18,19 @@ import torch
 from torch import Tensor
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.extras import require_extra
 from recbole_mmm4rec.files import write_json
 from recbole_mmm4rec.model.interface import TrainingHooks
 from recbole_mmm4rec.recommend.export.item_vectors import write_vectors
 from recbole_mmm4rec.recommend.export.onnx_graph import (
     Graph,
     NotExportableError,
-    require_packages,
     write_graph,
 )
 from recbole_mmm4rec.recommend.export.towers import HostUserEncoder, ItemTower, Score, UserEncoder
 from recbole_mmm4rec.recommend.recommender import Recommender
 
+PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 USER_ENCODER, ITEM_TOWER, SCORER = "user_encoder.onnx", "item_tower.onnx", "scorer.onnx"
 ITEMS, FACTS = "items.parquet", "onnx.json"
 _FIRST_MOMENT = 1.5e9
@@ -48,7 +49,7 @@ def write_onnx(recommender: Recommender, folder: Path) -> list[str]:
     Raises:
         UserError: the extra is missing, or there is no user encoder for this model.
     """
-    require_packages()
+    require_extra("onnx", PACKAGES, "ONNX")
     name = recommender.blueprint.name
     properties = {"model": name, "history_length": str(recommender.blueprint.max_length)}
     graphs = {USER_ENCODER: _user_encoder(recommender)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import warnings
@@ -19,7 +18,6 @@ from torch import Tensor, nn
 
 from recbole_mmm4rec.errors import UserError
 
-PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 TOLERANCE = 1e-4
 _INLINE = 1 << 30
 """Bytes of tables from which they lie beside the graph: one file cannot hold more than 2 GiB."""
@@ -49,19 +47,6 @@ class Graph:
     axes: tuple[Any, ...]
     tables: dict[str, Tensor] = field(default_factory=dict)
     replaceable: bool = True
-
-
-def require_packages() -> None:
-    """Check that the extra is installed.
-
-    Raises:
-        UserError: says how to install it.
-    """
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UserError(
-            f"ONNX needs {missing[0]}, which is not installed: pip install 'recbole-mmm4rec[onnx]'"
-        )
 
 
 def write_graph(path: Path, graph: Graph, facts: Mapping[str, str]) -> None:

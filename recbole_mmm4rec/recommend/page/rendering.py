@@ -1,10 +1,10 @@
 """The page's template, style and script as one HTML text that needs no other file."""
 
-import json
 from functools import lru_cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from recbole_mmm4rec.recommend.recommender import Recommender
@@ -26,7 +26,7 @@ def rendered(data: dict[str, Any]) -> str:
         live=data["live"],
         style=Markup(style),
         script=Markup(script),
-        data=Markup(_in_script(data)),
+        data=htmlsafe_json_dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False),
     )
 
 
@@ -52,9 +52,3 @@ def _template(name: str) -> Any:
         undefined=StrictUndefined,
     )
     return environment.get_template(name)
-
-
-def _in_script(data: dict[str, Any]) -> str:
-    """JSON that cannot end the script element it stands in, whatever a title says."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.files import write_text
 from recbole_mmm4rec.prepare.room import enough_room
 from recbole_mmm4rec.recommend.dataset_facts import DatasetFacts, thumbnail
 from recbole_mmm4rec.recommend.explanation import explained
@@ -75,7 +75,9 @@ def write_page(
     bar = tqdm(range(len(chosen)), "users", disable=not show_progress)
     users = [_user(recommender, chosen.of(np.array([row])), lists) for row in bar]
     data = facts(recommender) | {"live": False, "users": users}
-    _write(order.path, rendered(data | {"catalogue": _catalogue(recommender, known, users)}))
+    text = rendered(data | {"catalogue": _catalogue(recommender, known, users)})
+    with enough_room(order.path):
+        write_text(order.path, text + "\n")
     return len(users)
 
 
@@ -133,13 +135,3 @@ def _embedded(file: Path | None) -> str | None:
         return "data:image/jpeg;base64," + base64.b64encode(thumbnail(file, SIDE)).decode()
     except UserError:
         return None
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with enough_room(path):
-            temporary.write_text(text + "\n", encoding="utf-8")
-            os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

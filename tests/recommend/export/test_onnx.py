@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from recbole_mmm4rec import extras
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.recommend.export import onnx_folder, onnx_graph
 from recbole_mmm4rec.recommend.export.forms import export
@@ -105,9 +106,9 @@ def check_tower(known: Recommender, folder: Path, files: dict[str, Any], items: 
 def test_without_the_extra_one_line_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, in_tmp: Path
 ) -> None:
-    find = onnx_graph.importlib.util.find_spec
+    find = extras.importlib.util.find_spec
     monkeypatch.setattr(
-        onnx_graph.importlib.util,
+        extras.importlib.util,
         "find_spec",
         lambda name, *rest: None if name == "onnxruntime" else find(name, *rest),
     )
