@@ -21,6 +21,9 @@ from recbole_mmm4rec.host.property_files import Key, properties_path, read_keys,
 PLUGINS = "recbole_mmm4rec.plugins"
 """Entry-point group of functions without arguments that register what their package adds."""
 
+FAST, ORIGINAL = "fast", "original"
+"""Values of the key ``recbole_code``: which classes compute some of RecBole's models."""
+
 UNDOCUMENTED_MODELS = ("Random",)
 """Models of RecBole that have no property file."""
 
@@ -129,8 +132,12 @@ def model_keys(name: str) -> dict[str, Key]:
     return registered.keys if registered else read_keys(properties_path() / "model" / f"{name}.yaml")
 
 
-def find_model(name: str) -> type:
+def find_model(name: str, recbole_code: str = FAST) -> type:
     """The model class of that name; mended where RecBole's does not compute what it documents.
+
+    Args:
+        name: of a model of ours, of another package's or of RecBole's.
+        recbole_code: 'original': RecBole's own class also of a model that has a faster one here.
 
     Raises:
         UserError: no such model (near names are named), or a package that the model needs is missing.
@@ -145,7 +152,7 @@ def find_model(name: str) -> type:
         from recbole.utils import get_model
 
         with anomaly_mode_kept():
-            return _mended().get(name) or get_model(name)
+            return _replaced(recbole_code).get(name) or get_model(name)
     except ModuleNotFoundError as error:
         raise UserError(f"model '{name}' needs the package '{error.name}', which is not installed") from error
 
@@ -165,9 +172,12 @@ def anomaly_mode_kept() -> Iterator[None]:
         torch.autograd.set_detect_anomaly(before)
 
 
-def _mended() -> dict[str, type]:
+def _replaced(recbole_code: str) -> dict[str, type]:
     """Imported only when a model of RecBole is asked for: it imports several of them."""
-    return importlib.import_module("recbole_mmm4rec.host.mended_models").MENDED
+    mended = importlib.import_module("recbole_mmm4rec.host.mended_models").MENDED
+    if recbole_code == ORIGINAL:
+        return mended
+    return mended | importlib.import_module("recbole_mmm4rec.host.fast_models").FAST
 
 
 def near(name: str, known: list[str]) -> str:

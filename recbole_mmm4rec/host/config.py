@@ -16,7 +16,7 @@ from recbole.config import Config
 from recbole.utils import ModelType
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.host.catalogue import find_model, model_keys
+from recbole_mmm4rec.host.catalogue import FAST, find_model, model_keys
 from recbole_mmm4rec.host.config_checks import (
     check_known,
     check_types,
@@ -36,7 +36,7 @@ from recbole_mmm4rec.training.plain import plain_config
 DEFAULT_MODEL = "MMM4Rec"
 DEFAULT_DATASET = "ml-100k"
 
-NAMES = ("model", "dataset", "resume")
+NAMES = ("model", "dataset", "resume", "recbole_code")
 """Keys that are checked before all others, as they say which others there are; None is their default."""
 
 
@@ -112,7 +112,8 @@ class RunConfig(Config):
         wanted = {"model": name, "dataset": dataset, "fidelity": given.get("fidelity")}
         self.resumed = settings_to_resume(given.get("resume"), wanted)
         name = name or self.resumed.get("model") or DEFAULT_MODEL
-        kind = model if isinstance(model, type) else find_model(name)
+        code = given.get("recbole_code") or self.resumed.get("recbole_code") or FAST
+        kind = model if isinstance(model, type) else find_model(name, code)
         dataset = self.resumed.get("dataset", DEFAULT_DATASET) if dataset is None else dataset
         check_dataset_name(dataset)
         return name, kind, dataset

@@ -122,6 +122,7 @@ class Shapes(Strict):
     data_path: Text = ""
     pretrained: Text | None = None
     resume: Text | None = None
+    recbole_code: Literal["fast", "original"] = "fast"
     metrics: Annotated[list[Text], BeforeValidator(as_list)] = []
     topk: Annotated[list[PositiveInt], BeforeValidator(as_list), Field(min_length=1)] = [1]
     valid_metric: Text = ""

@@ -19,7 +19,7 @@ from recbole_mmm4rec.model.interface import TrainingHooks
 from recbole_mmm4rec.model.objective import OBJECTIVES, build_objective
 from recbole_mmm4rec.model.positions import UNKNOWN, check_positions
 from recbole_mmm4rec.model.shared_table import SharedTable
-from recbole_mmm4rec.nn.buckets import in_buckets, length_buckets, read_in_buckets
+from recbole_mmm4rec.nn.buckets import groups_that_pay, in_buckets, length_buckets, read_in_buckets
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
 from recbole_mmm4rec.nn.losses import inner_products
 from recbole_mmm4rec.nn.objectives import Step, rows_of_items
@@ -27,9 +27,6 @@ from recbole_mmm4rec.nn.parameters import parameter_groups
 
 Table = Mapping[str, Tensor]
 """Item vectors by name, each (n, D): of all N + 1 items, or of the ``items`` of a step."""
-
-MOST_BUCKETS = 8
-"""Length groups at most, where ``num_buckets`` does not say."""
 
 PRESENT = "present"
 """Entry of a table beside the vectors, where a model needs it: (n, M) bool, which modalities an item has."""
@@ -201,8 +198,7 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         """Groups of a batch's rows that are encoded together, each with its width; ``lengths`` (B,)."""
         if self.num_buckets is not None:
             return length_buckets(lengths, self.num_buckets)
-        most = MOST_BUCKETS if lengths.device.type == "cpu" else 1
-        return length_buckets(lengths, most, self.bucket_overhead / self.hidden_size)
+        return groups_that_pay(lengths, self.bucket_overhead / self.hidden_size)
 
     def _users(self, table: Table, item_seq: Tensor, interaction: Any) -> Tensor:
         """(T, D): of the histories of the batch, or of its targets where it says where they are read."""

@@ -8,6 +8,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+MOST_BUCKETS = 8
+"""Length groups at most, where nothing else is said."""
+
 
 def length_buckets(lengths: Tensor, most: int, overhead: float = 0.0) -> list[tuple[Tensor, int]]:
     """Split a batch by history length into at most ``most`` groups that are cheapest together.
@@ -26,6 +29,11 @@ def length_buckets(lengths: Tensor, most: int, overhead: float = 0.0) -> list[tu
     order = torch.argsort(lengths, stable=True)
     sizes = [int(counts[(values > low) & (values <= high)].sum()) for low, high in bounds]
     return [(rows, high) for rows, (_, high) in zip(order.split(sizes), bounds, strict=True)]
+
+
+def groups_that_pay(lengths: Tensor, overhead: float) -> list[tuple[Tensor, int]]:
+    """:func:`length_buckets` as many as pay on a CPU, at most :data:`MOST_BUCKETS`; one on a GPU."""
+    return length_buckets(lengths, MOST_BUCKETS if lengths.device.type == "cpu" else 1, overhead)
 
 
 def _cheapest_bounds(

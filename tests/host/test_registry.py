@@ -19,12 +19,14 @@ from recbole.utils import get_model, get_trainer
 from recbole_mmm4rec import load_data_and_model, register
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import (
+    ORIGINAL,
     anomaly_mode_kept,
     find_model,
     is_ours,
     our_models,
     recbole_models,
 )
+from recbole_mmm4rec.host.fast_models import FAST
 from recbole_mmm4rec.host.mended_models import MENDED
 from recbole_mmm4rec.host.registry import HOST_PACKAGE, ModelFinder
 from tests.conftest import SMALL
@@ -50,19 +52,26 @@ def test_names_of_ours_are_not_names_of_recbole() -> None:
 
 
 def test_recbole_models_are_unchanged() -> None:
-    for name in ("SASRec", "BPR", "KGAT", "DeepFM"):
+    for name in ("NARM", "BPR", "KGAT", "DeepFM"):
         assert name in recbole_models()
         assert find_model(name).__module__.startswith("recbole.")
 
 
-def test_a_mended_model_has_its_name_and_is_still_recboles() -> None:
-    for name, mended in MENDED.items():
+def test_a_replaced_model_has_its_name_and_is_still_recboles() -> None:
+    for name, replaced in (MENDED | FAST).items():
         assert name in recbole_models()
-        assert find_model(name) is mended
-        assert mended.__name__ == name
-        assert issubclass(mended, get_model(name))
-        assert not is_ours(mended)
+        assert find_model(name) is replaced
+        assert replaced.__name__ == name
+        assert issubclass(replaced, get_model(name))
+        assert not is_ours(replaced)
         assert get_model(name).__module__.startswith("recbole.")
+
+
+def test_recboles_own_code_is_there_on_demand_but_for_what_is_mended() -> None:
+    for name in FAST:
+        assert find_model(name, ORIGINAL) is get_model(name)
+    for name, mended in MENDED.items():
+        assert find_model(name, ORIGINAL) is mended
 
 
 @pytest.mark.parametrize(
