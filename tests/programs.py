@@ -14,10 +14,18 @@ ROOT = Path(__file__).parents[1]
 
 def start(folder: Path, *flags: str, **options: Any) -> "subprocess.Popen[str]":
     """``run_recbole.py`` with these flags at work in a folder; what it prints can be read from it."""
+    return _start(folder, [str(ROOT / "run_recbole.py"), *flags], options)
+
+
+def start_command(folder: Path, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
+    """``recbole-mmm4rec`` with these arguments, in the same way."""
+    return _start(folder, ["-m", "recbole_mmm4rec", *arguments], options)
+
+
+def _start(folder: Path, arguments: list[str], options: dict[str, Any]) -> "subprocess.Popen[str]":
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    program = [sys.executable, str(ROOT / "run_recbole.py"), *flags]
-    return subprocess.Popen(program, cwd=folder, env=environment, **(pipes | options))
+    return subprocess.Popen([sys.executable, *arguments], cwd=folder, env=environment, **(pipes | options))
 
 
 def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:

@@ -3,14 +3,9 @@
 A process per run makes peak memory measurable, and keeps what a model does to its process from other runs.
 """
 
-import multiprocessing
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from multiprocessing import forkserver, resource_tracker
-from multiprocessing.connection import wait as wait_for
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +14,7 @@ import torch
 from recbole_mmm4rec.benchmark.results import LOG, run_folder
 from recbole_mmm4rec.benchmark.run_plan import RunPlan
 from recbole_mmm4rec.benchmark.single_run import do_run
-from recbole_mmm4rec.child_process import end_with_parent, ending
+from recbole_mmm4rec.child_process import Crew
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
 from recbole_mmm4rec.host.requirements import check_extra
@@ -70,61 +65,24 @@ class HereLauncher:
 
 
 class ProcessLauncher:
-    """Every run in a separate process on this machine.
-
-    Processes are forked from a small server that has only loaded the package: they start at once and inherit
-    nothing that this process holds. They end when this process ends.
-    """
+    """Every run in a separate process on this machine."""
 
     def __init__(self, folder: Path, workers: int, run: Run = do_run) -> None:
         self.folder, self.run = folder, run
         self.threads = max(1, (os.cpu_count() or 1) // workers)
-        methods = multiprocessing.get_all_start_methods()
-        method = "forkserver" if "forkserver" in methods else "spawn"
-        self.context: Any = multiprocessing.get_context(method)
-        if method == "forkserver":
-            self.context.set_forkserver_preload(PRELOADED)
-            resource_tracker.ensure_running()  # its own start would let interrupts through
-            with _interrupts_held():
-                forkserver.ensure_running()
-        self._running: dict[Any, tuple[Any, RunPlan]] = {}
+        self.crew = Crew(PRELOADED)
 
     def start(self, plan: RunPlan) -> None:
         """Start a run."""
-        arguments = (self.run, plan.to_dict(), str(self.folder), self.threads)
-        process = self.context.Process(target=_work, args=arguments)
-        process.start()
-        self._running[process.sentinel] = process, plan
+        self.crew.start(plan, _work, self.run, plan.to_dict(), str(self.folder), self.threads)
 
     def wait(self) -> list[tuple[RunPlan, str]]:
         """Wait until at least one process has ended."""
-        over = []
-        for sentinel in wait_for(list(self._running)):
-            process, plan = self._running.pop(sentinel)
-            process.join()
-            over.append((plan, ending(process.exitcode)))
-        return over
+        return [(plan, ended) for plan, _, ended in self.crew.wait()]
 
     def stop(self) -> None:
         """End the processes that are still going."""
-        for process, _ in self._running.values():
-            process.terminate()
-        for process, _ in self._running.values():
-            process.join()
-        self._running.clear()
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """What is started within it never hears Ctrl-C; this process hears it afterwards.
-
-    The server would print a traceback of whatever it is loading. It and its runs end with this process.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self.crew.stop()
 
 
 class RayLauncher:
@@ -182,7 +140,6 @@ def make_launcher(kind: str, folder: Path, workers: int) -> Launcher:
 
 def _work(run: Run, plan: dict[str, Any], folder: str, threads: int) -> None:
     """What a process does. Unpickling this function imports the package, which registers it with RecBole."""
-    end_with_parent()
     planned, place = RunPlan.from_dict(plan), Path(folder)
     _write_output_to(run_folder(place, planned.key) / LOG)
     ignore_host_warnings()

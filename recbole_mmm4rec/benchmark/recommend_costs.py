@@ -1,32 +1,39 @@
 """What recommending costs: ``run_recbole.py --bench=recommend``.
 
 An MMM4Rec of ml-latest-small's size with made-up items, 64 wide: users per second in a batch, one request
-after the other, loading. Then finding a user's best items among more and more of them, by the product with
-all and by an approximate index. Costs do not depend on values, except that an index finds what
-lies in clusters, so these vectors do.
+after the other, loading, and files of histories shared out among processes. Then finding a user's best items
+among more and more of them, by the product with all and by an approximate index. Costs do not depend on
+values, except that an index finds what lies in clusters, so these vectors do.
 """
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import perf_counter
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
 from recbole_mmm4rec.benchmark.clock import Clock
 from recbole_mmm4rec.benchmark.synthetic import synthetic_checkpoint
 from recbole_mmm4rec.files import write_json
+from recbole_mmm4rec.recommend.batch_run import recommend_shards
 from recbole_mmm4rec.recommend.loading import load
+from recbole_mmm4rec.recommend.model_facts import ModelFacts
 from recbole_mmm4rec.recommend.neighbours import ItemIndex
+from recbole_mmm4rec.recommend.orders import Order
 from recbole_mmm4rec.recommend.ranking import best
 from recbole_mmm4rec.recommend.recommender import Recommender
+from recbole_mmm4rec.recommend.workers import Processes
 
 ITEMS, LENGTH, FEATURE_WIDTH, WIDTH = 3_650, 20, 384, 64
 SIZES = {"hidden_size": WIDTH, "inner_size": WIDTH, "head_dim": 16, "d_state": 16}
 CATALOGUES = (10_000, 100_000, 1_000_000)
 PER_CLUSTER, QUERIES, K = 100, 200, 10
+FILES, PROCESSES = 10, (1, 2)
 
 
 @dataclass
@@ -52,6 +59,7 @@ class Costs:
         batch, users_per_second, users_per_cpu_second: of one call for many users.
         p50_ms, p99_ms, request_cpu_ms: of single requests; the last one is a median.
         load_s, load_cpu_s: medians.
+        processes: users per second of a batch of files by number of processes, from their first part on.
         growth: by size of the catalogue.
     """
 
@@ -64,6 +72,7 @@ class Costs:
     request_cpu_ms: float
     load_s: float
     load_cpu_s: float
+    processes: dict[int, float] = field(default_factory=dict)
     growth: list[Growth] = field(default_factory=list)
 
     def table(self) -> str:
@@ -75,6 +84,7 @@ class Costs:
             f"one request: p50 {self.p50_ms:.1f} ms, p99 {self.p99_ms:.1f} ms, "
             f"CPU {self.request_cpu_ms:.1f} ms",
             f"load: {self.load_s:.2f} s, CPU {self.load_cpu_s:.2f} s",
+            *(f"files, {count} at a time: {rate:,.0f} users/s" for count, rate in self.processes.items()),
             f"{'items':>10}{'exact, ms':>12}{'index, ms':>12}{'build, s':>12}{'recall@10':>12}",
         ]
         lines += [
@@ -93,7 +103,7 @@ def run(
     """Measure, write ``recommend.json`` into ``folder`` and return a table.
 
     Args:
-        batch: users of the one call.
+        batch: users of the one call, and of a file.
         requests: single ones.
         catalogues: numbers of items.
     """
@@ -104,6 +114,8 @@ def run(
         for _ in range(5):
             with clock.part("load"):
                 recommender = load(path, "cpu")
+        write_files(Path(place) / "histories", recommender.items, batch)
+        processes = {count: files_per_second(Path(place), count) * batch for count in PROCESSES}
     _recommend(recommender, clock, batch, requests)
     parts, spent = clock.medians(), np.array(clock.wall["request"]) * 1e3
     costs = Costs(
@@ -116,6 +128,7 @@ def run(
         request_cpu_ms=parts["request"]["cpu_ms"],
         load_s=parts["load"]["wall_ms"] / 1e3,
         load_cpu_s=parts["load"]["cpu_ms"] / 1e3,
+        processes=processes,
         growth=[grown(items) for items in catalogues],
     )
     write_json(folder / "recommend.json", asdict(costs))
@@ -134,6 +147,28 @@ def made_up(items: np.ndarray, count: int) -> tuple[list[list[str]], list[list[f
     histories = [items[generator.integers(0, len(items), length)].tolist() for length in lengths]
     times = [(1.5e9 + np.cumsum(generator.integers(0, 10**5, length))).tolist() for length in lengths]
     return histories, times
+
+
+def write_files(folder: Path, items: np.ndarray, users: int) -> None:
+    """Files of histories for one batch."""
+    folder.mkdir()
+    for number in range(FILES):
+        histories, times = made_up(items, users)
+        names = [f"{number}-{user}" for user in range(users)]
+        table = pd.DataFrame({"user_id": names, "item_id": histories, "timestamp": times})
+        table.explode(["item_id", "timestamp"]).to_parquet(folder / f"{number}.parquet")
+
+
+def files_per_second(folder: Path, count: int) -> float:
+    """Files that ``count`` processes do in a second, after the first ones."""
+    path, order = str(folder / "model.pth"), Order(folder / "histories", folder / f"by-{count}", K)
+    done: list[float] = []
+
+    def tick(files: int) -> None:
+        done.extend([perf_counter()] * files)
+
+    recommend_shards(ModelFacts.read(path), order, lambda _: Processes(path, None, order, count, tick), False)
+    return (len(done) - count) / (done[-1] - done[count - 1])
 
 
 def _recommend(recommender: Recommender, clock: Clock, batch: int, requests: int) -> None:

@@ -31,9 +31,9 @@ SEEN = click.option(
     "--users",
     required=True,
     type=click.Path(),
-    help="Histories: .csv or .parquet with user_id, item_id and perhaps timestamp.",
+    help="Histories: .csv or .parquet with user_id, item_id, perhaps timestamp; or a folder of them.",
 )
-@click.option("--output", type=click.Path(), help="File to write: .parquet, .csv or .jsonl.")
+@click.option("--output", type=click.Path(), help="File to write (.parquet, .csv, .jsonl), or a folder.")
 @click.option("--page", type=click.Path(), help="HTML page to write: histories, recommendations and reasons.")
 @click.option("--page-users", default=12, show_default=True, help="Users on the page, the first of the file.")
 @click.option("--dataset", type=click.Path(), help="The dataset's folder: titles and pictures of the page.")
@@ -50,7 +50,8 @@ SEEN = click.option(
     help="Ids that the model does not know: leave out and count, refuse, or leave out in silence.",
 )
 @click.option("--index", help="ann: by an approximate index (extra ann); or the file to keep it in.")
-@click.option("--shard-users", default=20_000, show_default=True, help="Users per step that a kill can lose.")
+@click.option("--shard-users", default=20_000, show_default=True, help="Users per shard of one file.")
+@click.option("--workers", type=click.IntRange(1), help="Processes that share the shards (default 1).")
 @DEVICE
 @DEBUG
 def recommend(**given: Any) -> int:
@@ -59,8 +60,11 @@ def recommend(**given: Any) -> int:
     def work() -> None:
         if not (given["output"] or given["page"]):
             raise UserError("recommend: --output or --page (or both) names the file to write")
-        recommender = _load(given)
-        if given["output"]:
+        shared = (given["workers"] or 1) > 1
+        if given["output"] and shared:
+            _write_lists(None, given)
+        recommender = None if shared and not given["page"] else _load(given)
+        if given["output"] and not shared:
             _write_lists(recommender, given)
         if given["page"]:
             _write_page(recommender, given)
@@ -69,15 +73,30 @@ def recommend(**given: Any) -> int:
 
 
 def _write_lists(recommender: Any, given: dict[str, Any]) -> None:
-    from recbole_mmm4rec.recommend.batch_run import Order, recommend_file
+    """By this process where it has a recommender, else by several."""
+    from recbole_mmm4rec.recommend.batch_run import recommend_file, recommend_shards
+    from recbole_mmm4rec.recommend.model_facts import ModelFacts
+    from recbole_mmm4rec.recommend.orders import Order
+    from recbole_mmm4rec.recommend.workers import Processes
 
+    if recommender is None and given["device"] not in (None, "cpu"):
+        raise UserError("--workers: processes share a model on the CPU; leave out --device or --workers")
     order = Order(
         users=Path(given["users"]),
         output=Path(given["output"]),
         shard_users=given["shard_users"],
         **_common(given),
     )
-    done = recommend_file(recommender, order, show_progress=sys.stderr.isatty())
+    if recommender is not None:
+        done = recommend_file(recommender, order, show_progress=sys.stderr.isatty())
+    else:
+        model = given["checkpoint"], given["index"]
+        done = recommend_shards(
+            ModelFacts.read(*model),
+            order,
+            lambda tick: Processes(*model, order, given["workers"], tick),
+            show_progress=sys.stderr.isatty(),
+        )
     left = f", {done.left_out:,} left out" if done.left_out else ""
     click.echo(f"{order.output}: {done.rows:,} rows for {done.users:,} users{left}")
 

@@ -1,67 +1,40 @@
-"""A file of histories -> a file of recommendations: in shards, so that a killed run goes on where it was.
+"""Histories in files -> lists in files: in shards, so that a killed run goes on where it was.
 
-Beside the output a folder ``.<output>.parts`` holds one Parquet file per shard of users and ``plan.json``,
-which says what they belong to. Every file is written under a temporary name and renamed; in the end the
-shards become the output, and the folder goes.
+Every shard has a part, a Parquet file. Where the output is a folder, the parts lie there, beside
+``manifest.json``, which says whose they are; where it is a file, in a folder ``.<output>.parts`` beside it,
+until they become the output.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import shutil
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from recbole_mmm4rec.data.offenders import named
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.files import locked, write_json
+from recbole_mmm4rec.files import locked
 from recbole_mmm4rec.recommend.history_files import SUFFIXES, read_history_file
+from recbole_mmm4rec.recommend.merging import merge
+from recbole_mmm4rec.recommend.model_facts import ModelFacts
+from recbole_mmm4rec.recommend.orders import FILES, Order
+from recbole_mmm4rec.recommend.part_folder import PartFolder, plan_of
+from recbole_mmm4rec.recommend.parts import Counted, Part, listed_users, read_part, user_in_two
 from recbole_mmm4rec.recommend.ranking import Filters, check_k
 from recbole_mmm4rec.recommend.recommender import Recommender
+from recbole_mmm4rec.recommend.shards import Shard, is_one_file, shards_of_files, shards_of_users
 from recbole_mmm4rec.recommend.telling import check_on_unknown, tell, treat_unknown
+from recbole_mmm4rec.recommend.workers import Here, Tick, Workers
 
-OUTPUTS = (".parquet", ".csv", ".jsonl")
-SCHEMA = pa.schema(
-    [("user", pa.string()), ("rank", pa.int32()), ("item", pa.string()), ("score", pa.float32())]
-)
-_PLAN = "plan.json"
-
-
-@dataclass(frozen=True)
-class Order:
-    """What to recommend: the arguments of ``Recommender.recommend`` for a whole file.
-
-    Attributes:
-        users: CSV or Parquet file of histories.
-        output: Parquet, CSV or JSON Lines file with the columns user, rank, item, score.
-        k, exclude_seen, on_unknown: as there.
-        allow, deny: ids for all users, or None.
-        shard_users: users per shard.
-    """
-
-    users: Path
-    output: Path
-    k: int = 10
-    exclude_seen: bool | None = None
-    allow: list[str] | None = None
-    deny: list[str] | None = None
-    on_unknown: str = "warn"
-    shard_users: int = 20_000
+__all__ = ["Order", "Outcome", "recommend_file", "recommend_shards"]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Numbers of a finished file: users with a list, users left out, rows."""
+    """Numbers of a finished batch: users with a list, users left out, rows."""
 
     users: int
     left_out: int
@@ -69,133 +42,154 @@ class Outcome:
 
 
 def recommend_file(recommender: Recommender, order: Order, show_progress: bool = True) -> Outcome:
-    """Recommend to every user of a file; call it again after a kill, and it goes on.
+    """Recommend in this process to every user of some files; errors as for :func:`recommend_shards`."""
+    facts = ModelFacts.of(recommender)
+    return recommend_shards(facts, order, lambda tick: Here(recommender, order, tick), show_progress)
+
+
+def recommend_shards(
+    facts: ModelFacts, order: Order, hire: Callable[[Tick], Workers], show_progress: bool = True
+) -> Outcome:
+    """Recommend to every user of some files; call it again after a kill, and it goes on.
+
+    Args:
+        facts: of the model.
+        order: what to recommend.
+        hire: makes those who do the shards; given what moves the bar.
+        show_progress: a bar on standard error.
 
     Raises:
-        UserError: bad input, before any work; or another process is at work on the same output.
+        UserError: bad input, mostly before any work; a folder with the lists of another run; another process
+            at work on the same output; a user in two files; shards that were not done, after all others.
     """
-    _check(recommender, order)
-    histories, unknown = read_history_file(order.users, recommender.catalogue)
-    treat_unknown(unknown, str(order.users), order.on_unknown)
-    if recommender.scorer.layout.time is not None and histories.times is None:
-        tell(f"{order.users}: no timestamp: the model, trained with times, takes all events as simultaneous")
-    leaves_out = recommender.exclude_seen if order.exclude_seen is None else order.exclude_seen
-    filters = Filters(recommender.catalogue, histories.users, order.allow, order.deny, leaves_out)
-    treat_unknown(filters.unknown, "allow and deny", order.on_unknown)
-    rows = np.flatnonzero(histories.lengths > 0)
-    if not len(rows):
-        raise UserError(f"{order.users}: no user has an item that the model knows")
-    if len(rows) < len(histories):
-        left = named(histories.users[histories.lengths == 0])
-        tell(f"{order.users}: users without an item that the model knows, left out: {left}")
-    with locked(_folder(order)):
-        _take_up(order, _fingerprint(recommender, order))
-        shards = [rows[at : at + order.shard_users] for at in range(0, len(rows), order.shard_users)]
-        with tqdm(total=len(rows), desc="recommend", unit="user", disable=not show_progress) as bar:
-            for number, part in enumerate(shards):
-                path = _folder(order) / f"part-{number:05d}.parquet"
-                if not path.is_file():
-                    lists = recommender.ranked(histories, part, filters, order.k)
-                    _write_shard(path, (frame for _, frame, _ in _counted(lists, bar)))
-                else:
-                    bar.update(len(part))
-        outcome = _merge(order, len(shards), len(histories))
-    shutil.rmtree(_folder(order))
+    _check(facts, order)
+    shards = _shards(facts, order)
+    folder = PartFolder(order, plan_of(facts, order))
+    folder.check(shards)
+    with locked(order.parts):
+        folder.take_up()
+        todo = [shard for shard in shards if not folder.is_done(shard)]
+        with _bar(shards, show_progress) as bar:
+            bar.update(sum(shard.size for shard in shards) - sum(shard.size for shard in todo))
+            if todo:
+                _work_off(todo, shards, folder, hire(bar.update))
+        outcome = _finish(order, folder, shards)
+    if order.is_file:
+        shutil.rmtree(order.parts)
     return outcome
 
 
-def _check(recommender: Recommender, order: Order) -> None:
-    check_k(order.k, len(recommender.items))
+def _check(facts: ModelFacts, order: Order) -> None:
+    check_k(order.k, len(facts.catalogue) - 1)
     check_on_unknown(order.on_unknown)
-    if order.output.suffix not in OUTPUTS:
-        raise UserError(f"{order.output}: an output ends in {', '.join(OUTPUTS)}")
-    if order.users.suffix not in SUFFIXES:
-        raise UserError(f"{order.users}: a file of histories ends in {' or '.join(SUFFIXES)}")
-    if order.users.resolve() == order.output.resolve():
-        raise UserError(f"{order.output}: the output would replace the histories")
+    if order.output.suffix and not order.is_file:
+        raise UserError(f"{order.output}: an output ends in {', '.join(FILES)}, or is a folder without a dot")
     if order.shard_users < 1:
         raise UserError(f"shard_users: {order.shard_users} is not a whole number from 1")
+    if order.users.resolve() == order.output.resolve():
+        raise UserError(f"{order.output}: the output would replace the histories")
+    if is_one_file(order.users) and order.users.suffix not in SUFFIXES:
+        raise UserError(f"{order.users}: a file of histories ends in {' or '.join(SUFFIXES)}")
+    lists = Filters(facts.catalogue, np.zeros(0, object), order.allow, order.deny, False)
+    treat_unknown(lists.unknown, "allow and deny", order.on_unknown)
 
 
-def _folder(order: Order) -> Path:
-    return order.output.with_name(f".{order.output.name}.parts")
+def _shards(facts: ModelFacts, order: Order) -> list[Shard]:
+    """All shards. One file is read here, and its users are shared out."""
+    if not is_one_file(order.users):
+        return shards_of_files(order.users)
+    histories, unknown = read_history_file(order.users, facts.catalogue)
+    treat_unknown(unknown, str(order.users), order.on_unknown)
+    if not (histories.lengths > 0).any():
+        raise UserError(f"{order.users}: no user has an item that the model knows")
+    return shards_of_users(order.users, histories, np.arange(len(histories)), order.shard_users)
 
 
-def _fingerprint(recommender: Recommender, order: Order) -> str:
-    """What the shards depend on; of files their size and time."""
-    plan = asdict(order) | {"output": None, "users": None, "on_unknown": None}
-    files = [str(order.users), recommender.blueprint.path]
-    states = [os.stat(file) for file in files]
-    plan["files"] = [
-        [file, state.st_size, state.st_mtime_ns] for file, state in zip(files, states, strict=True)
-    ]
-    plan["index"] = recommender.index
-    plan["items"] = hashlib.sha256("\0".join(map(str, recommender.items)).encode()).hexdigest()
-    return json.dumps(plan, sort_keys=True)
+def _bar(shards: Sequence[Shard], show_progress: bool) -> tqdm:
+    unit = "file" if shards[0].rows is None else "user"
+    total = sum(shard.size for shard in shards)
+    return tqdm(total=total, desc="recommend", unit=unit, disable=not show_progress)
 
 
-def _take_up(order: Order, fingerprint: str) -> None:
-    """Keep the shards of an interrupted run that was the same; remove those of another."""
-    plan, folder = _folder(order) / _PLAN, _folder(order)
-    known = json.loads(plan.read_text())["plan"] if plan.is_file() else None
-    if known != fingerprint:
-        for part in folder.glob("part-*.parquet"):
-            part.unlink()
-        write_json(plan, {"plan": fingerprint})
+def _work_off(todo: Sequence[Shard], shards: Sequence[Shard], folder: PartFolder, workers: Workers) -> None:
+    """Do shards; one whose process dies is done a second time, and the rest goes on.
+
+    Raises:
+        UserError: bad input, at once; what was begun twice and not done, at the end.
+    """
+    waiting, second, lost, running = deque(todo), set[str](), dict[str, str](), 0
+    left = {shard.name for shard in todo}
+    try:
+        while waiting or running:
+            while waiting and workers.free():
+                shard = waiting.popleft()
+                workers.start(shard, folder.part(shard), folder.plan_hash)
+                running += 1
+            for shard, error, ending in workers.wait():
+                running -= 1
+                if error:
+                    raise UserError(error)
+                if not ending:
+                    left.remove(shard.name)
+                    _check_now_and_then([shard for shard in shards if shard.name not in left], folder)
+                elif shard.name in second:
+                    lost[shard.name] = ending
+                else:
+                    second.add(shard.name)
+                    waiting.append(shard)
+    finally:
+        workers.stop()
+        folder.tidy()
+    if lost:
+        name, ending = next(iter(lost.items()))
+        raise UserError(f"{len(lost)} of {len(shards)} shards were not done, such as {name}: {ending}, twice")
 
 
-def _counted(lists: Iterator[Any], bar: Any) -> Iterator[Any]:
-    for part in lists:
-        yield part
-        bar.update(len(part[0]))
+def _check_now_and_then(done: Sequence[Shard], folder: PartFolder) -> None:
+    """Events of one user in several files are found early, at twice the cost of finding them at the end."""
+    if len(done) & (len(done) - 1) == 0:
+        _refuse_spread_users(done, folder)
 
 
-def _write_shard(path: Path, frames: Iterator[pd.DataFrame]) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    with pq.ParquetWriter(temporary, SCHEMA) as writer:
-        for frame in frames:
-            writer.write_table(pa.Table.from_pandas(frame, SCHEMA, preserve_index=False))
-    os.replace(temporary, path)
+def _refuse_spread_users(shards: Sequence[Shard], folder: PartFolder) -> None:
+    if shards and shards[0].rows is not None:  # of one file, which is read as a whole
+        return
+    found = user_in_two([folder.part(shard) for shard in shards])
+    if found is not None:
+        user, *parts = found
+        one, other = (shard.source for shard in shards if folder.part(shard) in parts)
+        raise UserError(f'user "{user}" is in {one} and in {other}: all events of a user belong in one file')
 
 
-def _merge(order: Order, shards: int, users: int) -> Outcome:
-    """All shards as one file, in the order of users."""
-    temporary = _folder(order) / f"whole{order.output.suffix}"
-    served = rows = fewer = 0
-    with _Output(temporary) as output:
-        for number in range(shards):
-            table = pq.read_table(_folder(order) / f"part-{number:05d}.parquet")
-            counts = np.unique(table["user"].to_numpy(), return_counts=True)[1]
-            served, rows = served + len(counts), rows + table.num_rows
-            fewer += int((counts < order.k).sum())
-            output.write(table)
-    os.replace(temporary, order.output)
+def _finish(order: Order, folder: PartFolder, shards: Sequence[Shard]) -> Outcome:
+    """Tell what is missing, and make the file where one was asked for."""
+    _refuse_spread_users(shards, folder)
+    paths = [folder.part(shard) for shard in shards]
+    users = rows = fewer = 0
+    for path in paths:
+        lengths = listed_users(path).lengths
+        users, rows = users + len(lengths), rows + int(lengths.sum())
+        fewer += int((lengths < order.k).sum())
+    left_out = _tell(order, [part for path in paths if (part := read_part(path)) is not None])
+    if not users:
+        raise UserError(f"{order.users}: no user has an item that the model knows, or may be given one")
     if fewer:
-        tell(f"fewer than {order.k} items left after filters for {fewer:,} of {served:,} users")
-    return Outcome(served, users - served, rows)
+        tell(f"fewer than {order.k} items left after filters for {fewer:,} of {users:,} users")
+    outcome = Outcome(users, left_out, rows)
+    if order.is_file:
+        merge(paths, order.output)
+    folder.complete(asdict(outcome))
+    return outcome
 
 
-class _Output:
-    """A file in the form that its ending says, written table by table."""
-
-    def __init__(self, path: Path) -> None:
-        self._parquet = pq.ParquetWriter(path, SCHEMA) if path.suffix == ".parquet" else None
-        self._text = None if self._parquet else path.open("w", encoding="utf-8", newline="")
-        self._csv, self._begun = path.suffix == ".csv", False
-
-    def __enter__(self) -> _Output:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for stream in (self._parquet, self._text):
-            if stream is not None:
-                stream.close()
-
-    def write(self, table: pa.Table) -> None:
-        if self._parquet is not None:
-            self._parquet.write_table(table)
-        elif self._csv:
-            table.to_pandas().to_csv(self._text, index=False, header=not self._begun)
-        else:
-            table.to_pandas().to_json(self._text, orient="records", lines=True, force_ascii=False)
-        self._begun = True
+def _tell(order: Order, parts: Sequence[Part]) -> int:
+    """Tell what the histories lack; return the number of users left out."""
+    unknown = sum((part.unknown for part in parts), Counted())
+    left_out = sum((part.left_out for part in parts), Counted())
+    if unknown.count and order.on_unknown != "ignore":
+        tell(f"{order.users}: the model does not know {unknown}; left out")
+    if any(part.timeless for part in parts):
+        tell(f"{order.users}: no timestamp: the model, trained with times, takes all events as simultaneous")
+    if left_out.count:
+        tell(f"{order.users}: users without an item that the model knows, left out: {left_out}")
+    return left_out.count

@@ -21,13 +21,16 @@ from recbole_mmm4rec.recommend.moments import as_seconds
 SUFFIXES = (".csv", ".parquet")
 
 
-def read_history_file(path: Path, catalogue: Catalogue) -> tuple[Histories, Offenders]:
+def read_history_file(
+    path: Path, catalogue: Catalogue, may_be_empty: bool = False
+) -> tuple[Histories, Offenders]:
     """Histories of known items, and the items that the catalogue does not have.
 
     Args:
         path: a table with columns ``user_id``, ``item_id`` and perhaps ``timestamp`` (seconds since 1970 or
             dates), one row per event in any order; CSV with a header, or Parquet.
         catalogue: turns ids into numbers.
+        may_be_empty: a file without a row has no users, and is no error.
 
     Raises:
         UserError: names the file, and the column or the row.
@@ -43,10 +46,13 @@ def read_history_file(path: Path, catalogue: Catalogue) -> tuple[Histories, Offe
         if TIME in block.schema.names:
             times.append(_seconds(path, block, done))
         done += block.num_rows
-    if not done:
+    if not done and not may_be_empty:
         raise UserError(f"{path}: no row")
     moments = np.concatenate(times) if times else None
-    histories = assembled(as_objects(rows), np.concatenate(owners), np.concatenate(numbers), moments)
+    none = [np.zeros(0, np.int64)]
+    histories = assembled(
+        as_objects(rows), np.concatenate(owners or none), np.concatenate(numbers or none), moments
+    )
     return histories, unknown
 
 

@@ -14,7 +14,7 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import find_model
 from recbole_mmm4rec.recommend.catalogue import Catalogue
 from recbole_mmm4rec.recommend.export.model_folder import is_model_folder, read_model
-from recbole_mmm4rec.recommend.rebuild import Blueprint
+from recbole_mmm4rec.recommend.rebuild import Blueprint, ModelSettings
 from recbole_mmm4rec.recommend.recommender import Recommender
 from recbole_mmm4rec.training.checkpoint import OURS, Checkpoint, read_checkpoint
 from recbole_mmm4rec.training.item_contents import unpack_features
@@ -65,6 +65,13 @@ def check_recommendable(path: str | os.PathLike[str]) -> None:
     blueprint = _blueprint(checkpoint, torch.device("cpu"))
     if not blueprint.is_ours:  # one of RecBole's may ask for more than items, which only building it tells
         blueprint.built(_catalogue(checkpoint, blueprint, {}))
+
+
+def read_catalogue(path: str | os.PathLike[str]) -> tuple[Catalogue, ModelSettings]:
+    """The items of a checkpoint, without features, and its settings; errors as for :func:`load`."""
+    checkpoint = read_recommendable(path, mapped=True)
+    blueprint = _blueprint(checkpoint, torch.device("cpu"))
+    return _catalogue(checkpoint, blueprint, {}), blueprint.settings
 
 
 def _blueprint(checkpoint: Checkpoint, place: torch.device) -> Blueprint:

@@ -15,7 +15,9 @@ def test_all_figures_are_there(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(recommend_costs, "FEATURE_WIDTH", 8)
     table = recommend_costs.run(in_tmp, batch=8, requests=3, catalogues=(200, 3000))
     written = json.loads((in_tmp / "recommend.json").read_text())
-    growth = written.pop("growth")
+    growth, processes = written.pop("growth"), written.pop("processes")
+    assert set(processes) == {"1", "2"}
+    assert min(processes.values()) > 0
     assert all(value > 0 for value in written.values())
     assert written["batch"] == 8
     assert [part["items"] for part in growth] == [200, 3000]

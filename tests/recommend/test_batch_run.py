@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.recommend import batch_run, history_files
+from recbole_mmm4rec.recommend import history_files, parts, shard_work
 from recbole_mmm4rec.recommend.batch_run import Order, recommend_file
 from recbole_mmm4rec.recommend.recommender import Recommender
 from recbole_mmm4rec.recommend.telling import RecommendWarning
@@ -66,33 +67,33 @@ def test_a_killed_run_goes_on_and_another_one_starts_over(
     straight = Path("lists.csv").read_text()
     Path("lists.csv").unlink()
 
-    write, written = batch_run._write_shard, []
+    write, written = parts.write_part, []
 
-    def killed(path: Path, frames: object) -> None:
+    def killed(path: Path, *content: Any) -> None:
         if len(written) == 2:
             raise KeyboardInterrupt
         written.append(path.name)
-        write(path, frames)  # type: ignore[arg-type]
+        write(path, *content)
 
-    monkeypatch.setattr(batch_run, "_write_shard", killed)
+    monkeypatch.setattr(shard_work, "write_part", killed)
     with pytest.raises(KeyboardInterrupt):
         recommend_file(known, order, show_progress=False)
     assert not Path("lists.csv").exists()
-    parts = Path(".lists.csv.parts")
-    assert sorted(path.name for path in parts.glob("part*")) == written
+    place = Path(".lists.csv.parts")
+    assert sorted(path.name for path in place.glob("part*")) == written
 
     again: list[str] = []
     monkeypatch.setattr(
-        batch_run, "_write_shard", lambda path, frames: (again.append(path.name), write(path, frames))
+        shard_work, "write_part", lambda path, *content: (again.append(path.name), write(path, *content))
     )
     assert recommend_file(known, order, show_progress=False) == whole
     assert Path("lists.csv").read_text() == straight
     assert not set(again) & set(written)
-    assert not parts.exists()
+    assert not place.exists()
 
-    parts.mkdir()
-    (parts / "plan.json").write_text(json.dumps({"plan": "another"}))
-    (parts / "part-00000.parquet").write_text("of another run")
+    place.mkdir()
+    (place / "manifest.json").write_text(json.dumps({"plan": {"k": 3}}))
+    (place / "part-00000.parquet").write_text("of another run")
     assert recommend_file(known, order, show_progress=False) == whole
     assert Path("lists.csv").read_text() == straight
 
@@ -173,4 +174,4 @@ def test_what_is_missing_is_counted_over_all_shards(known: Recommender, in_tmp: 
         "fewer than 3 items left after filters for 49 of 49 users",
     ]
     assert lines[0].startswith('histories.csv: the model does not know "?"')
-    assert pq.read_table("lists.parquet").schema == batch_run.SCHEMA
+    assert pq.read_table("lists.parquet").schema == parts.SCHEMA
