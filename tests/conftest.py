@@ -70,8 +70,13 @@ def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def tiny(in_tmp: Path) -> Path:
+    """``atomic_data/tiny`` of :func:`write_tiny` in an empty working folder."""
+    return write_tiny(in_tmp)
+
+
+def write_tiny(parent: Path) -> Path:
     """``atomic_data/tiny`` with times a few seconds apart, and text vectors of all but one item."""
-    folder = in_tmp / "atomic_data" / "tiny"
+    folder = parent / "atomic_data" / "tiny"
     write_interactions(folder, "tiny", times=True)
     matrix = np.random.default_rng(1).normal(size=(ITEMS - 1, WIDTH)).astype(np.float32)
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), WIDTH)

@@ -87,25 +87,3 @@ class ChunkOrder(Sampler[int]):
         if self.shuffle and len(self.chunk):
             place = torch.randperm(int(self.chunk.max()) + 1, generator=generator).numpy()[self.chunk]
         return np.argsort(place, kind="stable")
-
-
-def shares(order: np.ndarray, processes: int, batch: int) -> list[np.ndarray]:
-    """Deal an order out to processes, such that their batches together are those of one process.
-
-    Args:
-        order: (samples,), see :meth:`ChunkOrder.order`.
-        processes: P.
-        batch: b, the samples in a batch of one process; P b together.
-
-    Returns:
-        P arrays of equal size, ceil(samples / P). Neighbours stay neighbours, so that few chunks are split;
-        the last samples are repeated where they do not go round.
-    """
-    dealt: list[list[np.ndarray]] = [[] for _ in range(processes)]
-    for start in range(0, len(order), processes * batch):
-        together = order[start : start + processes * batch]
-        size = -(-len(together) // processes)
-        filled = np.resize(together, size * processes)
-        for own, part in zip(dealt, np.split(filled, processes), strict=True):
-            own.append(part)
-    return [np.concatenate(own) if own else order for own in dealt]

@@ -20,11 +20,13 @@ from recbole_mmm4rec.data import MultiModalDataset
 from recbole_mmm4rec.data.validation import existing_datasets
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import near
-from recbole_mmm4rec.host.chunk_loader import by_positions
+from recbole_mmm4rec.host.chunk_loader import ChunkLoader
 from recbole_mmm4rec.host.exact_order import exactly_ordered
 from recbole_mmm4rec.host.header_checks import check_headers
 from recbole_mmm4rec.host.property_files import recbole_properties_path
 from recbole_mmm4rec.host.seen_items import follow_rank_seen
+from recbole_mmm4rec.host.shared_loader import SharedLoader
+from recbole_mmm4rec.model.positions import ALL
 from recbole_mmm4rec.prepare import SHIPPED, ensure_dataset
 
 BY_TYPE = {ModelType.KNOWLEDGE: "KnowledgeBasedDataset"}
@@ -139,7 +141,20 @@ def prepare_loaders(config: Any, dataset: Any) -> tuple[Any, Any, Any]:
     train, *held_out = _loaders(config, dataset)
     for loader in held_out:
         follow_rank_seen(loader)
-    return by_positions(config, train), *held_out
+    return training_loader(config, train), *held_out
+
+
+def training_loader(config: Any, loader: Any) -> Any:
+    """The loader that the keys of a run ask for: this one of RecBole's, or one in its place."""
+    wanted = type(loader)
+    if config["positions"] == ALL:
+        wanted = ChunkLoader
+    elif isinstance(loader, recbole_data.dataloader.TrainDataLoader):
+        shared = not config["single_spec"] and config["MODEL_TYPE"] == ModelType.SEQUENTIAL
+        wanted = SharedLoader if shared else recbole_data.dataloader.TrainDataLoader
+    if type(loader) is wanted:
+        return loader
+    return wanted(config, loader._dataset, loader._sampler, shuffle=config["shuffle"])
 
 
 def _loaders(config: Any, dataset: Any) -> tuple[Any, Any, Any]:

@@ -7,6 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from recbole_mmm4rec.nn.sharing import rows_of_all
+
 Score = Callable[[Tensor, Tensor], Tensor]
 """Scores (..., B, n) of users (..., B, D) and candidates (..., n, C), C whatever the scorer reads."""
 
@@ -73,6 +75,8 @@ def in_batch_loss(
 ) -> Tensor:
     """Mean cross-entropy of the target among the batch's own targets (equation (20)).
 
+    Of a batch that processes share, the mean over this one's rows, against the targets of all of them.
+
     Args:
         users: (B, D).
         candidates: (B, C), row b is the target of user b, already divided by the temperature.
@@ -88,21 +92,22 @@ def in_batch_loss(
     Returns:
         () float32.
     """
-    scores = score(users, candidates).float()
-    labels = torch.arange(len(targets), device=targets.device)
+    batch = rows_of_all(len(targets), targets.device)
+    scores = score(users, batch.gather(candidates)).float()
+    own = torch.arange(batch.total, device=targets.device)[batch.own]
+    column = own.unsqueeze(1)
     if log_expected is not None:
-        scores = scores - log_expected + log_expected.diag()
+        scores = scores - batch.gather(log_expected).expand_as(scores).scatter(1, column, 0.0)
     if mask_equal:
-        same = targets.unsqueeze(1) == targets
-        same.fill_diagonal_(False)
-        scores = scores.masked_fill(same, equal_logit)
+        same = targets.unsqueeze(1) == batch.gather(targets)
+        scores = scores.masked_fill(same.scatter_(1, column, False), equal_logit)
     if own_negatives is not None:
         scores = torch.cat([scores, (users * own_negatives).sum(-1, keepdim=True).float()], dim=1)
     if smoothing <= 0:
-        return F.cross_entropy(scores, labels)
+        return F.cross_entropy(scores, own)
     logs, competes = scores.log_softmax(-1), scores > -torch.inf
     spread = logs.masked_fill(~competes, 0.0).sum(-1) / competes.sum(-1)
-    return -((1 - smoothing) * logs.diagonal() + smoothing * spread).mean()
+    return -((1 - smoothing) * logs.gather(1, column)[:, 0] + smoothing * spread).mean()
 
 
 def contrastive_loss(

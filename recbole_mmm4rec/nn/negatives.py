@@ -3,12 +3,16 @@
 import torch
 from torch import Tensor, nn
 
+from recbole_mmm4rec.nn.sharing import generator, rows_of_all
+
 _WIDE = 2**62
 """Draws are the remainders of numbers below it, so that no total comes near it."""
 
 
 class NegativeSampler(nn.Module):
     """Draws from the global generator of the targets' device, so that a run's seed repeats them.
+
+    Processes that share a batch draw the same for all of it, and each takes those of its rows.
 
     Args:
         weights: (N + 1,) int64, at least 0; that of the pad, row 0, counts as 0.
@@ -35,7 +39,7 @@ class NegativeSampler(nn.Module):
             (K,) int64 items, and (K,) float32 logs of how often each is expected in such a sample.
         """
         total = self.upto[-1]
-        items = self._at(torch.randint(_WIDE, (count,), device=total.device) % total)
+        items = self._at(_points((count,), total.device) % total)
         return items, (count * self.weights[items] / total).log()
 
     def beside(self, targets: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -46,9 +50,18 @@ class NegativeSampler(nn.Module):
         """
         own = self.weights[targets].unsqueeze(1)
         before, rest = self.upto[targets].unsqueeze(1) - own, self.upto[-1] - own
-        points = torch.randint(_WIDE, (len(targets), count), device=targets.device) % rest
+        batch = rows_of_all(len(targets), targets.device)
+        points = _points((batch.total, count), targets.device)[batch.own] % rest
         items = self._at(points + own * (points >= before))  # over the gap that the target leaves
         return items, (count * self.weights[items] / rest).log()
 
     def _at(self, points: Tensor) -> Tensor:
         return torch.searchsorted(self.upto, points, right=True)
+
+
+def _points(shape: tuple[int, ...], device: torch.device) -> Tensor:
+    """Random int64 numbers below :data:`_WIDE`."""
+    shared = generator()
+    if shared is None:
+        return torch.randint(_WIDE, shape, device=device)
+    return torch.randint(_WIDE, shape, generator=shared).to(device)

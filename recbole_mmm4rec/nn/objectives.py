@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from recbole_mmm4rec.nn.losses import Score, full_catalogue_loss, in_batch_loss
 from recbole_mmm4rec.nn.negatives import NegativeSampler
 from recbole_mmm4rec.nn.sampled_losses import gbce_beta, gbce_loss, sampled_softmax_loss
+from recbole_mmm4rec.nn.sharing import rows_of_all
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,10 @@ def rows_of_items(*parts: Tensor) -> tuple[Tensor, ...]:
 
 
 class Objective(nn.Module, ABC):
-    """Holds no state that is trained or saved."""
+    """Holds no state that is trained or saved.
+
+    Of a batch that processes share, each plans and scores its own rows; the loss is a mean over these.
+    """
 
     def plan(self, item_seq: Tensor, targets: Tensor) -> Step:
         """The step of histories (B, W) and targets (T,), both int64 item numbers."""
@@ -115,7 +119,8 @@ class InBatch(Objective):
         positives, log_expected = candidates[step.target_rows], None
         if self.counts is not None:
             share = self.counts[step.targets].clamp_min(1) / self.counts.sum()
-            log_expected = (max(1, len(users) - 1) * share).log()
+            others = rows_of_all(len(users), users.device).total - 1
+            log_expected = (max(1, others) * share).log()
         return in_batch_loss(
             users,
             positives,

@@ -1,11 +1,12 @@
-"""Several processes, one model: gradients averaged, weights equal, rows gathered in their order.
+"""Several processes, one model: gradients added up, weights equal, rows gathered in their order.
 
-Each process holds the whole model and a share of every batch. The gradient of a step is the mean of the
-processes' gradients, which for a loss that is a mean over equal shares is the gradient of the mean over the
-union. Nothing here does anything when ``torch.distributed`` is not initialised.
+Each process holds the whole model and a share of every batch, and weighs its loss by that share (see
+:mod:`recbole_mmm4rec.nn.sharing`), so that the sum of the processes' gradients is the gradient of the batch.
+Nothing here does anything when ``torch.distributed`` is not initialised.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import Any
 
 import torch
@@ -13,6 +14,9 @@ import torch.distributed as dist
 from recbole.trainer.trainer import AbstractTrainer
 from torch import Tensor, nn
 from torch.utils.data.distributed import DistributedSampler
+
+from recbole_mmm4rec.nn.collectives import all_reduce
+from recbole_mmm4rec.nn.sharing import Share, use_generator
 
 
 class UnwrappedTrainer(AbstractTrainer):
@@ -73,17 +77,36 @@ def gather_objects(value: Any) -> list[Any]:
     return values
 
 
-def average(tensor: Tensor) -> Tensor:
-    """Mean of a tensor over the processes."""
+def shares(loader: Any) -> Iterator[Share]:
+    """This process's share of every batch of an epoch.
+
+    Args:
+        loader: ours knows the shares; another one has a batch of its own, as large as the others', in every
+            process.
+    """
     if world_size() == 1:
-        return tensor
-    total = tensor.clone()
-    dist.all_reduce(total)
-    return total / world_size()
+        return repeat(Share())
+    known = getattr(loader, "shares", None)
+    return known() if known else repeat(Share(weight=1 / world_size(), split=True))
 
 
-def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replace every gradient by its mean over the processes, in one reduction for each dtype.
+def share_draws() -> None:
+    """Let draws for whole batches come from one generator, which begins where that of process 0 is now."""
+    if world_size() == 1:
+        use_generator(None)
+        return
+    generator = torch.Generator()
+    generator.set_state(broadcast_object(torch.get_rng_state()))
+    use_generator(generator)
+
+
+def total(tensor: Tensor) -> Tensor:
+    """Sum of a tensor over the processes."""
+    return tensor if world_size() == 1 else all_reduce(tensor.clone())
+
+
+def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Replace every gradient by its sum over the processes, in one exchange for each dtype.
 
     A parameter without a gradient in every process keeps none, so that optimisers skip it as they would in a
     single process; one that has it in some processes counts as zero in the others.
@@ -92,18 +115,15 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
         return
     trainable = [parameter for parameter in parameters if parameter.requires_grad]
     for dtype in sorted({parameter.dtype for parameter in trainable}, key=str):
-        _average_flat([parameter for parameter in trainable if parameter.dtype == dtype])
+        _sum_flat([parameter for parameter in trainable if parameter.dtype == dtype])
 
 
-def _average_flat(parameters: list[nn.Parameter]) -> None:
-    device = parameters[0].device
-    present = torch.tensor([float(p.grad is not None) for p in parameters], device=device)
-    dist.all_reduce(present, op=dist.ReduceOp.MAX)
+def _sum_flat(parameters: list[nn.Parameter]) -> None:
+    """The end of the flat tensor counts, for every parameter, the processes that have a gradient."""
     gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
-    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-    dist.all_reduce(flat)
-    flat /= world_size()
-    pieces = flat.split([p.numel() for p in parameters])
+    present = gradients[0].new_tensor([p.grad is not None for p in parameters])
+    flat = all_reduce(torch.cat([*(gradient.reshape(-1) for gradient in gradients), present]))
+    *pieces, present = flat.split([*(p.numel() for p in parameters), len(parameters)])
     for parameter, piece, some in zip(parameters, pieces, present.tolist(), strict=True):
         parameter.grad = piece.view_as(parameter) if some else None
 

@@ -23,27 +23,32 @@ class LossSum:
         self._sums: list[float] = []
         self._waiting: list[Tensor] = []
 
-    def add(self, loss: Tensor | tuple[Tensor, ...]) -> Tensor:
+    def add(self, loss: Tensor | tuple[Tensor, ...], weight: float = 1.0) -> Tensor:
         """Note a batch's loss, or losses of a model with several; returns the scalar to differentiate.
+
+        Args:
+            loss: of this process.
+            weight: of it in the batch's, see :class:`~recbole_mmm4rec.nn.sharing.Share`.
 
         Raises:
             UserError: one of the last batches had a loss that is not a finite number; names epoch and batch.
         """
         parts = loss if isinstance(loss, tuple) else (loss,)
-        self._waiting.append(torch.stack([part.detach().reshape(()).double() for part in parts]))
+        self._waiting.append(weight * torch.stack([part.detach().reshape(()).double() for part in parts]))
         if len(self._waiting) == _LOOK_EVERY:
             self._look()
-        return sum(parts[1:], start=parts[0])
+        whole = sum(parts[1:], start=parts[0])
+        return whole if weight == 1.0 else weight * whole
 
     def total(self) -> tuple[float, ...]:
-        """Sum of each part over all batches so far, averaged over the processes. Raises as :meth:`add`."""
+        """Sum of each part over all batches and processes so far. Raises as :meth:`add`."""
         self._look()
         return tuple(self._sums)
 
     def _look(self) -> None:
         if not self._waiting:
             return
-        rows = distributed.average(torch.stack(self._waiting)).tolist()
+        rows = distributed.total(torch.stack(self._waiting)).tolist()
         self._waiting = []
         for row in rows:
             self._check(row)

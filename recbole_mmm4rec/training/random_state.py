@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recbole_mmm4rec.nn import sharing
+
 
 def capture_random_state(generator: torch.Generator | None = None) -> dict[str, Any]:
     """State of every generator that training draws from.
@@ -18,6 +20,7 @@ def capture_random_state(generator: torch.Generator | None = None) -> dict[str, 
         Tensors, lists of ints and numbers only, so that ``torch.load(weights_only=True)`` reads it back.
     """
     version, words, gauss = random.getstate()
+    shared = sharing.generator()
     _, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     return {
         "torch": torch.get_rng_state(),
@@ -25,6 +28,7 @@ def capture_random_state(generator: torch.Generator | None = None) -> dict[str, 
         "python": [version, list(words), gauss],
         "numpy": [torch.from_numpy(np.asarray(keys).astype(np.int64)), position, has_gauss, cached],
         "loader": None if generator is None else generator.get_state(),
+        "shared": None if shared is None else shared.get_state(),
     }
 
 
@@ -38,6 +42,9 @@ def restore_random_state(state: dict[str, Any], generator: torch.Generator | Non
     _restore_numpy(*state["numpy"])
     if generator is not None and state["loader"] is not None:
         generator.set_state(state["loader"])
+    shared = sharing.generator()
+    if shared is not None and state.get("shared") is not None:
+        shared.set_state(state["shared"])
 
 
 def _restore_numpy(keys: Tensor, position: int, has_gauss: int, cached: float) -> None:

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.interface import TrainedModel, hooks_of
+from recbole_mmm4rec.nn.sharing import within
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint import read_checkpoint
 from recbole_mmm4rec.training.evaluation import FullRanking, counting_suffices
@@ -84,6 +85,7 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
         """
         if self.config["stage"] == "pretrain" and not self.hooks.ranks_in_pretraining:
             valid_data = None
+        distributed.share_draws()
         self._begin_run(train_data, bool(valid_data) and self.eval_step > 0, saved)
         if self._is_finished():
             self._save_if_nowhere()
@@ -116,13 +118,14 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
         self._enter_epoch(train_data, epoch_idx)
         started, losses = time(), LossSum(epoch_idx)
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.enable_scaler)
-        batches = self._batches(train_data, epoch_idx, show_progress)
+        loaded = self._batches(train_data, epoch_idx, show_progress)
+        batches = zip(loaded, distributed.shares(train_data), strict=False)
         while group := list(islice(batches, self.accumulation_steps)):
             with self.hooks.shared_item_table() if len(group) > 1 else nullcontext():
-                for interaction in group:
-                    with self._autocast():
+                for interaction, share in group:
+                    with self._autocast(), within(share):
                         loss = (loss_func or self.model.calculate_loss)(interaction.to(self.device))
-                    scaler.scale(losses.add(loss)).backward()
+                    scaler.scale(losses.add(loss, share.weight)).backward()
             self._step(scaler)
         total = losses.total()
         self.record.end_epoch(time() - started, sum(total))
@@ -155,7 +158,7 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
 
     def _step(self, scaler: torch.amp.GradScaler) -> None:
         """One optimiser step with the summed gradients of the batches since the last one."""
-        distributed.average_gradients(self.model.parameters())
+        distributed.sum_gradients(self.model.parameters())
         if self.clip_grad_norm:
             scaler.unscale_(self.optimizer)
             clip_grad_norm_(self.model.parameters(), **self.clip_grad_norm)

@@ -1,6 +1,5 @@
 """Chunks against a plain walk through each user, and the orders in which their targets are dealt out."""
 
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 import torch
 
 from recbole_mmm4rec.columns import READ_AT
-from recbole_mmm4rec.data.chunks import ChunkOrder, chunk_starts, cut_chunks, least_history, shares
+from recbole_mmm4rec.data.chunks import ChunkOrder, chunk_starts, cut_chunks, least_history
 from recbole_mmm4rec.data.windows import Windows
 from tests.data.test_windows import layout, some_rows, table
 
@@ -121,18 +120,3 @@ def test_an_order_keeps_chunks_together_and_differs_by_epoch() -> None:
     assert (first != second).any()
     assert len(order) == len(starts)
     assert list(ChunkOrder(starts, False, None)) == list(range(len(starts)))
-
-
-@pytest.mark.parametrize("samples", [1, 5, 12, 13, 47])
-@pytest.mark.parametrize("processes", [1, 2, 3])
-def test_shares_make_the_batches_of_one_process(samples: int, processes: int) -> None:
-    order, batch = np.random.default_rng(0).permutation(samples), 2
-    dealt = shares(order, processes, batch)
-    assert {len(part) for part in dealt} == {-(-samples // processes)}
-    for start in range(0, samples, batch * processes):
-        wanted = Counter(order[start : start + batch * processes].tolist())
-        place = slice(start // processes, start // processes + batch)
-        got = Counter(np.concatenate([part[place] for part in dealt]).tolist())
-        assert got.keys() == wanted.keys()
-        assert got.total() - wanted.total() < processes
-    assert all((part == order).all() for part in shares(order, 1, batch))

@@ -75,16 +75,16 @@ def check_broadcast(rank: int) -> None:
 
 
 def check_gradients(rank: int) -> None:
-    """Gradients become means, one that is missing everywhere stays missing."""
+    """Gradients become sums, one that is missing everywhere stays missing."""
     both, one_side, none, frozen = (nn.Parameter(torch.ones(2)) for _ in range(4))
     frozen.requires_grad_(False)
     both.grad = torch.full((2,), float(rank + 1))
     if rank == 0:
         one_side.grad = torch.full((2,), 4.0)
-    distributed.average_gradients([both, one_side, none, frozen])
-    assert both.grad.tolist() == [1.5, 1.5]
+    distributed.sum_gradients([both, one_side, none, frozen])
+    assert both.grad.tolist() == [3.0, 3.0]
     assert one_side.grad is not None
-    assert one_side.grad.tolist() == [2.0, 2.0]
+    assert one_side.grad.tolist() == [4.0, 4.0]
     assert none.grad is None
     assert frozen.grad is None
 
@@ -182,9 +182,9 @@ def _processes(path: Path) -> int:
 def test_alone_nothing_happens():
     parameter = nn.Parameter(torch.ones(2))
     parameter.grad = torch.full((2,), 3.0)
-    distributed.average_gradients([parameter])
+    distributed.sum_gradients([parameter])
     assert parameter.grad.tolist() == [3.0, 3.0]
     assert (distributed.world_size(), distributed.rank()) == (1, 0)
     assert distributed.gather_objects("x") == ["x"]
     assert distributed.broadcast_object("x") == "x"
-    assert distributed.average(torch.ones(1)).item() == 1.0
+    assert distributed.total(torch.ones(1)).item() == 1.0

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
+from recbole_mmm4rec.nn.sharing import part_of_sum, summed
 
 
 def item_categories(dataset: Any, field: str | None) -> Tensor | None:
@@ -64,7 +65,7 @@ class CategoryHead(nn.Module):
         right, known = self.categories.rows(items)
         rows = ((counts > 0) & known[:, 0]).nonzero()[:, 0]
         losses = self._losses(vectors[rows], right[rows]).mean(-1)
-        return (losses * counts[rows]).sum() / counts[rows].sum().clamp_min(1)
+        return part_of_sum((losses * counts[rows]).sum()) / summed(counts[rows].sum()).clamp_min(1)
 
     def misindexed(self, vectors: Tensor, items: Tensor, places: tuple[Tensor, Tensor]) -> Tensor:
         """The released loss: with all places in a row, it takes (sample, position) for (place, category).

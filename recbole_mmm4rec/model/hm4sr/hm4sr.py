@@ -81,6 +81,8 @@ class HM4SR(StreamRecommender):
     def _build_categories(self, config: Any, dataset: Any) -> None:
         field = config["category_field"]
         self.misindexed = chosen(config, "category_index", INDICES) == "sample"
+        if self.misindexed and config["single_spec"] is False:
+            raise UserError("category_index: 'sample' counts through whole batches; processes need 'item'")
         categories = item_categories(dataset, field)
         self.categories = None
         if categories is None and self.weights["cp"]:

@@ -28,6 +28,7 @@ from recbole_mmm4rec.nn.item_table import ModalityTable
 from recbole_mmm4rec.nn.losses import in_batch_loss
 from recbole_mmm4rec.nn.parameters import initialise, start_as_torch
 from recbole_mmm4rec.nn.scoring import FUSIONS
+from recbole_mmm4rec.nn.sharing import largest, part_of_sum
 from recbole_mmm4rec.nn.transformer import ATTENTION_STARTS, start_attentions_as_torch
 
 
@@ -153,7 +154,10 @@ class MISSRec(MultiModalRecommender):
         item_seq = torch.stack([item_seqs[name] for name in self.names], dim=2)
         if self.all_slots:  # the released histories are as long as the longest possible one
             item_seq = F.pad(item_seq, (0, 0, 0, self.max_seq_length - item_seq.shape[1]))
-        return self.interests.tokens(item_seq, keep_zero=self.all_slots)
+        tokens = self.interests.tokens(item_seq, keep_zero=self.all_slots)
+        if not self.all_slots:
+            return tokens
+        return F.pad(tokens, (0, largest(tokens.shape[1], tokens.device) - tokens.shape[1]))
 
     def seen_in_view(self, item_seq: Tensor, view: Tensor) -> dict[str, Tensor]:
         """Per modality the items (B, W) that a second ``view`` (B, W) of ``item_seq`` (B, W) shows."""
@@ -240,4 +244,4 @@ class MISSRec(MultiModalRecommender):
             return self._encoded(table, item_seq[rows, :width], lengths[rows], [p[rows] for p in context])
 
         encoded = in_buckets(encode, self.buckets(lengths))
-        return encoded[:, :-1], encoded[:, -1].sum()
+        return encoded[:, :-1], part_of_sum(encoded[:, -1].sum())

@@ -21,6 +21,7 @@ from recbole_mmm4rec.model.settings import chosen
 from recbole_mmm4rec.nn.id_table import look_up
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
 from recbole_mmm4rec.nn.parameters import initialise
+from recbole_mmm4rec.nn.sharing import largest, mean_weight
 from recbole_mmm4rec.nn.transformer import ATTENTION_STARTS, start_attentions_as_torch
 
 ITEM = "item"
@@ -90,7 +91,8 @@ class MMSRec(MultiModalRecommender):
 
     def first_positions(self, lengths: Tensor) -> Tensor:
         """(B,) first positions of sequences of ``lengths`` (B,): the last ones are equal."""
-        return (self.slots if self.full_positions else lengths.max()) - lengths
+        last = self.slots if self.full_positions else largest(int(lengths.max()), lengths.device)
+        return last - lengths
 
     def encode(self, table: Table, item_seq: Tensor, lengths: Tensor, context: list[Tensor]) -> Tensor:
         """(b, W) rows of the table -> (b, D) of length 1, the vector at a mask token after the history."""
@@ -138,7 +140,8 @@ class MMSRec(MultiModalRecommender):
         item_seq, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
         if self.pretraining:
             items, item_seq, targets = self.batch_items(interaction)
-            terms = self.contrasts(self.tokens(items), appended(item_seq, lengths, targets), lengths + 1)
+            sequences = appended(item_seq, lengths, targets)
+            terms = self.contrasts(self.tokens(items), sequences, lengths + 1, items)
             return torch.stack([*terms.values()]).mean() if terms else self.encoder.mask.weight.sum() * 0.0
         sequences = appended(item_seq, lengths, interaction[self.POS_ITEM_ID])
         return self.guessing_loss(sequences, lengths, draw_masks(sequences, self.n_items, self.mask_ratio))
@@ -155,10 +158,16 @@ class MMSRec(MultiModalRecommender):
         for rows, width in buckets:
             states = self.states(table, seen[rows, :width], first[rows], masked[rows, :width])
             users.append(states[wanted[rows, :width]])
-        return self.objective_loss(F.normalize(torch.cat(users), dim=-1), table, step)
+        loss = self.objective_loss(F.normalize(torch.cat(users), dim=-1), table, step)
+        return mean_weight(len(step.targets), loss.device) * loss
 
-    def contrasts(self, table: Table, sequences: Tensor, lengths: Tensor) -> dict[str, Tensor]:
-        """InfoNCE terms of sequences (B, S) by name, each () float32."""
+    def contrasts(
+        self, table: Table, sequences: Tensor, lengths: Tensor, items: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """InfoNCE terms of sequences (B, S) of the table's rows by name, each () float32.
+
+        ``items`` (n,) are the item numbers of these rows; None: the rows are item numbers.
+        """
         first, buckets = self.first_positions(lengths), self.buckets(lengths)
         parts = [(sequences[rows, :width], first[rows]) for rows, width in buckets]
 
@@ -168,7 +177,8 @@ class MMSRec(MultiModalRecommender):
 
         rows = torch.cat([part[part > PAD] for part, _ in parts])
         settings = self.temperature, self.mask_equal_items, self.contrast_chunk, self.keep_absent
-        return modality_contrasts(view, self.names, table[PRESENT][rows], rows, *settings)
+        numbers = rows if items is None else items[rows]
+        return modality_contrasts(view, self.names, table[PRESENT][rows], numbers, *settings)
 
     def transfer_signature(self) -> dict[str, Any]:
         """The history's length is free where positions do not move."""

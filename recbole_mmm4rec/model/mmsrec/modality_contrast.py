@@ -7,6 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from recbole_mmm4rec.nn.sharing import part_of_sum, rows_of_all, summed
+
 _EQUAL = -1e30
 """Score of the same item elsewhere; not infinite, so that a block of nothing else has gradients."""
 
@@ -51,7 +53,7 @@ def modality_contrasts(
     terms = {}
     for one, other in pairs:
         kept = (_seen(present, names, one) & _seen(present, names, other)) | keep_absent
-        if kept.any():
+        if summed(kept.sum()) > 0:
             a, b = (F.normalize(vectors[kept], dim=-1) for vectors in (kinds[one][0], kinds[other][1]))
             loss = symmetric_contrast(a, b / temperature, items[kept], mask_equal, chunk)
             terms[f"{'+'.join(one)} {'+'.join(other)}"] = loss
@@ -63,6 +65,8 @@ def symmetric_contrast(
 ) -> Tensor:
     """Cross-entropy of b among all b's for every a, plus that of a among all a's for every b.
 
+    Processes that share a batch score their own a's with the b's of all, and put their sums for a b together.
+
     Args:
         a, b: (n, D), row by row pairs; one of them divided by the temperature.
         items: (n,) int64.
@@ -73,21 +77,26 @@ def symmetric_contrast(
         () float32.
     """
 
-    def block(rows: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        scores = (a[rows] @ b.T).float()
+    batch = rows_of_all(len(items), items.device)
+    every_b, every_item = batch.gather(b), batch.gather(items)
+    columns = torch.arange(batch.total, device=items.device)[batch.own]
+
+    def block(rows: Tensor, a: Tensor, every_b: Tensor) -> tuple[Tensor, Tensor]:
+        scores = (a[rows] @ every_b.T).float()
         if mask_equal:
-            same = (items[rows].unsqueeze(1) == items).scatter(1, rows.unsqueeze(1), False)
-            scores = scores.masked_fill(same, _EQUAL)
+            same = items[rows].unsqueeze(1) == every_item
+            scores = scores.masked_fill(same.scatter_(1, columns[rows].unsqueeze(1), False), _EQUAL)
         return scores.logsumexp(1), scores.logsumexp(0)
 
     rows = torch.arange(len(items), device=items.device)
     if chunk <= 0 or chunk >= len(rows):
-        blocks = [block(rows, a, b)]
+        blocks = [block(rows, a, every_b)]
     else:
-        blocks = [checkpoint(block, part, a, b, use_reentrant=False) for part in rows.split(chunk)]
+        blocks = [checkpoint(block, part, a, every_b, use_reentrant=False) for part in rows.split(chunk)]
     of_a, of_b = zip(*blocks, strict=True)
+    sums = rows_of_all(1, items.device).gather(torch.stack(of_b).logsumexp(0).unsqueeze(0)).logsumexp(0)
     right = (a * b).sum(1).float()
-    return (torch.cat(of_a) + torch.stack(of_b).logsumexp(0) - 2 * right).mean()
+    return part_of_sum((torch.cat(of_a) + sums[batch.own] - 2 * right).sum()) / batch.total
 
 
 def _seen(present: Tensor, names: Kind, kind: Kind) -> Tensor:

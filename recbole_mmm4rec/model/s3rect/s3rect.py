@@ -21,6 +21,7 @@ from recbole_mmm4rec.nn.id_table import IdTable, look_up
 from recbole_mmm4rec.nn.item_table import FrozenFeatures, ModalityTable
 from recbole_mmm4rec.nn.objectives import FullCatalogue
 from recbole_mmm4rec.nn.padding import SIDES, pad_to
+from recbole_mmm4rec.nn.sharing import part_of_sum
 from recbole_mmm4rec.nn.transformer import TransformerEncoder, key_mask
 
 LOSSES = ("aap", "mip", "map", "sp")
@@ -92,7 +93,7 @@ class S3RecT(SelfAttentiveRecommender):
             self._losses_of(table, attributes, views.take(rows, width), lengths[rows])
             for rows, width in self.buckets(lengths)
         ]
-        return {name: torch.stack([part[name] for part in parts]).sum() for name in LOSSES}
+        return {name: part_of_sum(torch.stack([part[name] for part in parts]).sum()) for name in LOSSES}
 
     def _losses_of(
         self, table: Tensor, attributes: Tensor, views: Views, lengths: Tensor

@@ -15,6 +15,7 @@ from recbole_mmm4rec.nn.augmentation import drop_items, keep_mask
 from recbole_mmm4rec.nn.id_table import IdTable
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
 from recbole_mmm4rec.nn.losses import contrastive_loss
+from recbole_mmm4rec.nn.sharing import generator
 
 WORD_DROP = "text_worddrop"
 """Modality with features of the same texts, some words left out; used in pre-training, where there is one."""
@@ -57,7 +58,7 @@ class UniSRec(CosineRecommender):
             return super().calculate_loss(interaction)
         items, item_seq, target_rows = self.batch_items(interaction)
         vectors, lengths = self.table(items), interaction[self.ITEM_SEQ_LEN]
-        rewords = self.word_drop is not None and bool(torch.rand(()) >= self.drop_share)
+        rewords = self.word_drop is not None and self._draw() >= self.drop_share
         keep_first = not (rewords and self.reword_first)
         keep = keep_mask(lengths, item_seq.shape[1], self.drop_ratio, keep_first)
         if rewords:
@@ -69,6 +70,11 @@ class UniSRec(CosineRecommender):
         users = self._users({"item": vectors}, item_seq, interaction)
         other_users = self._users({"item": vectors}, view, {self.ITEM_SEQ_LEN: view_lengths})
         return self.contrastive_loss(users, other_users, vectors[target_rows], interaction[self.POS_ITEM_ID])
+
+    @staticmethod
+    def _draw() -> float:
+        """One number for the whole batch, whoever shares it."""
+        return float(torch.rand((), generator=generator()))
 
     def contrastive_loss(
         self, users: Tensor, other_users: Tensor, positives: Tensor, targets: Tensor
