@@ -1,7 +1,7 @@
 """``run_recbole.py``: RecBole's flags to one call, nothing else."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -14,7 +14,7 @@ from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
 DEFAULT_MODEL = "MMM4Rec"
 DEFAULT_STEPS = 10
 GROWTH, PRETRAINING, MILLION = "growth", "pretraining", "million"
-POSITIONS, RECOMMEND, SERVE = "positions", "recommend", "serve"
+POSITIONS, PROCESSES, RECOMMEND, SERVE = "positions", "processes", "recommend", "serve"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,23 +94,23 @@ def _measure(bench: str, flags: dict[str, str]) -> None:
         million_items,
         position_costs,
         pretraining_costs,
+        process_costs,
         recommend_costs,
         serve_costs,
         step_costs,
     )
 
-    if bench in (GROWTH, PRETRAINING, MILLION, RECOMMEND, SERVE):
+    with_sizes: dict[str, Callable[[], str]] = {
+        GROWTH: lambda: growth.table(growth.run()),
+        PRETRAINING: pretraining_costs.run,
+        PROCESSES: process_costs.run,
+        MILLION: million_items.run,
+        RECOMMEND: recommend_costs.run,
+        SERVE: serve_costs.run,
+    }
+    if bench in with_sizes:
         refuse_beside(f"bench={bench}", flags, dict.fromkeys(flags, "it sets all sizes"))
-    if bench == GROWTH:
-        sys.stdout.write(growth.table(growth.run()))
-    elif bench == PRETRAINING:
-        sys.stdout.write(pretraining_costs.run())
-    elif bench == MILLION:
-        sys.stdout.write(million_items.run())
-    elif bench == RECOMMEND:
-        sys.stdout.write(recommend_costs.run())
-    elif bench == SERVE:
-        sys.stdout.write(serve_costs.run())
+        sys.stdout.write(with_sizes[bench]())
     elif bench == POSITIONS:
         if not flags.get("dataset"):
             raise UserError("--bench=positions needs --dataset; it measures several models on it")

@@ -40,5 +40,5 @@ def all_gather(tensor: Tensor) -> Tensor:
     tensor = tensor.contiguous()
     TRAFFIC.add(tensor)
     every = tensor.new_empty((dist.get_world_size(), *tensor.shape))
-    dist.all_gather_into_tensor(every.flatten(0, 1), tensor)
+    dist.all_gather(list(every), tensor)
     return every

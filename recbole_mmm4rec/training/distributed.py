@@ -1,11 +1,12 @@
-"""Several processes, one model: gradients added up, weights equal, rows gathered in their order.
+"""Several processes, one model: shares of a batch, equal weights, rows gathered in their order.
 
 Each process holds the whole model and a share of every batch, and weighs its loss by that share (see
-:mod:`recbole_mmm4rec.nn.sharing`), so that the sum of the processes' gradients is the gradient of the batch.
+:mod:`recbole_mmm4rec.nn.sharing`), so that the processes' gradients add up to that of the batch
+(:mod:`.gradients`).
 Nothing here does anything when ``torch.distributed`` is not initialised.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import repeat
 from typing import Any
 
@@ -103,29 +104,6 @@ def share_draws() -> None:
 def total(tensor: Tensor) -> Tensor:
     """Sum of a tensor over the processes."""
     return tensor if world_size() == 1 else all_reduce(tensor.clone())
-
-
-def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replace every gradient by its sum over the processes, in one exchange for each dtype.
-
-    A parameter without a gradient in every process keeps none, so that optimisers skip it as they would in a
-    single process; one that has it in some processes counts as zero in the others.
-    """
-    if world_size() == 1:
-        return
-    trainable = [parameter for parameter in parameters if parameter.requires_grad]
-    for dtype in sorted({parameter.dtype for parameter in trainable}, key=str):
-        _sum_flat([parameter for parameter in trainable if parameter.dtype == dtype])
-
-
-def _sum_flat(parameters: list[nn.Parameter]) -> None:
-    """The end of the flat tensor counts, for every parameter, the processes that have a gradient."""
-    gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
-    present = gradients[0].new_tensor([p.grad is not None for p in parameters])
-    flat = all_reduce(torch.cat([*(gradient.reshape(-1) for gradient in gradients), present]))
-    *pieces, present = flat.split([*(p.numel() for p in parameters), len(parameters)])
-    for parameter, piece, some in zip(parameters, pieces, present.tolist(), strict=True):
-        parameter.grad = piece.view_as(parameter) if some else None
 
 
 def gather_rows(rows: Tensor, loader: Any) -> Tensor:

@@ -21,6 +21,7 @@ from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint import read_checkpoint
 from recbole_mmm4rec.training.evaluation import FullRanking, counting_suffices
 from recbole_mmm4rec.training.gathering import RankedEvaluation
+from recbole_mmm4rec.training.gradients import sum_gradients
 from recbole_mmm4rec.training.loss_sum import LossSum
 from recbole_mmm4rec.training.optimisers import make_optimiser
 from recbole_mmm4rec.training.rate_schedule import RateSchedule
@@ -158,7 +159,7 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
 
     def _step(self, scaler: torch.amp.GradScaler) -> None:
         """One optimiser step with the summed gradients of the batches since the last one."""
-        distributed.sum_gradients(self.model.parameters())
+        sum_gradients(self.model.parameters())
         if self.clip_grad_norm:
             scaler.unscale_(self.optimizer)
             clip_grad_norm_(self.model.parameters(), **self.clip_grad_norm)

@@ -30,13 +30,14 @@ COMMON: dict[str, Any] = {
 }
 NO_DROPOUT = {"dropout_prob": 0.0}
 OURS = SMALL | NO_DROPOUT | COMMON
+THEIRS = {"hidden_size": 16, "embedding_size": 16, "show_progress": False} | NO_DROPOUT | COMMON
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "pre-training": ("MMM4Rec", OURS | {"stage": "pretrain"}),
     "fine-tuning": ("MMM4Rec", OURS),
     "in batch": ("MMM4Rec", OURS | {"objective": "in_batch", "in_batch_log_q": True, "label_smoothing": 0.1}),
     "sampled": ("MMM4Rec", OURS | {"objective": "sampled", "num_negatives": 7, "shared_negatives": False}),
     "bf16": ("MMM4Rec", OURS | {"stage": "pretrain", "precision": "bf16"}),
-    "RecBole's": ("GRU4Rec", COMMON | NO_DROPOUT | {"hidden_size": 16, "embedding_size": 16, "show_progress": False}),
+    "RecBole's": ("GRU4Rec", THEIRS),
     "not shuffled": ("MMM4Rec", OURS | {"stage": "pretrain", "shuffle": False}),
 }
 

@@ -53,7 +53,6 @@ def train(folder: Path, rank: int, processes: int, **values: Any) -> dict[str, A
 
 def work(rank: int, folder: Path) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    check_gradients(rank)
     check_broadcast(rank)
     check_sampled(folder / "plain", rank)
     check_general(folder / "plain", rank)
@@ -72,21 +71,6 @@ def check_broadcast(rank: int) -> None:
     distributed.broadcast_model(model)
     assert layer.weight.tolist() == layer.running_mean.tolist() == [1.0] * 3
     assert model["features"].matrix.unique().tolist() == [float(rank)]
-
-
-def check_gradients(rank: int) -> None:
-    """Gradients become sums, one that is missing everywhere stays missing."""
-    both, one_side, none, frozen = (nn.Parameter(torch.ones(2)) for _ in range(4))
-    frozen.requires_grad_(False)
-    both.grad = torch.full((2,), float(rank + 1))
-    if rank == 0:
-        one_side.grad = torch.full((2,), 4.0)
-    distributed.sum_gradients([both, one_side, none, frozen])
-    assert both.grad.tolist() == [3.0, 3.0]
-    assert one_side.grad is not None
-    assert one_side.grad.tolist() == [4.0, 4.0]
-    assert none.grad is None
-    assert frozen.grad is None
 
 
 def shared(config: Any, rank: int) -> Any:
@@ -180,10 +164,6 @@ def _processes(path: Path) -> int:
 
 
 def test_alone_nothing_happens():
-    parameter = nn.Parameter(torch.ones(2))
-    parameter.grad = torch.full((2,), 3.0)
-    distributed.sum_gradients([parameter])
-    assert parameter.grad.tolist() == [3.0, 3.0]
     assert (distributed.world_size(), distributed.rank()) == (1, 0)
     assert distributed.gather_objects("x") == ["x"]
     assert distributed.broadcast_object("x") == "x"
