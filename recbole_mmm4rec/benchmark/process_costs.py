@@ -25,7 +25,7 @@ from recbole_mmm4rec.training.process import prepare_process
 from recbole_mmm4rec.training.trainer import MultiModalTrainer
 
 PROCESSES = (1, 2)
-LENGTH, BATCH, ITEMS, FEATURE_WIDTH = 20, 1024, 20_000, 768
+LENGTH, BATCH, ITEMS, FEATURE_WIDTH = 20, 1024, 100_000, 768
 VALUES: dict[str, Any] = {
     "stage": "pretrain",
     "hidden_size": 64,
