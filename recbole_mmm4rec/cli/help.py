@@ -34,12 +34,11 @@ usage: python run_recbole.py [--model=M] [--dataset=D] [--config_files="a.yaml b
   --bench[=STEPS]     measure training steps instead of training; writes bench.json
   --bench=growth      how a step grows (growth.json, .svg); =recommend, serve; =positions: on --dataset
   --bench=pretraining measure pre-training on 447,000 made-up items; =million: every objective on 1,000,000
-  --bench=processes   what a second process gains in pre-training, and the bytes that processes exchange
   --benchmark=B       many runs and a report (--report=DIR: only that) of a YAML file, {ready} or models A,B
                       [--seeds=1,2] [--workers=K] [--launcher=ray] [--output=DIR] [--keep_results=True]
   --tune=F            search: a .hyper file or a model's name, with --model, --dataset, [--tool=hyperopt|ray]
                       [--algo=exhaustive|random|bayes|asha] [--max_evals=N] [--cpus_per_trial=1]
-  --nproc=N           processes that share the work of one run (default 1)
+  --nproc=N           processes that share the work of one run (default 1); --bench=processes: what two gain
   --help --model=M    every key of a model, with type and meaning
   --version, --debug  versions of what matters; with the traceback of an error
 
