@@ -14,7 +14,13 @@ _SPACES = re.compile(r"[\s\x00-\x1f\x7f]+")
 
 def one_line(text: str) -> str:
     """Text without what RecBole's reader breaks on: tabs, line breaks, control characters, double quotes."""
-    return _SPACES.sub(" ", text.replace('"', "'")).strip()
+    return single_spaced(text.replace('"', "'"), _SPACES)
+
+
+def single_spaced(text: str, blanks: re.Pattern[str]) -> str:
+    """Text with single spaces for each run of ``blanks``, which are white space and other letters unseen."""
+    # nothing that is printable is a blank but the space: no need to look at each letter
+    return " ".join(text.split()) if text.isprintable() else blanks.sub(" ", text).strip()
 
 
 def write_atomic(path: Path, columns: Mapping[str, Sequence[Any] | np.ndarray | pa.Array]) -> None:
@@ -30,10 +36,18 @@ def write_atomic(path: Path, columns: Mapping[str, Sequence[Any] | np.ndarray | 
         pa_csv.write_csv(table, file, options)
 
 
-def write_batches(path: Path, header: Sequence[str], batches: Iterable[pa.RecordBatch]) -> None:
-    """Write rows that come in batches of text columns, in the order of ``header``, to ``path``."""
+def write_batches(
+    path: Path,
+    header: Sequence[str],
+    batches: Iterable[pa.RecordBatch],
+    types: Sequence[pa.DataType] | None = None,
+) -> None:
+    """Write rows that come in batches, in the order of ``header``, to ``path``.
+
+    ``types``: of the columns; all are texts where it is None.
+    """
     options = pa_csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
-    schema = pa.schema([(name, pa.string()) for name in header])
+    schema = pa.schema(zip(header, types or [pa.string()] * len(header), strict=True))
     with path.open("wb") as file:
         file.write(("\t".join(header) + "\n").encode())
         with pa_csv.CSVWriter(file, schema, write_options=options) as writer:

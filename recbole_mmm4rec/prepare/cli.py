@@ -58,8 +58,8 @@ def _run(arguments: Sequence[str]) -> None:
     check_dataset_name(name)
     target = Path(options.output) / name
     if name in SHIPPED:
-        if overrides or options.source:
-            raise UserError(f"{name} is made on the spot and takes no source and no keys")
+        if overrides or options.source or options.memory:
+            raise UserError(f"{name} is made on the spot and takes no source, no memory and no keys")
         build_shipped(name, target, options.overwrite)
         LOGGER.info("%s is in %s", name, target)
         return
@@ -67,6 +67,7 @@ def _run(arguments: Sequence[str]) -> None:
 
 
 def _prepare_raw(name: str, options: argparse.Namespace, overrides: dict[str, Any], target: Path) -> None:
+    from recbole_mmm4rec.prepare.large.choice import memory_of
     from recbole_mmm4rec.prepare.pipeline import prepare
 
     if name not in known_datasets() and not options.config and not overrides:
@@ -78,8 +79,9 @@ def _prepare_raw(name: str, options: argparse.Namespace, overrides: dict[str, An
     source = options.source or source_of(config)
     if not source:
         raise UserError(f"{name} is made from raw files: --source names their folder")
+    memory = memory_of(options.memory) if options.memory else None
     settings = read_settings(name, Path(source), overrides, config)
-    prepare(name, settings, Path(source), target, options.overwrite)
+    prepare(name, settings, Path(source), target, options.overwrite, memory)
     LOGGER.info("%s is in %s", name, target)
 
 
@@ -100,6 +102,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--config", help="property file of a dataset of your own")
     parser.add_argument("--part", choices=["a", "b"], help="part of demo-shop: other users, other items")
+    parser.add_argument(
+        "--memory",
+        help="memory for the interactions, such as 4GB (what is available); more of them are sorted on disk",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace the dataset if it exists")
     return parser
 

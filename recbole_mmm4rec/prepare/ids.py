@@ -111,6 +111,8 @@ def _of_text(text: str) -> Spelled:
     text = text.strip()
     if not text:
         return None, None
+    if text.isascii() and text.isalnum():  # most ids: nothing of what follows applies
+        return text, None
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         return None, NO_TEXT
     if re.search(_CONTROL, text):

@@ -1,6 +1,9 @@
-"""All interactions of a dataset in memory, compactly: whole numbers for users and items, 24 bytes per row."""
+"""The interactions of a source: the rows that can be used, and all of them in memory, 24 bytes each."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -13,12 +16,14 @@ from recbole_mmm4rec.prepare.tally import RowCount
 from recbole_mmm4rec.prepare.time_advice import unit_advice
 
 COLUMNS = ["user", "item", "rating", "time"]
+CHUNK = 1 << 20
+"""Rows that are written at once."""
 _SCHEMA = pa.schema([INTERACTIONS.field(name) for name in COLUMNS])
 
 
 @dataclass(frozen=True)
-class Interactions:
-    """n interactions. ``user``, ``item``: int32 (n,), rows of the token arrays; ``rating``: float32 (n,);
+class Columns:
+    """n rows. ``user``, ``item``: int32 (n,), numbers in order of first appearance; ``rating``: float32 (n,);
     ``time``: int64 (n,), milliseconds. Ratings are NaN and times 0 where the source has none.
     """
 
@@ -26,26 +31,53 @@ class Interactions:
     item: np.ndarray
     rating: np.ndarray
     time: np.ndarray
-    users: pa.Array
-    items: pa.Array
 
     def __len__(self) -> int:
         return len(self.user)
 
-    def take(self, rows: np.ndarray) -> "Interactions":
-        """Return the given rows (int indices or a bool mask), with the same token arrays."""
-        columns = (self.user, self.item, self.rating, self.time)
-        user, item, rating, time = (column[rows] for column in columns)
-        return Interactions(user, item, rating, time, self.users, self.items)
+    def take(self, rows: np.ndarray | slice) -> Self:
+        """Return the given rows (int indices, a bool mask or a slice)."""
+        taken = {name: getattr(self, name)[rows] for name in COLUMNS}
+        return replace(self, **taken)
 
 
-def collect(source: Source, known: pa.Array | None, rows: RowCount, where: str) -> Interactions:
-    """Keep the well-formed interactions whose item is in ``known`` (strings; None for all); number tokens.
+@dataclass(frozen=True)
+class Interactions(Columns):
+    """All rows of a source. ``users``, ``items``: tokens, by number."""
 
-    The metadata filter comes while reading, so that what it drops never takes memory. The result may be
-    empty.
+    users: pa.Array
+    items: pa.Array
+
+    @cached_property
+    def user_counts(self) -> np.ndarray:
+        """Rows of each user: int64 (users,)."""
+        return np.bincount(self.user, minlength=len(self.users))
+
+    @cached_property
+    def item_counts(self) -> np.ndarray:
+        """Rows of each item: int64 (items,)."""
+        return np.bincount(self.item, minlength=len(self.items))
+
+    def user_tokens(self, codes: np.ndarray) -> pa.Array:
+        """Return the tokens of users."""
+        return self.users.take(pa.array(codes))
+
+    def item_tokens(self, codes: np.ndarray) -> pa.Array:
+        """Return the tokens of items."""
+        return self.items.take(pa.array(codes))
+
+    def chunks(self) -> Iterator[Columns]:
+        """Yield the rows in their order, some at a time."""
+        for start in range(0, len(self), CHUNK):
+            yield self.take(slice(start, start + CHUNK))
+
+
+def usable(source: Source, known: pa.Array | None, rows: RowCount, where: str) -> Iterator[pa.RecordBatch]:
+    """Yield the well-formed interactions (``COLUMNS``) whose item is in ``known`` (strings; None for all).
+
+    What is left out is counted in ``rows``. The metadata filter comes while reading, so that what it drops
+    never takes memory.
     """
-    kept: list[pa.RecordBatch] = []
     strangers: list[pa.Array] = []
     for file, batch in source.interactions(rows):
         _tell_faults(file, batch, source.time_unit, rows)
@@ -60,10 +92,9 @@ def collect(source: Source, known: pa.Array | None, rows: RowCount, where: str) 
                 count = len(good) - has_metadata.true_count
                 rows.skip("interactions dropped: item without metadata", _place(file, good, first), count)
             good = good.filter(has_metadata)
-        kept.append(good.select(COLUMNS))
+        yield good.select(COLUMNS)
     if known is not None and strangers:
         _tell_near_misses(pa.chunked_array(strangers, pa.string()).unique(), known, rows, where)
-    return _numbered(pa.Table.from_batches(kept, _SCHEMA))
 
 
 def _tell_faults(file: RawFile, batch: pa.RecordBatch, unit: str, rows: RowCount) -> None:
@@ -117,12 +148,19 @@ def _folded(tokens: pa.Array) -> pa.Array:
     return pc.utf8_lower(pc.utf8_ltrim(tokens, characters="0"))
 
 
-def _numbered(table: pa.Table) -> Interactions:
+def numbered(batches: Iterable[pa.RecordBatch]) -> Interactions:
+    """Number the users and items of ``batches`` of ``COLUMNS``; the result may be empty."""
+    table = pa.Table.from_batches(batches, _SCHEMA)
     user, users = _codes(table.column("user"))
     item, items = _codes(table.column("item"))
-    rating = pc.fill_null(table.column("rating"), float("nan")).to_numpy().astype(np.float32)
-    time = pc.fill_null(table.column("time"), 0).to_numpy()
+    rating, time = numbers_of(table)
     return Interactions(user, item, rating, time, users, items)
+
+
+def numbers_of(rows: pa.Table | pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
+    """Return ratings, float32 with NaN for none, and times, int64 with 0 for none: both (n,)."""
+    rating = pc.fill_null(rows.column("rating"), float("nan")).to_numpy().astype(np.float32)
+    return rating, pc.fill_null(rows.column("time"), 0).to_numpy()
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:

@@ -4,8 +4,11 @@ import json
 import logging
 from pathlib import Path
 
+import numpy as np
+
 from recbole_mmm4rec.columns import IMAGES
 from recbole_mmm4rec.prepare.features import FeatureMaker
+from recbole_mmm4rec.prepare.large.choice import chosen_filters
 from recbole_mmm4rec.prepare.pictures import gather_pictures, write_missing
 from recbole_mmm4rec.prepare.pictures.download import DownloadOptions
 from recbole_mmm4rec.prepare.raw_dataset import RawDataset, read_dataset
@@ -20,18 +23,29 @@ from recbole_mmm4rec.prepare.write_dataset import write_interactions, write_item
 LOGGER = logging.getLogger(__name__)
 
 
-def prepare(name: str, settings: Settings, folder: Path, target: Path, overwrite: bool = False) -> Statistics:
+def prepare(
+    name: str,
+    settings: Settings,
+    folder: Path,
+    target: Path,
+    overwrite: bool = False,
+    memory: int | None = None,
+) -> Statistics:
     """Make the dataset ``name`` as the folder ``target`` from the raw files in ``folder``.
 
-    An interrupted run leaves ``target`` alone and is continued by the next one. Raises ``UserError``.
+    ``memory``: bytes that the interactions may take, None for what is available; more of them are sorted on
+    disk (extra ``large``), with the same result. An interrupted run leaves ``target`` alone and is continued
+    by the next one. Raises ``UserError``.
     """
     source = open_source(settings, folder)
     maker = FeatureMaker(name, settings, folder)
     options = DownloadOptions.checked(settings.download_options) if settings.download else None
     tally = Tally()
     with workspace(target, overwrite) as work:
-        raw = read_dataset(source, settings, work.cache / "items.parquet", folder.name, tally)
-        write_interactions(work.dataset / f"{name}.inter", raw.interactions, raw.has_rating, raw.has_time)
+        sorting = work.cache / "sorting"
+        with chosen_filters(source.interaction_files, sorting, memory, folder.name) as filters:
+            raw = read_dataset(source, settings, filters, work.cache / "items.parquet", folder.name, tally)
+            write_interactions(work.dataset / f"{name}.inter", raw.interactions, raw.has_rating, raw.has_time)
         write_items(work.dataset / f"{name}.item", raw.tokens, raw.items)
         pictures = _pictures(name, raw, settings, folder, work, options)
         texts = {token: text for token, text in raw.texts.items() if text}
@@ -77,7 +91,7 @@ def _keep_fetched(pictures: dict[str, Path], work: Workspace) -> None:
 
 
 def _statistics(raw: RawDataset, pictures: int) -> Statistics:
-    users = len(set(raw.interactions.user.tolist()))
+    users = int(np.count_nonzero(raw.interactions.user_counts))
     return Statistics(users, len(raw.tokens), pictures, len(raw.interactions))
 
 

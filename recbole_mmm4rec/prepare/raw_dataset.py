@@ -9,26 +9,21 @@ import numpy as np
 import pyarrow as pa
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.prepare.core import core, in_time_order, without_duplicates
-from recbole_mmm4rec.prepare.interactions import Interactions, collect
+from recbole_mmm4rec.prepare.filtering import Filters, Kept, filtered
 from recbole_mmm4rec.prepare.items import kept_items, spill_items
 from recbole_mmm4rec.prepare.settings import Settings
 from recbole_mmm4rec.prepare.sources import ItemRecord, Source
-from recbole_mmm4rec.prepare.tally import RowCount, Tally
+from recbole_mmm4rec.prepare.tally import Tally
 from recbole_mmm4rec.prepare.text_cleaning import NAMED, compose, text_fields
-from recbole_mmm4rec.prepare.time_advice import unit_advice
-from recbole_mmm4rec.times import SECONDS, all_in_1970, day
 
 LOGGER = logging.getLogger(__name__)
-SHORTEST = 3
-"""One interaction each to train, validate and test."""
 
 
 @dataclass(frozen=True)
 class RawDataset:
     """What is left of a source: ``tokens`` are its items, sorted; ``items`` and ``texts`` are by token."""
 
-    interactions: Interactions
+    interactions: Kept
     tokens: list[str]
     items: dict[str, ItemRecord]
     texts: dict[str, str]
@@ -36,19 +31,22 @@ class RawDataset:
     has_rating: bool
 
 
-def read_dataset(source: Source, settings: Settings, spill: Path, where: str, tally: Tally) -> RawDataset:
+def read_dataset(
+    source: Source, settings: Settings, filters: Filters, spill: Path, where: str, tally: Tally
+) -> RawDataset:
     """Filter ``source`` as the paper does. ``spill``: a file for the metadata while reading.
 
-    The order of the filters is the paper's: an item needs metadata before anything is counted. ``where``
-    names the source in messages. Raises ``UserError`` where nothing is left.
+    ``filters``: where the interactions are held, in memory or on disk. The order of the filters is the
+    paper's: an item needs metadata before anything is counted. ``where`` names the source in messages.
+    Raises ``UserError`` where nothing is left.
     """
     fields = _needed_fields(settings)
     known = None
     if source.has_items:
         known = spill_items(source.items(tally.rows("items")), spill, tally.rows("items"), where)
         LOGGER.info("%s: metadata of %s items", where, f"{len(known):,}")
-    data = _filtered(source, known, settings.min_interactions, where, tally)
-    tokens = sorted(data.items.take(pa.array(np.unique(data.item))).to_pylist())
+    data = filtered(source, known, filters, settings.min_interactions, where, tally)
+    tokens = sorted(data.item_tokens(np.flatnonzero(data.item_counts)).to_pylist())
     items = {token: ItemRecord(token, {}) for token in tokens}
     if known is not None:
         items = kept_items(spill, pa.array(tokens))
@@ -56,61 +54,6 @@ def read_dataset(source: Source, settings: Settings, spill: Path, where: str, ta
         tally.rows("items").keep(len(tokens))
     texts = _texts(settings, fields, tokens, items, where, tally)
     return RawDataset(data, tokens, items, texts, source.has_time, source.has_rating)
-
-
-def _filtered(source: Source, known: pa.Array | None, least: int, where: str, tally: Tally) -> Interactions:
-    rows = tally.rows("interactions")
-    raw = collect(source, known, rows, where)
-    if not len(raw):
-        reasons = tally.reasons() or "the file is empty"
-        raise UserError(f"{where}: no interaction is left of {rows.read:,} rows: {reasons}")
-    _check_unit(raw, source, where, rows)
-    data = without_duplicates(raw)
-    rows.skip("interactions dropped: exact duplicate", where, len(raw) - len(data))
-    cored = in_time_order(core(data, least))
-    _tell_core(data, cored, least, where, rows)
-    if not len(cored):
-        raise UserError(
-            f"{where}: no user and item with {least} interactions each is left (--min_interactions); "
-            f"of {rows.read:,} rows: {tally.reasons()}"
-        )
-    rows.keep(len(cored))
-    _tell_short(cored, where, rows)
-    return cored
-
-
-def _check_unit(data: Interactions, source: Source, where: str, rows: RowCount) -> None:
-    """Report when every time is in 1970: the unit is too small, or the column is a position."""
-    seconds = data.time / 1000
-    if source.has_time and all_in_1970(seconds):
-        latest, unit = float(seconds.max()), source.time_unit
-        advice = "" if unit == "date" else unit_advice(f"{latest / SECONDS[unit]:.0f}", unit)
-        rows.note(
-            f"all times are in 1970: is the time unit right?{advice}",
-            f"{where}, until {day(latest)}",
-            len(data),
-        )
-
-
-def _tell_core(before: Interactions, after: Interactions, least: int, where: str, rows: RowCount) -> None:
-    reason = f"with fewer than {least} interactions (repeated until stable)"
-    for name, ids, kept in (("users", before.user, after.user), ("items", before.item, after.item)):
-        gone = np.setdiff1d(ids, kept)
-        if len(gone):
-            first = (before.users if name == "users" else before.items)[int(gone[0])].as_py()
-            rows.note(f"{name} dropped: {reason}", f"{where}, {name[:-1]} {first!r}", len(gone))
-    rows.skip(f"interactions dropped: of users or items {reason}", where, len(before) - len(after))
-
-
-def _tell_short(data: Interactions, where: str, rows: RowCount) -> None:
-    """Tell of users too short to be split, above all where every user is: a run would test nothing."""
-    counts = np.bincount(data.user)
-    short = int(((counts > 0) & (counts < SHORTEST)).sum())
-    if short:
-        extent = "every user has" if short == int((counts > 0).sum()) else "users with"
-        first = data.users[int(np.flatnonzero((counts > 0) & (counts < SHORTEST))[0])].as_py()
-        reason = f"{extent} fewer than {SHORTEST} interactions: too few to train, validate and test"
-        rows.note(reason, f"{where}, user {first!r}", short)
 
 
 def _texts(

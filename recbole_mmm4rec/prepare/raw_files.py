@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from recbole_mmm4rec.errors import UserError
@@ -21,7 +22,7 @@ class RawFile:
     label: str
     member: str = ""
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """Its ending without ``.gz`` or ``.zip``, such as ``.parquet``, in small letters."""
         name = Path(self.member or self.path.name)

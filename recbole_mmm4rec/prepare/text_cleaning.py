@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.atomic import single_spaced
 
 PAPER, RELEASED = NAMED = ("title-category-brand", "title-brand-description")
 _SCRIPT = re.compile(r"<(script|style)\b.*?(</\1\s*>|$)", re.I | re.S)
@@ -18,7 +19,8 @@ def clean(text: str) -> str:
     """Text without HTML entities, tags and scripts, its blanks made single; "a < b" stays."""
     # entities may hide tags ("&lt;b&gt;") and other entities ("&amp;quot;")
     unescaped = html.unescape(html.unescape(text))
-    return _BLANK.sub(" ", _TAG.sub(" ", _SCRIPT.sub(" ", unescaped))).strip()
+    plain = _TAG.sub(" ", _SCRIPT.sub(" ", unescaped)) if "<" in unescaped else unescaped
+    return single_spaced(plain, _BLANK)
 
 
 def text_fields(form: str) -> tuple[str, ...]:
@@ -45,7 +47,7 @@ def compose(form: str, token: str, fields: Mapping[str, str]) -> str:
         return ""
     if form == PAPER:
         return " ".join(text if text.endswith(_ENDS) else f"{text}." for text in cleaned.values() if text)
-    return _BLANK.sub(" ", _FIELD.sub(lambda match: cleaned[match[1]], form)).strip()
+    return single_spaced(_FIELD.sub(lambda match: cleaned[match[1]], form), _BLANK)
 
 
 def _released(token: str, fields: Mapping[str, str]) -> str:

@@ -4,12 +4,13 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
+from tqdm import tqdm
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.prepare.atomic import one_line, write_atomic
-from recbole_mmm4rec.prepare.interactions import Interactions
+from recbole_mmm4rec.prepare.atomic import one_line, write_atomic, write_batches
+from recbole_mmm4rec.prepare.filtering import Kept
+from recbole_mmm4rec.prepare.interactions import Columns
 from recbole_mmm4rec.prepare.sources import ItemRecord
 from recbole_mmm4rec.prepare.text_cleaning import clean
 
@@ -18,18 +19,26 @@ TAKEN = ("user_id", "item_id", "rating", "timestamp")
 """Columns of the interactions."""
 
 
-def write_interactions(path: Path, data: Interactions, has_rating: bool, has_time: bool) -> None:
-    """Write user, item, and rating and time (whole seconds) where the source has them."""
-    columns: dict[str, pa.Array | np.ndarray] = {
-        "user_id:token": data.users.take(pa.array(data.user)),
-        "item_id:token": data.items.take(pa.array(data.item)),
-    }
-    if has_rating:
+def write_interactions(path: Path, data: Kept, has_rating: bool, has_time: bool) -> None:
+    """Write user, item, and rating and time (whole seconds) where the source has them, chunk by chunk."""
+    types = {"user_id:token": pa.string(), "item_id:token": pa.string()}
+    types |= {"rating:float": pa.float32()} if has_rating else {}
+    types |= {"timestamp:float": pa.int64()} if has_time else {}
+    with tqdm(total=len(data), desc="write", unit="row", leave=False, disable=None) as bar:
+        batches = (_columns(data, rows, list(types), bar) for rows in data.chunks())
+        write_batches(path, list(types), batches, list(types.values()))
+
+
+def _columns(data: Kept, rows: Columns, names: list[str], bar: tqdm) -> pa.RecordBatch:
+    columns = {
+        "user_id:token": data.user_tokens(rows.user),
+        "item_id:token": data.item_tokens(rows.item),
         # an absent rating is NaN, which RecBole's reader takes as such from an empty field
-        columns["rating:float"] = pa.array(data.rating, pa.float32(), from_pandas=True)
-    if has_time:
-        columns["timestamp:float"] = data.time // 1000
-    write_atomic(path, columns)
+        "rating:float": pa.array(rows.rating, pa.float32(), from_pandas=True),
+        "timestamp:float": pa.array(rows.time // 1000),
+    }
+    bar.update(len(rows))
+    return pa.record_batch({name: columns[name] for name in names})
 
 
 def write_items(path: Path, tokens: list[str], items: Mapping[str, ItemRecord]) -> None:

@@ -47,12 +47,13 @@ def test_against_plain_twins(seed: int) -> None:
         (int(u), int(i), float(r), int(t))
         for u, i, r, t in zip(*(rng.integers(1, top, 300) for top in (40, 30, 3, 4)), strict=True)
     ]
-    unique = without_duplicates(_data(rows))
-    assert _rows(unique) == list(dict.fromkeys(rows))  # dict keeps the first, in order
+    ordered = in_time_order(_data(rows))
+    assert _rows(ordered) == sorted(rows, key=lambda row: (row[0], row[3]))
+    unique = without_duplicates(ordered)
+    assert _rows(unique) == list(dict.fromkeys(_rows(ordered)))  # dict keeps the first, in order
     for least in (1, 3, 5, 50):
         kept = core(unique, least)
         assert _rows(kept) == _plain_core(_rows(unique), least)
-    assert _rows(in_time_order(unique)) == sorted(_rows(unique), key=lambda row: (row[0], row[3]))
 
 
 def test_repeat_purchases_stay_and_absent_ratings_are_equal() -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.prepare.text_cleaning import PAPER, RELEASED, clean, compose, text_fields
+from recbole_mmm4rec.prepare.atomic import _SPACES, single_spaced
+from recbole_mmm4rec.prepare.text_cleaning import _BLANK, PAPER, RELEASED, clean, compose, text_fields
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,15 @@ from recbole_mmm4rec.prepare.text_cleaning import PAPER, RELEASED, clean, compos
 )
 def test_clean(raw: str, cleaned: str) -> None:
     assert clean(raw) == cleaned
+
+
+def test_blanks_as_the_pattern_says() -> None:
+    """Texts that are printable are not searched letter by letter: the result is the same."""
+    letters = "".join(map(chr, range(0x3100))) + "\ufeff\U0001f600\udcff"
+    for pattern in (_BLANK, _SPACES):
+        for letter in letters:
+            for text in (f"a{letter}b", f" {letter} a  b{letter}"):
+                assert single_spaced(text, pattern) == pattern.sub(" ", text).strip(), repr(text)
 
 
 def test_paper_form() -> None:

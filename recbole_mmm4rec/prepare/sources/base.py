@@ -55,9 +55,11 @@ class Source(Protocol):
 
     Attributes:
         time_unit: of raw times: s, ms, us, ns or date.
+        interaction_files: what ``interactions`` reads.
         has_items: whether there is metadata; without it every item of an interaction is one of the dataset.
     """
 
+    interaction_files: list[RawFile]
     has_items: bool
     has_time: bool
     time_unit: str

@@ -42,7 +42,7 @@ def as_number(column: pa.Array) -> pa.Array:
 
 def encodable(text: str) -> str:
     """Return ``text`` as UTF-8 can hold it: JSON may have lone surrogates ("\\ud83d"), which become "?"."""
-    return text.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _is_bytes(kind: pa.DataType) -> bool:

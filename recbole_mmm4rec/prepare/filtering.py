@@ -1,0 +1,150 @@
+"""The paper's filters over interactions, in their order, and what is told of each; in memory or on disk."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.core import core, in_time_order, without_duplicates
+from recbole_mmm4rec.prepare.interactions import Columns, Interactions, numbered, usable
+from recbole_mmm4rec.prepare.sources import Source
+from recbole_mmm4rec.prepare.tally import RowCount, Tally
+from recbole_mmm4rec.prepare.time_advice import unit_advice
+from recbole_mmm4rec.times import SECONDS, all_in_1970, day
+
+SHORTEST = 3
+"""One interaction each to train, validate and test."""
+
+
+class Kept(Protocol):
+    """The interactions that are left, by user and time. Users and items are numbered as they first appear."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def user_counts(self) -> np.ndarray:
+        """Rows of each user: integers (users,), 0 for those that were dropped."""
+        ...
+
+    @property
+    def item_counts(self) -> np.ndarray:
+        """Rows of each item: integers (items,), 0 for those that were dropped."""
+        ...
+
+    def user_tokens(self, codes: np.ndarray) -> pa.Array:
+        """Return the tokens of users."""
+        ...
+
+    def item_tokens(self, codes: np.ndarray) -> pa.Array:
+        """Return the tokens of items."""
+        ...
+
+    def chunks(self) -> Iterator[Columns]:
+        """Yield the rows in their order, some at a time."""
+        ...
+
+
+class Extent(NamedTuple):
+    """``rows``: how many there are; ``latest``: the latest time, in milliseconds, 0 without times."""
+
+    rows: int
+    latest: int
+
+
+class Filters(Protocol):
+    """The steps, each called once, in this order."""
+
+    def gather(self, batches: Iterable[pa.RecordBatch]) -> Extent:
+        """Take the rows (``COLUMNS``) in file order, number their tokens and order them by user and time."""
+        ...
+
+    def drop_duplicates(self) -> int:
+        """Drop exact duplicates; return how many rows are left."""
+        ...
+
+    def core(self, least: int) -> Kept:
+        """Keep users and items with ``least`` interactions each, repeated until stable."""
+        ...
+
+
+class InMemory:
+    """The steps over arrays in memory."""
+
+    _data: Interactions
+
+    def gather(self, batches: Iterable[pa.RecordBatch]) -> Extent:
+        """See :class:`Filters`."""
+        self._data = in_time_order(numbered(batches))
+        return Extent(len(self._data), int(self._data.time.max(initial=0)))
+
+    def drop_duplicates(self) -> int:
+        """See :class:`Filters`."""
+        self._data = without_duplicates(self._data)
+        return len(self._data)
+
+    def core(self, least: int) -> Interactions:
+        """See :class:`Filters`."""
+        return core(self._data, least)
+
+
+def filtered(
+    source: Source, known: pa.Array | None, filters: Filters, least: int, where: str, tally: Tally
+) -> Kept:
+    """Apply the steps of ``filters`` to ``source`` and count what they drop.
+
+    ``known``: items with metadata, None for all. Raises ``UserError`` where nothing is left.
+    """
+    rows = tally.rows("interactions")
+    extent = filters.gather(usable(source, known, rows, where))
+    if not extent.rows:
+        reasons = tally.reasons() or "the file is empty"
+        raise UserError(f"{where}: no interaction is left of {rows.read:,} rows: {reasons}")
+    _check_unit(extent, source, where, rows)
+    unique = filters.drop_duplicates()
+    rows.skip("interactions dropped: exact duplicate", where, extent.rows - unique)
+    kept = filters.core(least)
+    _tell_core(kept, unique, least, where, rows)
+    if not len(kept):
+        raise UserError(
+            f"{where}: no user and item with {least} interactions each is left (--min_interactions); "
+            f"of {rows.read:,} rows: {tally.reasons()}"
+        )
+    rows.keep(len(kept))
+    _tell_short(kept, where, rows)
+    return kept
+
+
+def _check_unit(extent: Extent, source: Source, where: str, rows: RowCount) -> None:
+    """Report when every time is in 1970: the unit is too small, or the column is a position."""
+    latest, unit = extent.latest / 1000, source.time_unit
+    if source.has_time and all_in_1970(np.array([latest])):
+        advice = "" if unit == "date" else unit_advice(f"{latest / SECONDS[unit]:.0f}", unit)
+        reason = f"all times are in 1970: is the time unit right?{advice}"
+        rows.note(reason, f"{where}, until {day(latest)}", extent.rows)
+
+
+def _tell_core(kept: Kept, before: int, least: int, where: str, rows: RowCount) -> None:
+    """``before``: rows, each user and item having some."""
+    reason = f"with fewer than {least} interactions (repeated until stable)"
+    for name, counts, tokens in (
+        ("users", kept.user_counts, kept.user_tokens),
+        ("items", kept.item_counts, kept.item_tokens),
+    ):
+        gone = np.flatnonzero(counts == 0)
+        if len(gone):
+            first = tokens(gone[:1])[0].as_py()
+            rows.note(f"{name} dropped: {reason}", f"{where}, {name[:-1]} {first!r}", len(gone))
+    rows.skip(f"interactions dropped: of users or items {reason}", where, before - len(kept))
+
+
+def _tell_short(kept: Kept, where: str, rows: RowCount) -> None:
+    """Tell of users too short to be split, above all where every user is: a run would test nothing."""
+    counts = kept.user_counts
+    short = np.flatnonzero((counts > 0) & (counts < SHORTEST))
+    if len(short):
+        extent = "every user has" if len(short) == np.count_nonzero(counts) else "users with"
+        first = kept.user_tokens(short[:1])[0].as_py()
+        reason = f"{extent} fewer than {SHORTEST} interactions: too few to train, validate and test"
+        rows.note(reason, f"{where}, user {first!r}", len(short))

@@ -1,0 +1,1 @@
+"""Interactions beyond memory: DuckDB numbers and sorts them on disk, everything else passes over them."""
