@@ -44,12 +44,11 @@ def prepare(
     with workspace(target, overwrite) as work:
         sorting = work.cache / "sorting"
         with chosen_filters(source.interaction_files, sorting, memory, folder.name) as filters:
-            raw = read_dataset(source, settings, filters, work.cache / "items.parquet", folder.name, tally)
+            raw = read_dataset(source, settings, filters, work.cache / "items.arrow", folder.name, tally)
             write_interactions(work.dataset / f"{name}.inter", raw.interactions, raw.has_rating, raw.has_time)
-        write_items(work.dataset / f"{name}.item", raw.tokens, raw.items)
+        write_items(work.dataset / f"{name}.item", raw.items)
         pictures = _pictures(name, raw, settings, folder, work, options)
-        texts = {token: text for token, text in raw.texts.items() if text}
-        covered = maker.write(raw.tokens, texts, pictures, work.dataset, work.cache, tally)
+        covered = maker.write(raw.items.tokens, raw.texts, pictures, work.dataset, work.cache, tally)
         with_picture = len(pictures) or covered.get("image", 0)
         statistics = _statistics(raw, with_picture)
         folders = picture_folders(folder / settings.pictures, target=target) if settings.pictures else {}
@@ -75,7 +74,9 @@ def _pictures(
         listed = None  # the folder of a first download does not exist yet
     if listed is None and options is None:
         return {}
-    links = {token: raw.items[token].picture for token in raw.tokens}
+    links: dict[str, str] = {}
+    for batch in raw.items.batches():
+        links |= zip(batch.tokens, batch.pictures, strict=True)
     found, missing = gather_pictures(links, listed, options, work.cache / IMAGES, work.cache)
     write_missing(work.dataset / f"{name}.missing-pictures.tsv", missing, links)
     return found
@@ -92,7 +93,7 @@ def _keep_fetched(pictures: dict[str, Path], work: Workspace) -> None:
 
 def _statistics(raw: RawDataset, pictures: int) -> Statistics:
     users = int(np.count_nonzero(raw.interactions.user_counts))
-    return Statistics(users, len(raw.tokens), pictures, len(raw.interactions))
+    return Statistics(users, len(raw.items.tokens), pictures, len(raw.interactions))
 
 
 def _write_record(

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.filtering import Filters, Kept, filtered
-from recbole_mmm4rec.prepare.items import kept_items, spill_items
+from recbole_mmm4rec.prepare.items import KeptItems, spill_items
 from recbole_mmm4rec.prepare.settings import Settings
-from recbole_mmm4rec.prepare.sources import ItemRecord, Source
+from recbole_mmm4rec.prepare.sources import Source
 from recbole_mmm4rec.prepare.tally import Tally
 from recbole_mmm4rec.prepare.text_cleaning import NAMED, compose, text_fields
 
@@ -21,11 +20,10 @@ LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RawDataset:
-    """What is left of a source: ``tokens`` are its items, sorted; ``items`` and ``texts`` are by token."""
+    """What is left of a source. ``items``: sorted by token; ``texts``: by token, those that are encoded."""
 
     interactions: Kept
-    tokens: list[str]
-    items: dict[str, ItemRecord]
+    items: KeptItems
     texts: dict[str, str]
     has_time: bool
     has_rating: bool
@@ -41,37 +39,36 @@ def read_dataset(
     Raises ``UserError`` where nothing is left.
     """
     fields = _needed_fields(settings)
-    known = None
+    count, spilled = tally.rows("items"), None
     if source.has_items:
-        known = spill_items(source.items(tally.rows("items")), spill, tally.rows("items"), where)
-        LOGGER.info("%s: metadata of %s items", where, f"{len(known):,}")
+        spilled = spill_items(source.items(count), spill, count, where)
+        LOGGER.info("%s: metadata of %s items", where, f"{len(spilled.known):,}")
+    known = None if spilled is None else spilled.known
     data = filtered(source, known, filters, settings.min_interactions, where, tally)
-    tokens = sorted(data.item_tokens(np.flatnonzero(data.item_counts)).to_pylist())
-    items = {token: ItemRecord(token, {}) for token in tokens}
+    items = KeptItems(sorted(data.item_tokens(np.flatnonzero(data.item_counts)).to_pylist()), spilled)
     if known is not None:
-        items = kept_items(spill, pa.array(tokens))
-        tally.rows("items").skip("items dropped: no interaction is left", where, len(known) - len(tokens))
-        tally.rows("items").keep(len(tokens))
-    texts = _texts(settings, fields, tokens, items, where, tally)
-    return RawDataset(data, tokens, items, texts, source.has_time, source.has_rating)
+        count.skip("items dropped: no interaction is left", where, len(known) - len(items.tokens))
+        count.keep(len(items.tokens))
+    texts = _texts(settings, fields, items, where, tally)
+    return RawDataset(data, items, texts, source.has_time, source.has_rating)
 
 
 def _texts(
-    settings: Settings,
-    fields: tuple[str, ...],
-    tokens: list[str],
-    items: dict[str, ItemRecord],
-    where: str,
-    tally: Tally,
+    settings: Settings, fields: tuple[str, ...], items: KeptItems, where: str, tally: Tally
 ) -> dict[str, str]:
-    """Return each item's text; none at all where no field is needed."""
+    """Return the texts to encode, where there are any; those without a word of an item are counted."""
     if settings.text is None or not fields:
         return {}
-    _check_fields(fields, items, where, may_lack=settings.text in NAMED)
-    texts = {token: compose(settings.text, token, items[token].fields) for token in tokens}
-    for token in tokens:
-        if not texts[token]:
-            tally.add("items without text: no text vector", f"{where}, item {token}")
+    _check_fields(fields, items.names, where, may_lack=settings.text in NAMED)
+    texts = {}
+    for batch in items.batches():
+        columns = [batch.fields.get(name) or [""] * len(batch.tokens) for name in fields]
+        for token, *values in zip(batch.tokens, *columns, strict=True):
+            text = compose(settings.text, token, dict(zip(fields, values, strict=True)))
+            if not text:
+                tally.add("items without text: no text vector", f"{where}, item {token}")
+            elif settings.text_encoder is not None:
+                texts[token] = text
     return texts
 
 
@@ -85,12 +82,11 @@ def _needed_fields(settings: Settings) -> tuple[str, ...]:
     return text_fields(settings.text) if has_fields or settings.text_encoder is not None else ()
 
 
-def _check_fields(names: tuple[str, ...], items: dict[str, ItemRecord], where: str, may_lack: bool) -> None:
+def _check_fields(names: tuple[str, ...], present: list[str], where: str, may_lack: bool) -> None:
     """Refuse fields that no item has; ``may_lack``: only where all are missing."""
-    present = next(iter(items.values())).fields
     unknown = [name for name in names if name not in present]
     if unknown and not (may_lack and len(unknown) < len(names)):
-        told = ", ".join(_with_nearest(name, list(present)) for name in unknown)
+        told = ", ".join(_with_nearest(name, present) for name in unknown)
         listed = (
             f"it has {', '.join(present)}" if present else "its items have no text fields (--item_fields)"
         )

@@ -1,17 +1,16 @@
 """Interactions and items -> ``<name>.inter`` and ``<name>.item``."""
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
 from tqdm import tqdm
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.prepare.atomic import one_line, write_atomic, write_batches
+from recbole_mmm4rec.prepare.atomic import one_line, write_batches
 from recbole_mmm4rec.prepare.filtering import Kept
 from recbole_mmm4rec.prepare.interactions import Columns
-from recbole_mmm4rec.prepare.sources import ItemRecord
+from recbole_mmm4rec.prepare.items import ItemBatch, KeptItems
 from recbole_mmm4rec.prepare.text_cleaning import clean
 
 LOGGER = logging.getLogger(__name__)
@@ -41,22 +40,27 @@ def _columns(data: Kept, rows: Columns, names: list[str], bar: tqdm) -> pa.Recor
     return pa.record_batch({name: columns[name] for name in names})
 
 
-def write_items(path: Path, tokens: list[str], items: Mapping[str, ItemRecord]) -> None:
-    """Write the cleaned text fields of ``tokens``, in their order, under names that headers can hold.
+def write_items(path: Path, items: KeptItems) -> None:
+    """Write the cleaned text fields of the items, in their order, under names that headers can hold.
 
     Raises ``UserError`` where two fields would get one name.
     """
-    # an array is written as it stands, so that the tokens are those of the interactions and vectors
-    columns: dict[str, pa.Array | list[str]] = {"item_id:token": pa.array(tokens, pa.string())}
-    for name in next(iter(items.values())).fields:
+    headers = ["item_id:token"]
+    for name in items.names:
         kind = "token" if name == "year" else "token_seq"
         header = f"{header_name(name)}:{kind}"
-        if header in columns:
+        if header in headers:
             raise UserError(
                 f"item_fields: {name!r} would be a second column {header}; rename it in the raw file"
             )
-        columns[header] = [clean(items[token].fields[name]) for token in tokens]
-    write_atomic(path, columns)
+        headers.append(header)
+    write_batches(path, headers, (_item_columns(batch, headers) for batch in items.batches()))
+
+
+def _item_columns(batch: ItemBatch, headers: list[str]) -> pa.RecordBatch:
+    # tokens are written as they stand, so that they are those of the interactions and vectors
+    columns = [batch.tokens, *([one_line(clean(text)) for text in texts] for texts in batch.fields.values())]
+    return pa.record_batch([pa.array(column, pa.string()) for column in columns], headers)
 
 
 def header_name(name: str) -> str:
