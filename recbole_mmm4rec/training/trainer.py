@@ -24,6 +24,7 @@ from recbole_mmm4rec.training.gathering import RankedEvaluation
 from recbole_mmm4rec.training.gradients import sum_gradients
 from recbole_mmm4rec.training.loss_sum import LossSum
 from recbole_mmm4rec.training.optimisers import make_optimiser
+from recbole_mmm4rec.training.rate_scales import rate_scales, scaled_groups
 from recbole_mmm4rec.training.rate_schedule import RateSchedule
 from recbole_mmm4rec.training.resume import ResumableTrainer
 
@@ -103,7 +104,10 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
         learner = str(kwargs.pop("learner", self.learner)).lower()
         rate = kwargs.pop("learning_rate", self.learning_rate)
         decay = float(kwargs.pop("weight_decay", self.weight_decay) or 0.0)
-        params = kwargs.pop("params", None) or self.hooks.parameter_groups(decay)
+        params = kwargs.pop("params", None)
+        if params is None:
+            scales = rate_scales(self.config, self.model)
+            params = scaled_groups(self.hooks.parameter_groups(decay), self.model, rate, scales)
         if decay and self.config["reg_weight"]:
             self.logger.warning("weight_decay and reg_weight are both set: weights may be penalised twice")
         return make_optimiser(learner, params, rate, decay)

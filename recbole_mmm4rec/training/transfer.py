@@ -55,6 +55,8 @@ class TransferReport:
 def load_pretrained(model: Any, path: str, dataset: Any, load_item_tables: bool = False) -> TransferReport:
     """Load what a checkpoint and a model have in common, and log the lists of :class:`TransferReport`.
 
+    ``model.moved`` becomes the set of the names that moved, which may have a learning rate of their own.
+
     Args:
         model: its ``item_bound`` and ``frozen_after_transfer`` are prefixes of state entries; a file of the
             released code goes through its ``convert_released``.
@@ -89,6 +91,7 @@ def load_pretrained(model: Any, path: str, dataset: Any, load_item_tables: bool 
     if load_item_tables:
         _move_tables(checkpoint, tables, own, item_tokens(dataset), report)
     _finish(report, model, state, own)
+    model.moved = frozenset(report.moved)
     _log(report, path)
     return report
 
