@@ -1,8 +1,8 @@
 """Configuration of a run: RecBole's, with our property files layered in and user input checked.
 
 Later layers win: RecBole's own files, our ``overall.yaml``, ``dataset/<name>.yaml``, ``model/<Model>.yaml``,
-``reference/<Model>.yaml`` when ``fidelity`` ends up as ``reference``, of a run that is resumed all that its
-checkpoint says, then what the user gives: config files, dictionary, command line.
+``reference/<Model>.yaml`` or ``improved/<Model>.yaml`` where ``fidelity`` ends up as that, of a run that is
+resumed all that its checkpoint says, then what the user gives: config files, dictionary, command line.
 """
 
 import os
@@ -25,7 +25,13 @@ from recbole_mmm4rec.host.config_checks import (
     known_keys,
 )
 from recbole_mmm4rec.host.datasets import check_dataset
-from recbole_mmm4rec.host.property_files import Key, properties_path, read_properties
+from recbole_mmm4rec.host.property_files import (
+    FIDELITY_LAYERS,
+    Key,
+    improved_models,
+    properties_path,
+    read_properties,
+)
 from recbole_mmm4rec.host.resumed import settings_to_resume
 from recbole_mmm4rec.host.value_checks import check_values
 from recbole_mmm4rec.host.value_shapes import check_shapes
@@ -197,8 +203,13 @@ def add_properties(config: Config) -> None:
     for name in files:
         internal.update(read_properties(properties_path() / f"{name}.yaml"))
     internal.update({name: key.default for name, key in model_keys(config.model).items()})
-    if {**internal, **config.external_config_dict}.get("fidelity") == "reference":
-        internal.update(read_properties(properties_path() / f"reference/{config.model}.yaml"))
+    fidelity = {**internal, **config.external_config_dict}.get("fidelity")
+    if fidelity in FIDELITY_LAYERS:
+        layer = read_properties(properties_path() / f"{fidelity}/{config.model}.yaml")
+        if fidelity == "improved" and not layer:
+            models = ", ".join(improved_models())
+            raise UserError(f"fidelity: improved: {config.model} has none, only {models}")
+        internal.update(layer)
 
 
 def settle(config: Config) -> None:

@@ -23,6 +23,10 @@ class PropertyLoader(yaml.SafeLoader):
 PropertyLoader.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, list("-+.0123456789"))
 
 
+FIDELITY_LAYERS = ("reference", "improved")
+"""Values of the key ``fidelity`` that put a file of that folder on top of a model's own."""
+
+
 @dataclass(frozen=True)
 class Key:
     """One documented key: its default and what the comment beside it says."""
@@ -43,6 +47,11 @@ def properties_path() -> Path:
 def ready_benchmarks() -> list[str]:
     """Names of the files under ``properties/benchmark``."""
     return sorted(path.stem for path in (properties_path() / "benchmark").glob("*.yaml"))
+
+
+def improved_models() -> list[str]:
+    """Names of the models that have a file under ``properties/improved``."""
+    return sorted(path.stem for path in (properties_path() / "improved").glob("*.yaml"))
 
 
 def recbole_properties_path() -> Path:

@@ -10,6 +10,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import is_ours
+from recbole_mmm4rec.host.property_files import FIDELITY_LAYERS
 from recbole_mmm4rec.host.value_shapes import check_columns
 from recbole_mmm4rec.model.objective import check_objective
 from recbole_mmm4rec.model.positions import check_positions
@@ -25,8 +26,10 @@ POSITIVE = (
 
 NOT_NEGATIVE = ("weight_decay", "epochs")
 
-CHOICES = {"stage": ("finetune", "pretrain"), "fidelity": ("repaired", "reference")}
+CHOICES = {"stage": ("finetune", "pretrain"), "fidelity": ("repaired", *FIDELITY_LAYERS)}
 """Values of keys that several places compare with one of them."""
+
+RATE_SCALES = ("moved_rate_scale", "item_rate_scale")
 
 LEAVE_ONE_OUT = ("valid_and_test", "valid_only", "test_only")
 
@@ -100,6 +103,11 @@ def check_steps(final: dict[str, Any]) -> None:
     if not 0 <= decay < 1:
         raise UserError(f"ema_decay: {decay} is not from 0 to below 1")
     given = {"rate_schedule": name != CONSTANT, "warmup_epochs": warmup, "ema_decay": decay}
+    for key in RATE_SCALES:
+        scale = final.get(key, 1.0)
+        if scale < 0:
+            raise UserError(f"{key}: {scale} is below 0")
+        given[key] = scale != 1.0
     if final["MODEL_TYPE"] != ModelType.SEQUENTIAL and any(given.values()):
         key = next(key for key, used in given.items() if used)
         raise UserError(f"{key}: RecBole's trainer of this model does not have it")

@@ -93,6 +93,24 @@ def test_the_reference_is_a_layer_above_the_model_and_below_the_user(in_tmp: Pat
 
 
 @pytest.mark.usefixtures("tiny")
+def test_improved_changes_what_it_says_and_nothing_else(in_tmp: Path) -> None:
+    improved = read_properties(properties_path() / "improved" / "MMM4Rec.yaml")
+    by_default, chosen = config_of("MMM4Rec"), config_of("MMM4Rec", fidelity="improved")
+    changed = {key for key in by_default.final_config_dict if by_default[key] != chosen[key]}
+    assert changed == {"fidelity", *improved}
+    assert {key: chosen[key] for key in improved} == improved
+    (in_tmp / "a.yaml").write_text("fidelity: improved\nema_decay: 0.5\n")
+    mixed = RunConfig("MMM4Rec", "tiny", ["a.yaml"], {"score_bias": False})
+    assert (mixed["ema_decay"], mixed["score_bias"]) == (0.5, False)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_improved_is_refused_where_there_is_nothing_to_improve() -> None:
+    with pytest.raises(UserError, match="fidelity: improved: SASRecT has none, only MMM4Rec"):
+        config_of("SASRecT", fidelity="improved")
+
+
+@pytest.mark.usefixtures("tiny")
 def test_patience_is_one_more_than_stopping_step() -> None:
     assert config_of(patience=4)["stopping_step"] == 3
     assert config_of()["stopping_step"] == config_of()["patience"] - 1

@@ -52,7 +52,7 @@ def _number(value: Any) -> Any:
 
 def settings(model: str, fidelity: str = "repaired", **changes: Any) -> Settings:
     """A model's properties with changes, as RecBole would hand them over."""
-    files = ["shared", f"model/{model}"] + ([f"reference/{model}"] if fidelity == "reference" else [])
+    files = ["shared", f"model/{model}"] + ([] if fidelity == "repaired" else [f"{fidelity}/{model}"])
     return Settings(_HOST | read_properties(*files) | {"fidelity": fidelity} | changes)
 
 
