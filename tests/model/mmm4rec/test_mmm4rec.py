@@ -70,6 +70,7 @@ SWITCHES: list[dict[str, Any]] = [
     {"score_bias": True},
     {"score_bias": True, "fidelity": "reference", "softmax_chunk": 7},
     {"score_bias": True, "stage": "pretrain"},
+    {"fidelity": "improved"},
 ]
 
 
