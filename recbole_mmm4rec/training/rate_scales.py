@@ -17,7 +17,8 @@ def rate_scales(config: Any, model: nn.Module) -> dict[str, float]:
             that belong to one dataset's items (``item_bound``); both for a table whose rows were moved.
         model: the model that is trained.
     """
-    moved, bound = getattr(model, "moved", frozenset()), tuple(hooks_of(model).item_bound)
+    moved: frozenset[str] = getattr(model, "moved", frozenset())
+    bound = tuple(hooks_of(model).item_bound)
     of_moved, of_items = config["moved_rate_scale"], config["item_rate_scale"]
     scales = {}
     for name, _ in model.named_parameters():
