@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
+from recbole_mmm4rec.host.shared_loader import SharedLoader
 from recbole_mmm4rec.quick_start.training_run import select
 from tests.conftest import SMALL, write_tiny
 from tests.pair import in_two_processes
+from tests.tiny import assert_equal
 
 COMMON: dict[str, Any] = {
     "epochs": 3,
@@ -47,20 +50,24 @@ def batch_size(samples: int) -> int:
     return next(size for size in range(35, samples, 2) if samples % size == 1)
 
 
+def settings(model: str, values: dict[str, Any], rank: int, processes: int) -> RunConfig:
+    """Of one of several processes."""
+    config = RunConfig(model, "tiny", config_dict=values)
+    if processes > 1:
+        config["single_spec"], config["world_size"], config["local_rank"] = False, processes, rank
+    return config
+
+
 def train(name: str, rank: int = 0, processes: int = 1) -> dict[str, Any]:
     """Losses and weights of a run; its checkpoints go to a folder of their own."""
     model, values = RUNS[name]
-    config = RunConfig(model, "tiny", config_dict=values | {"checkpoint_dir": f"saved/{name}-{processes}"})
-    if processes > 1:
-        config["single_spec"], config["world_size"], config["local_rank"] = False, processes, rank
-    data = create_dataset(config)
-    samples = prepare_loaders(config, data)[0].sample_size
+    config = settings(model, values | {"checkpoint_dir": f"saved/{name}-{processes}"}, rank, processes)
+    samples = prepare_loaders(config, create_dataset(config))[0].sample_size
     config["train_batch_size"] = batch_size(samples)
     train_data, valid_data, _ = prepare_loaders(config, create_dataset(config))
     chosen = select(config, train_data, valid_data)
     trainer = chosen.trainer
     return {
-        "samples": samples,
         "batches": [len(batch) for batch in train_data],
         "losses": trainer.record.losses,
         "steps": trainer.record.steps,
@@ -70,9 +77,34 @@ def train(name: str, rank: int = 0, processes: int = 1) -> dict[str, Any]:
     }
 
 
+def interrupted(rank: int, folder: str, *epochs: int) -> dict[str, Any]:
+    """The state of a run with dropout and sampled negatives that goes on where it was stopped, if it was."""
+    values = RUNS["sampled"][1] | {"dropout_prob": 0.3, "checkpoint_dir": f"saved/{folder}"}
+    for last in epochs:
+        config = settings("MMM4Rec", values | {"epochs": last}, rank, 2)
+        states = list(Path("saved", folder).glob("*.last.pth"))
+        dist.barrier()  # before one of them writes the next
+        config["resume"] = str(states[0]) if states else None
+        train_data, valid_data, _ = prepare_loaders(config, create_dataset(config))
+        trainer = select(config, train_data, valid_data).trainer
+    return {"losses": trainer.record.losses, "weights": trainer.model.state_dict()}
+
+
+def by_recbole(rank: int) -> dict[str, Any]:
+    """Weights of a sequential model after an epoch of RecBole's own trainer; norms of batches differ."""
+    config = settings("DIN", COMMON | {"epochs": 1, "ema_decay": 0.0, "train_batch_size": 35}, rank, 2)
+    train_data, valid_data, _ = prepare_loaders(config, create_dataset(config))
+    trainer = select(config, train_data, valid_data).trainer
+    assert isinstance(train_data, SharedLoader)
+    weights = {name: value.detach() for name, value in trainer.model.named_parameters()}
+    return {"trainer": type(trainer).__name__, "weights": weights}
+
+
 def work(folder: Path, rank: int) -> dict[str, Any]:
     os.chdir(folder)
-    return {name: train(name, rank, 2) for name in RUNS}
+    ends = {name: train(name, rank, 2) for name in RUNS}
+    ends |= {"whole": interrupted(rank, "whole", 4), "in parts": interrupted(rank, "parts", 1, 3, 4)}
+    return ends | {"RecBole's trainer": by_recbole(rank)}
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +135,15 @@ def test_two_processes_train_as_one(two: list[Any], name: str) -> None:
     assert both[0]["losses"] == both[1]["losses"]
     for entry, value in both[0]["weights"].items():
         assert torch.equal(both[1]["weights"][entry], value)
+
+
+def test_two_processes_go_on_bit_for_bit(two: list[Any]) -> None:
+    for end in two:
+        assert_equal(end["in parts"], end["whole"])
+    assert_equal(two[0]["whole"], two[1]["whole"])
+
+
+def test_recboles_own_trainer_takes_the_shares(two: list[Any]) -> None:
+    first, second = (end["RecBole's trainer"] for end in two)
+    assert first["trainer"] == "Trainer"
+    assert_equal(first["weights"], second["weights"])
