@@ -155,9 +155,7 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         """Tensors (B, ...) that ``encode`` needs beside the items, computed once per batch at full length."""
         return []
 
-    def scores(self, users: Tensor, candidates: Tensor) -> Tensor:
-        """(..., B, D) user vectors, (..., n, D) candidates -> (..., B, n)."""
-        return inner_products(users, candidates)
+    scores = staticmethod(inner_products)  # (..., B, D) users, (..., n, D) candidates -> (..., B, n)
 
     # What all models share -------------------------------------------------------------------------------
 

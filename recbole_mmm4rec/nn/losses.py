@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from recbole_mmm4rec.nn.catalogue_softmax import catalogue_cross_entropy, in_passing
 from recbole_mmm4rec.nn.sharing import rows_of_all
 
 Score = Callable[[Tensor, Tensor], Tensor]
@@ -34,8 +35,9 @@ def full_catalogue_loss(
         candidates: (N + 1, C), already divided by the temperature.
         targets: (B,) int64 in 1..N.
         pad_is_candidate: keep row 0, the pad, among the negatives, as the released code does.
-        chunk: items per chunk; 0 scores all at once. The value is the same to rounding, the memory is
-            B x chunk instead of B x N, at the price of computing the scores twice.
+        chunk: items per chunk; 0 scores all at once (inner products on a CPU: those of 128 users at a time).
+            The value is the same to rounding, the memory is B x chunk, at the price of computing the scores
+            twice.
         score: of users and candidates.
         smoothing: share of the target that is spread evenly over all candidates.
 
@@ -43,6 +45,8 @@ def full_catalogue_loss(
         () float32.
     """
     first = 0 if pad_is_candidate else 1
+    if score is inner_products and chunk <= 0 and smoothing <= 0 and in_passing(users, candidates):
+        return catalogue_cross_entropy(users, candidates, targets, first)
     candidates, targets = candidates[first:], targets - first
     if chunk <= 0 or chunk >= len(candidates):
         return F.cross_entropy(score(users, candidates).float(), targets, label_smoothing=smoothing)

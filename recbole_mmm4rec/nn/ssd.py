@@ -8,9 +8,14 @@ a_0 in (8) is read as the empty product 1.
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 QUADRATIC_UP_TO = 100
 """Longest history for which the quadratic form is the cheaper one; ``run_recbole.py --bench=growth`` says."""
+
+FORGOTTEN = -60.0
+"""Log of a decay from which on it is 0. Beside 1 such a number, 1e-26, is nothing to a float32, but its
+products with gradients are denormal (below 1.2e-38), with which many processors compute many times slower."""
 
 
 def ssd(x: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, at: Tensor | None = None) -> Tensor:
@@ -62,7 +67,12 @@ def _decay(log_decay: Tensor, at: Tensor | None) -> Tensor:
         index = at.unsqueeze(1).expand(-1, log_decay.shape[1], -1)
         from_query = log_decay.gather(2, index)
     difference = (from_query.unsqueeze(-1) - log_decay.unsqueeze(-2)).float()
-    return difference.masked_fill(~reachable, -torch.inf).exp()
+    return _remembered(difference.masked_fill(~reachable, -torch.inf))
+
+
+def _remembered(log_decay: Tensor) -> Tensor:
+    """``exp(log_decay)``, exactly 0 from :data:`FORGOTTEN` on."""
+    return F.threshold(log_decay, FORGOTTEN, -torch.inf).exp()
 
 
 def _per_head(similarity: Tensor, heads: int) -> Tensor:
@@ -94,8 +104,8 @@ def _chunk(x: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, state: Tensor
     c = _per_head(c.float().transpose(1, 2), heads)
     scaled = x.transpose(1, 2) * dt.transpose(1, 2).unsqueeze(-1)  # (B, H, L, P)
     inside = (c @ b.mT * _decay(log_decay, None)) @ scaled
-    since_start = log_decay.exp().float().unsqueeze(-1)
-    to_end = (log_decay[..., -1:] - log_decay).exp().float().unsqueeze(-1)
+    since_start = _remembered(log_decay).float().unsqueeze(-1)
+    to_end = _remembered(log_decay[..., -1:] - log_decay).float().unsqueeze(-1)
     carried = (c @ state) * since_start
     state = state * since_start[:, :, -1:] + b.mT @ (scaled * to_end)
     return (inside + carried).transpose(1, 2), state

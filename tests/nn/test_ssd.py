@@ -56,6 +56,23 @@ def test_long_histories_take_the_linear_form_and_agree() -> None:
     assert_agrees(ssd(*arguments), recurrence(*arguments), "outputs", 1e-5)
 
 
+@pytest.mark.parametrize("form", [ssd_quadratic, lambda *args: ssd_linear(*args, chunk=8)])
+def test_what_is_forgotten_makes_no_denormals(form: Callable[..., Tensor]) -> None:
+    """Decays of e^-50 to e^-200 between neighbours: in float32 they and their products would be denormal."""
+    x, dt, a, b, c = inputs(20, 2)
+    dt = torch.linspace(50, 200, dt.numel()).view_as(dt) / -a
+    arguments = [t.requires_grad_() for t in (x, dt, a, b, c)]
+    twins = [t.detach().double().requires_grad_() for t in arguments]
+    fast, slow = form(*arguments), recurrence(*twins)
+    assert_agrees(fast.double(), slow, "outputs", 1e-5)
+    cotangent = torch.zeros_like(slow)
+    cotangent[:, ::5] = 1e-6 * torch.randn_like(cotangent[:, ::5])  # of the size of a mean's over a batch
+    grads = torch.autograd.grad(fast, arguments, cotangent.float())
+    for actual, expected in zip(grads, torch.autograd.grad(slow, twins, cotangent), strict=True):
+        assert not ((actual != 0) & (actual.abs() < torch.finfo(torch.float32).tiny)).any()
+        assert_agrees(actual.double(), expected, "gradient", 2e-5)
+
+
 def test_outputs_at_chosen_positions() -> None:
     x, dt, a, b, c = inputs(9, 2)
     at = torch.tensor([[0, 0, 5], [1, 2, 3], [6, 7, 8]])
