@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recbole_mmm4rec.nn.convolution import CausalConv
+from recbole_mmm4rec.nn.selective_read import selective_read
 from recbole_mmm4rec.nn.selective_scan import selective_scan
 from recbole_mmm4rec.nn.tail import Tail
 
@@ -59,9 +60,14 @@ class SelectiveScan(nn.Module):
         self.a_log.copy_(torch.arange(1, self.a_log.shape[1] + 1.0).log().expand_as(self.a_log))
         self.skip.fill_(1.0)
 
-    def forward(self, u: Tensor, dt: Tensor, b: Tensor, c: Tensor) -> Tensor:
-        """(B, L, E), (B, L, E), (B, L, S), (B, L, S) -> (B, L, E) float32."""
-        scanned = selective_scan(u, dt, -self.a_log.float().exp(), b, c)
+    def forward(self, u: Tensor, dt: Tensor, b: Tensor, c: Tensor, tail: Tail | None = None) -> Tensor:
+        """(B, L, E), (B, L, E), (B, L, S), (B, L, S) -> (B, L or size, E) float32."""
+        a = -self.a_log.float().exp()
+        if tail is not None and tail.size == 1:
+            scanned, u = selective_read(u, dt, a, b, c, tail.lengths).unsqueeze(1), tail.of(u)
+        else:
+            scanned = selective_scan(u, dt, a, b, c)
+            scanned, u = (scanned, u) if tail is None else (tail.of(scanned), tail.of(u))
         return torch.addcmul(scanned, u.float(), self.skip.float())
 
 
@@ -108,7 +114,5 @@ class Mamba(nn.Module):
         raw = F.linear(low_rank, self.dt_proj.weight)
         raw = raw if scale is None else raw * scale
         dt = F.softplus(raw.float() + self.dt_proj.bias.float())
-        y, gate = self.scan(u, dt, b, c), x
-        if tail is not None:
-            y, gate = tail.of(y), tail.of(x)
+        y, gate = self.scan(u, dt, b, c, tail), x if tail is None else tail.of(x)
         return self.out_proj((y * F.silu(self.gate_proj(gate))).to(x.dtype))

@@ -40,6 +40,11 @@ def selective_scan(u: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Te
         return _time_major_scan(u, dt, a, b, c)
 
 
+def by_other_means(u: Tensor) -> bool:
+    """Whether :func:`selective_scan` leaves the work to a kernel, or takes the plain form for a graph."""
+    return torch.compiler.is_compiling() or (u.is_cuda and _kernel() is not None)
+
+
 def selective_scan_plain(u: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
     """The recurrence as it is written: for tests and exported graphs.
 
@@ -135,9 +140,9 @@ class _Workspace:
 
 
 def _states(work: _Workspace, w: Tensor, dt: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Decays and states of a slab, (L, n, S, E) each."""
+    """Decays and states of a slab, (L, n, S, E) each; nothing decays before the first position."""
     decay, states = (work.tensor(number, w.shape[1]) for number in (0, 1))
-    torch.mul(dt.unsqueeze(2), a / math.log(2), out=decay).exp2_()  # twice as fast as exp on a CPU
+    torch.mul(dt[1:].unsqueeze(2), a / math.log(2), out=decay[1:]).exp2_()  # twice as fast as exp on a CPU
     torch.mul(w.unsqueeze(2), b.unsqueeze(-1), out=states)
     for position in range(1, len(w)):
         states[position].addcmul_(decay[position], states[position - 1])
