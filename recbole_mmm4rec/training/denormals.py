@@ -1,8 +1,8 @@
 """Flush denormal numbers to zero on a CPU.
 
 Many processors compute with floats below the smallest normal number (1.2e-38 in float32) in microcode, many
-times slower than with others. A state-space scan multiplies by long products of decays: 6 % of the numbers in
-the first backward pass of a 256 wide MMM4Rec are denormal. Beside the others in their sums they are zeros.
+times slower than with others. Beside the others in their sums they are zeros. The scan of state-space
+duality cuts decays before they become or make any (:mod:`recbole_mmm4rec.nn.ssd`); this flag is for the rest.
 """
 
 import numpy as np
