@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 from recbole_mmm4rec.cli.help import help_text, version_text
+from recbole_mmm4rec.cluster.place import torchrun_place
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.guard import guarded
 from recbole_mmm4rec.host.flags import TRUE, parse, refuse_beside, typed_values
@@ -35,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(flags: dict[str, str]) -> int:
+    for command in ("benchmark", "tune", "bench"):
+        if command in flags and (place := torchrun_place()) and place.world_size > 1:
+            raise UserError(f"--{command} and torchrun do not go together: it would be done by every process")
     if "version" in flags:
         sys.stdout.write(version_text())
     elif "help" in flags:
@@ -76,12 +81,13 @@ def _prepare() -> None:
 
 def _train(flags: dict[str, str]) -> None:
     _prepare()
+    from recbole_mmm4rec.quick_start.launch import Launch
     from recbole_mmm4rec.quick_start.processes import run_in_processes
 
-    bench, nproc = flags.pop("bench", None), _whole_number("nproc", flags.pop("nproc", "1"))
+    bench, launch = flags.pop("bench", None), Launch.of_flags(flags)
     if bench is None:
-        run_in_processes(nproc, _call(flags))
-    elif nproc != 1:
+        run_in_processes(launch, partial(_call, flags))
+    elif launch.given():
         raise UserError("--nproc and --bench do not go together: a step of one process is measured")
     else:
         _measure(bench, flags)
@@ -120,11 +126,12 @@ def _measure(bench: str, flags: dict[str, str]) -> None:
         step_costs.run(**call, steps=DEFAULT_STEPS if bench == TRUE else _whole_number("bench", bench))
 
 
-def _call(flags: dict[str, str]) -> dict[str, Any]:
+def _call(given: dict[str, str]) -> dict[str, Any]:
     """Arguments of a run. Without a dataset and a file it is the small one of ``stage/quick.yaml``."""
     from recbole_mmm4rec.host.property_files import properties_path, read_config_files
     from recbole_mmm4rec.host.resumed import settings_to_resume
 
+    flags = dict(given)
     for key in ("model", "dataset"):
         if not flags.get(key, key):
             raise UserError(f"command line: '{key}' is empty")

@@ -15,6 +15,8 @@ import torch
 from recbole.config import Config
 from recbole.utils import ModelType
 
+from recbole_mmm4rec.cluster.group import group
+from recbole_mmm4rec.cluster.place import Place
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import FAST, find_model, model_keys
 from recbole_mmm4rec.host.config_checks import (
@@ -42,6 +44,9 @@ from recbole_mmm4rec.training.plain import plain_config
 DEFAULT_MODEL = "MMM4Rec"
 DEFAULT_DATASET = "ml-100k"
 
+ONE_PROCESS = (ModelType.TRADITIONAL, ModelType.DECISIONTREE)
+"""Models that count, compare or build trees: each process would see only its share of the data."""
+
 NAMES = ("model", "dataset", "resume", "recbole_code")
 """Keys that are checked before all others, as they say which others there are; None is their default."""
 
@@ -50,7 +55,8 @@ class RunConfig(Config):
     """RecBole's ``Config`` for runs started by this package.
 
     It differs in that our data settings hold for built-in models too, that input is checked and never
-    evaluated as code, that ``sys.argv`` is not read, and that several processes work on a CPU.
+    evaluated as code, that ``sys.argv`` is not read, and that it follows what the process has joined
+    (:func:`recbole_mmm4rec.cluster.group.joined`), with GPUs or without.
 
     Making one reads files and writes none.
 
@@ -177,22 +183,36 @@ class RunConfig(Config):
         check_shapes({key: value for key, value in self.resumed.items() if key not in NAMES}, sources)
 
     def _init_device(self) -> None:
-        if "local_rank" in self.final_config_dict and not torch.cuda.is_available():
-            self._join_cpu_processes()
-        else:
+        here = group()
+        if here is None:
             super()._init_device()
+        else:
+            self._share_run(here.place)
 
-    def _join_cpu_processes(self) -> None:
-        """RecBole knows only NCCL, which needs GPUs; on a CPU the processes talk through gloo."""
+    def _share_run(self, place: Place) -> None:
+        """This process's part; RecBole would set up a process group of its own, on GPUs only."""
         final = self.final_config_dict
-        rank = final["local_rank"]
-        address = f"tcp://{final['ip']}:{final['port']}"
-        torch.distributed.init_process_group(
-            "gloo", init_method=address, rank=rank + final["offset"], world_size=final["world_size"]
-        )
-        final.update(device=torch.device("cpu"), gpu_id="", single_spec=False)
-        if rank != 0:
+        if self.model_class.type in ONE_PROCESS:
+            raise UserError(f"{self.model}: is not trained by gradients, and so by one process only")
+        final.update(local_rank=place.local_rank, world_size=place.world_size, single_spec=False)
+        final["device"] = self._device(place.local_rank)
+        if place.local_rank != 0:
             final.update(state="error", show_progress=False, verbose=False)
+
+    def _device(self, local_rank: int) -> torch.device:
+        """A GPU for each process of a host, or for all of them the CPU."""
+        if "gpu_id" in self.external_config_dict:
+            os.environ["CUDA_VISIBLE_DEVICES"] = str(self.final_config_dict["gpu_id"])
+        if not self.final_config_dict["use_gpu"] or not torch.cuda.is_available():
+            self.final_config_dict["gpu_id"] = ""
+            return torch.device("cpu")
+        if local_rank >= torch.cuda.device_count():
+            raise UserError(
+                f"gpu_id: process {local_rank} of this host has no GPU, {torch.cuda.device_count()} can be "
+                "used; --use_gpu=False computes on CPUs"
+            )
+        torch.cuda.set_device(local_rank)
+        return torch.device("cuda", local_rank)
 
 
 def add_properties(config: Config) -> None:

@@ -15,10 +15,10 @@ from recbole_mmm4rec.host.property_files import Key, properties_path, read_keys,
 from recbole_mmm4rec.host.value_shapes import check_shapes
 from recbole_mmm4rec.renamed import KEYS, renamed_key
 
-PLACE_KEYS = ("local_rank", "world_size", "offset", "ip", "port")
-"""Where a process stands among others; ``--nproc`` sets all of them."""
+PLACE_KEYS = ("nproc", "world_size", "group_offset", "ip", "port", "local_rank", "offset")
+"""Where a process stands among others: flags of the command line, or what RecBole makes of them."""
 
-RUN_KEYS = frozenset({"model", "dataset", "config_files", "nproc", *PLACE_KEYS})
+RUN_KEYS = frozenset({"model", "dataset", "config_files", *PLACE_KEYS})
 """Keys of a run itself, which no property file holds."""
 
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
@@ -126,17 +126,19 @@ def check_settings(origin: str, model: str, settings: Mapping[str, Any]) -> None
 
 
 def check_whole(values: dict[str, Any], sources: dict[str, str]) -> None:
-    """Refuse what leaves RecBole looking for the rest: no metric, or half of a process's place.
+    """Refuse what leaves RecBole looking for the rest: no metric, or a process's place.
 
     Raises:
         UserError: naming source and key.
     """
     if "metrics" in values and not values["metrics"]:
         raise UserError(f"{sources['metrics']}: 'metrics' names no metric")
-    given = [key for key in PLACE_KEYS if key in values]
-    if given and len(given) < len(PLACE_KEYS):
-        missing = ", ".join(key for key in PLACE_KEYS if key not in given)
-        raise UserError(f"{sources[given[0]]}: '{given[0]}' without {missing}; --nproc=K sets them all")
+    for key in PLACE_KEYS:
+        if key in values:
+            raise UserError(
+                f"{sources[key]}: '{key}' does not place a process; the command line's flags --nproc, "
+                "--world_size, --group_offset, --ip and --port do, or torchrun"
+            )
 
 
 def fits(value: Any, key: Key) -> bool:

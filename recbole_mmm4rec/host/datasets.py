@@ -16,6 +16,7 @@ from recbole import data as recbole_data
 from recbole.data import dataset as recbole_datasets
 from recbole.utils import ModelType
 
+from recbole_mmm4rec.cluster.one_per_host import one_per_host
 from recbole_mmm4rec.data import MultiModalDataset
 from recbole_mmm4rec.data.validation import existing_datasets
 from recbole_mmm4rec.errors import UserError
@@ -28,6 +29,7 @@ from recbole_mmm4rec.host.seen_items import follow_rank_seen
 from recbole_mmm4rec.host.shared_loader import SharedLoader
 from recbole_mmm4rec.model.positions import ALL
 from recbole_mmm4rec.prepare import SHIPPED, ensure_dataset
+from recbole_mmm4rec.training.random_state import capture_random_state, restore_random_state
 
 BY_TYPE = {ModelType.KNOWLEDGE: "KnowledgeBasedDataset"}
 
@@ -77,9 +79,17 @@ def make_dataset(config: Any) -> None:
 def create_dataset(config: Any) -> Any:
     """The dataset of a run: ours for every sequential model, RecBole's in exact order for the others.
 
+    Of the processes on a host the first makes it, and all use the same memory: features are there once.
+
     Raises:
         UserError: a file that the model needs is missing, or does not say what it must.
     """
+    dataset, state = one_per_host(lambda: (_created(config), capture_random_state()), {"config": config})
+    restore_random_state(state)
+    return dataset
+
+
+def _created(config: Any) -> Any:
     make_dataset(config)
     saved = config["dataset_save_path"]
     if saved:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from recbole_mmm4rec.cluster.brought import brought
 from recbole_mmm4rec.errors import ResumeError
 from recbole_mmm4rec.training.checkpoint import read_settings
 from recbole_mmm4rec.training.plain import plain_config
@@ -25,7 +26,8 @@ def settings_to_resume(path: str | None, given: Mapping[str, Any]) -> dict[str, 
     """
     if not path:
         return {}
-    settings = read_settings(path)
+    with brought(path) as here:
+        settings = read_settings(here)
     for key in ("model", "dataset"):
         if not isinstance(settings.get(key), str):
             raise ResumeError(f"resume: {path} is not a checkpoint of a run: its settings name no {key}")

@@ -6,7 +6,7 @@ RecBole's is used through :func:`plain_trainer`, a subclass; nothing in RecBole 
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any
@@ -17,6 +17,8 @@ from recbole.utils import set_color
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from recbole_mmm4rec.cluster.brought import brought
+from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.schema import checked
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint import Parts, write_checkpoint
@@ -63,18 +65,33 @@ def own_name(path: str) -> str:
     return f"{name}{suffix}"
 
 
-class CpuProcesses(OwnFiles):
-    """Mixin for RecBole's trainers: several processes on a CPU.
+class SharedRun(OwnFiles):
+    """Mixin for RecBole's trainers: several processes, on CPUs or GPUs.
 
-    RecBole gives every process a GPU (trainer.py, line 62).
+    RecBole gives every process a GPU (trainer.py, line 62) and sends all that a model holds to every process,
+    frozen features too.
     """
 
     def __init__(self, config: Any, model: Any) -> None:
-        on_cpu = not config["single_spec"] and _is_on_cpu(model)
-        with _single(config) if on_cpu else nullcontext():
+        shared = not config["single_spec"]
+        with _single(config) if shared else nullcontext():
             super().__init__(config, model)
-        if on_cpu:
-            self.distributed_model = DistributedDataParallel(self.model)
+        if shared:
+            own = model.state_dict().keys()
+            kept = {name for name, _ in model.named_buffers() if name not in own}
+            DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self.model, kept)
+            gpu = None if _is_on_cpu(model) else [config["local_rank"]]
+            self.distributed_model = DistributedDataParallel(self.model, device_ids=gpu)
+
+    def _train_epoch(self, *args: Any, **options: Any) -> Any:
+        """An epoch as RecBole's; only its steps are subject to the limit of a process that hangs."""
+        distributed.barrier()
+        return super()._train_epoch(*args, **options)  # type: ignore[misc]
+
+    def _check_nan(self, loss: torch.Tensor) -> None:
+        """RecBole's check (trainer.py, line 344), with one line for the user."""
+        if torch.isnan(loss):
+            raise UserError("training loss is nan; the learning rate may be too large")
 
 
 def _is_on_cpu(model: nn.Module) -> bool:
@@ -99,13 +116,14 @@ class RowTokens:
     row_tokens: dict[str, Any] = {}
     """What :func:`recbole_mmm4rec.training.row_tokens.row_tokens` says; who builds a trainer sets it."""
 
+    attempts: Sequence[str] = ()
+    """Who may go on with the run when it is started again, see :mod:`recbole_mmm4rec.quick_start.attempts`."""
 
-class PlainCheckpoints(RowTokens, CpuProcesses):
+
+class PlainCheckpoints(RowTokens, SharedRun):
     """Mixin for RecBole's trainers of networks: checkpoints that ``torch.load(weights_only=True)`` reads."""
 
     def _save_checkpoint(self, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
-        if not self.config["single_spec"] and self.config["local_rank"] != 0:
-            return
         path = kwargs.pop("saved_model_file", self.saved_model_file)
         trainer: Any = self
         self._write(
@@ -114,7 +132,7 @@ class PlainCheckpoints(RowTokens, CpuProcesses):
             cur_step=trainer.cur_step,
             best_valid_score=float(trainer.best_valid_score),
         )
-        if verbose:
+        if verbose and distributed.rank() == 0:
             trainer.logger.info(set_color("Saving current", "blue") + f": {path}")
 
     def save_pretrained_model(self, epoch: int, saved_model_file: str) -> None:
@@ -123,6 +141,8 @@ class PlainCheckpoints(RowTokens, CpuProcesses):
         self.saved_model_file = saved_model_file
 
     def _write(self, path: str, **progress: Any) -> None:
+        if distributed.rank() != 0:
+            return
         trainer: Any = self
         content = {
             "config": portable_config(self.config.final_config_dict),
@@ -130,16 +150,17 @@ class PlainCheckpoints(RowTokens, CpuProcesses):
             "other_parameter": plain_other_parameter(self.model),
             "optimizer": trainer.optimizer.state_dict(),
         }
-        write_checkpoint(path, content | self.row_tokens | progress)
+        write_checkpoint(path, content | self.row_tokens | progress | {"attempts": self.attempts})
 
     def resume_checkpoint(self, resume_file: str) -> None:
         """Continue as RecBole does (trainer.py, line 314), from a plain checkpoint."""
-        content = torch.load(resume_file, map_location="cpu", weights_only=True, mmap=True)
-        parts = checked(Parts, f"{resume_file}: damaged checkpoint", content)
-        trainer: Any = self
-        load_optimizer(resume_file, trainer.optimizer, parts.optimizer or {})
-        with _restored_other_parameter(self.model):
-            super().resume_checkpoint(resume_file)  # type: ignore[misc]
+        with brought(resume_file) as here, _restored_other_parameter(self.model):
+            content = torch.load(here, map_location="cpu", weights_only=True, mmap=True)
+            parts = checked(Parts, f"{resume_file}: damaged checkpoint", content)
+            trainer: Any = self
+            load_optimizer(resume_file, trainer.optimizer, parts.optimizer or {})
+            super().resume_checkpoint(here)  # type: ignore[misc]
+        self.saved_model_file = resume_file
 
     def evaluate(
         self,
@@ -149,13 +170,14 @@ class PlainCheckpoints(RowTokens, CpuProcesses):
         show_progress: bool = False,
     ) -> Any:
         """Evaluate as RecBole does (trainer.py, line 562), with the best model from a plain checkpoint."""
-        with _restored_other_parameter(self.model):
+        path = (model_file or self.saved_model_file) if eval_data and load_best_model else ""
+        with _restored_other_parameter(self.model), brought(path) as here:
             return super().evaluate(  # type: ignore[misc]
-                eval_data, load_best_model, model_file, show_progress
+                eval_data, load_best_model, here or model_file, show_progress
             )
 
 
-class PlainTreeCheckpoints(RowTokens, CpuProcesses):
+class PlainTreeCheckpoints(RowTokens, SharedRun):
     """Mixin for RecBole's trainers of decision trees, whose models save themselves."""
 
     def _save_checkpoint(self, epoch: int) -> None:

@@ -1,102 +1,122 @@
-"""A run in several processes on one machine: gloo between CPUs, NCCL between GPUs."""
+"""A run in several processes: started here, on one host or more, or by torchrun."""
 
 import logging
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
-import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from recbole_mmm4rec.child_process import end_with_parent, ending
+from recbole_mmm4rec.cluster.group import joined
+from recbole_mmm4rec.cluster.place import torchrun_place
+from recbole_mmm4rec.cluster.watch import NO_SIGN
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
+from recbole_mmm4rec.quick_start.launch import LOCALHOST, PORT, Launch
 from recbole_mmm4rec.quick_start.whole_run import run
 from recbole_mmm4rec.training.process import prepare_process
 
-HOST = "localhost"
+Arguments = Callable[[], dict[str, Any]]
+"""The arguments of ``run``, asked for in every process; it can be pickled."""
 
 
-def run_in_processes(nproc: int, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Run :func:`recbole_mmm4rec.quick_start.run` in ``nproc`` processes.
+def run_in_processes(launch: Launch, arguments: Arguments) -> dict[str, Any]:
+    """Run :func:`recbole_mmm4rec.quick_start.run` in as many processes as ``launch`` says, or torchrun.
 
     Args:
-        nproc: number of processes; a batch is shared out among them.
-        arguments: arguments of ``run``.
+        launch: the processes to start here.
+        arguments: of ``run``; a batch is shared out among the processes.
 
     Returns:
-        The result of process 0.
+        The result, the same in every process and on every host.
 
     Raises:
         UserError: bad input; found here before any process starts where the configuration shows it. Or a
-            process was ended by a signal: the others end with it.
+            process failed: the others end with it.
     """
-    if nproc < 1:
-        raise UserError(f"--nproc expects a number of processes from 1, got {nproc}")
-    if nproc == 1:
-        return run(**arguments)
-    _check_and_make_folders(arguments)
-    queue = mp.get_context("spawn").SimpleQueue()
-    _finish(mp.spawn(_work, args=(nproc, _free_port(), arguments, queue), nprocs=nproc, join=False), queue)
-    outcome = queue.get()
-    if isinstance(outcome, str):
-        raise UserError(outcome)
-    return outcome
+    place = torchrun_place()
+    if place is not None:
+        _refuse_beside_torchrun(launch)
+        with joined(place, launch.limits):
+            return run(**arguments())
+    if launch.size == 1:
+        return run(**arguments())
+    if launch.one_host:  # on another host the file to resume is perhaps not there
+        RunConfig(**{name: value for name, value in arguments().items() if name != "saved"})
+    port = launch.port or (_free_port() if launch.one_host and launch.ip == LOCALHOST else PORT)
+    queue = mp.get_context("spawn").Queue()
+    started = mp.spawn(_work, args=(launch, port, arguments, queue), nprocs=launch.nproc, join=False)
+    return _result(started, launch, queue)
 
 
-def _check_and_make_folders(arguments: dict[str, Any]) -> None:
-    """Find bad input, and make the folders that RecBole makes in every process at once, where one fails."""
-    config = RunConfig(**{name: value for name, value in arguments.items() if name != "saved"})
-    for folder in (Path("log", config["model"]), Path(config["checkpoint_dir"])):
-        folder.mkdir(parents=True, exist_ok=True)
+def _refuse_beside_torchrun(launch: Launch) -> None:
+    for name in launch.given():
+        raise UserError(f"--{name} and torchrun do not go together: torchrun has started the processes")
 
 
-def _finish(started: Any, queue: Any) -> None:
-    """Wait for all processes; when one fails, torch ends the others.
-
-    Process 0 puts its result or the line of its error into the queue. Where it alone fails, on a full disk,
-    the others lose the connection.
-    """
+def _result(started: Any, launch: Launch, queue: Any) -> dict[str, Any]:
+    """Wait for all processes; when one fails, torch ends those that the failure has not ended."""
     logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)  # it would tell of each
+    outcome: Any = None
+    error: Any = None
     try:
-        while not started.join():
-            pass
-    except (mp.ProcessExitedException, mp.ProcessRaisedException) as error:
-        codes = [process.exitcode for process in started.processes]
-        # torch ends the others by SIGTERM, and in those a lost connection may have been an error before
-        killed = [rank for rank, code in enumerate(codes) if code and code < 0 and code != -signal.SIGTERM]
-        if not killed and isinstance(error, mp.ProcessRaisedException):
-            if not queue.empty() and isinstance(line := queue.get(), str):
-                raise UserError(line) from None
-            raise
-        rank = killed[0] if killed else error.error_index
-        raise UserError(
-            f"process {rank} of {len(codes)}: {ending(codes[rank])}; "
-            "the run goes on with --resume=<its .last.pth> and the same --nproc"
-        ) from None
+        while not started.join(0.2):  # with the queue empty no process waits for it
+            outcome = _said(queue, outcome)
+    except (mp.ProcessExitedException, mp.ProcessRaisedException) as failure:
+        error = failure
+    outcome = _said(queue, outcome)
+    codes = [process.exitcode for process in started.processes]
+    # torch ends the others by SIGTERM
+    killed = [rank for rank, code in enumerate(codes) if code and code < 0 and code != -signal.SIGTERM]
+    if isinstance(outcome, str) and (not killed or NO_SIGN in outcome):  # else what a lost connection says
+        raise UserError(outcome) from error
+    if error is None:
+        return outcome
+    if not killed and isinstance(error, mp.ProcessRaisedException):
+        raise error
+    rank = killed[0] if killed else error.error_index
+    raise UserError(
+        f"process {launch.group_offset + rank} of {launch.size}: {ending(codes[rank])}; "
+        "the run goes on with --resume=<its .last.pth>"
+    ) from None
 
 
-def _work(rank: int, nproc: int, port: int, arguments: dict[str, Any], queue: Any) -> None:
+def _said(queue: Any, before: Any) -> Any:
+    """The first line of an error, else the result."""
+    try:
+        said = queue.get(timeout=0.3)
+    except Empty:
+        return before
+    return before if isinstance(before, str) else said
+
+
+def _work(local_rank: int, launch: Launch, port: int, arguments: Arguments, queue: Any) -> None:
     """One process. Unpickling this function imports the package, which registers it with RecBole."""
     end_with_parent()
     ignore_host_warnings()
     prepare_process()
-    place = {"local_rank": rank, "world_size": nproc, "nproc": nproc, "offset": 0, "ip": HOST, "port": port}
-    values = {**(arguments.get("config_dict") or {}), **place}
-    try:
-        outcome: Any = run(**{**arguments, "config_dict": values})
-    except UserError as error:  # all processes read the same input, so all end here
-        outcome = str(error)
-    finally:
-        if dist.is_initialized():
-            dist.destroy_process_group()
-    if rank == 0:
+
+    def say(outcome: Any) -> None:
         queue.put(outcome)
+        queue.close()
+        queue.join_thread()  # the process may end at once
+
+    try:
+        with joined(launch.place(local_rank, port), launch.limits, say):
+            outcome: Any = run(**arguments())
+    except UserError as error:
+        say(str(error))
+        raise SystemExit(2) from error
+    if local_rank == 0:
+        say(outcome)
 
 
 def _free_port() -> int:
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
+        probe.bind((LOCALHOST, 0))
         return int(probe.getsockname()[1])

@@ -75,8 +75,13 @@ def short_hash(facts: Any) -> str:
 
 def dataset_hash(folder: Path, name: str) -> str:
     """Hash of the content of a dataset's files, interactions and features."""
+    return short_hash(dataset_hashes(folder, name))
+
+
+def dataset_hashes(folder: Path, name: str) -> dict[str, str]:
+    """Hash of each file of a dataset by its name."""
     files = sorted(path for path in folder.glob("*") if path.name.startswith(f"{name}.") and path.is_file())
-    return short_hash({path.name: file_hash(path) for path in files if path.suffix not in _DESCRIPTIONS})
+    return {path.name: file_hash(path) for path in files if path.suffix not in _DESCRIPTIONS}
 
 
 def file_hash(path: Path) -> str:

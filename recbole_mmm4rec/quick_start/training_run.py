@@ -13,8 +13,10 @@ from recbole import data as recbole_data
 from recbole.trainer import Trainer
 from recbole.utils import ModelType, get_flops, get_trainer, init_seed, set_color
 
+from recbole_mmm4rec.cluster.brought import brought
 from recbole_mmm4rec.errors import ResumeError, UserError
 from recbole_mmm4rec.host.trainers import plain_trainer
+from recbole_mmm4rec.quick_start.attempts import attempts_of, earlier_state
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.row_tokens import UNCHANGED, check_rows, read_known_tokens, row_tokens
 from recbole_mmm4rec.training.trainer import MultiModalTrainer
@@ -60,13 +62,14 @@ def build_model(config: Any, dataset: Any) -> Any:
         known = read_known_tokens(taken, dataset.iid_field)
         check_rows(taken, known, dataset, "pre-train again on these files")
     if config["pretrained"]:
-        load_pretrained(model, config["pretrained"], dataset, bool(config["load_item_tables"]))
+        with brought(config["pretrained"]) as path:
+            load_pretrained(model, path, dataset, bool(config["load_item_tables"]))
     if config["flops"]:
         transform = recbole_data.transform.construct_transform(config)
         flops = get_flops(model, dataset, config["device"], getLogger(), transform)
         getLogger().info(set_color("FLOPs", "blue") + f": {flops}")
-    if config["local_rank"]:  # equal weights, but other dropout in each process
-        torch.manual_seed(config["seed"] + config["local_rank"])
+    if distributed.rank():  # equal weights, but other dropout in each process
+        torch.manual_seed(config["seed"] + distributed.rank())
     return model
 
 
@@ -110,8 +113,10 @@ def build_trainer(config: Any, model: Any, dataset: Any = None) -> Any:
     trainer = trainer_class(config, model)(config, model)
     if dataset is not None:
         trainer.row_tokens = row_tokens(dataset, model)
-    if config["resume"]:
-        _resume(trainer, config["resume"], dataset)
+    trainer.attempts = attempts_of(config)
+    resume = earlier_state(config, trainer.attempts) or config["resume"]
+    if resume:
+        _resume(trainer, resume, dataset)
     # the name holds the time, which processes may see differently
     trainer.saved_model_file = distributed.broadcast_object(trainer.saved_model_file)
     return trainer
@@ -124,10 +129,11 @@ def trainer_class(config: Any, model: Any) -> type:
 
 
 def _resume(trainer: Any, path: str, dataset: Any) -> None:
-    if not Path(path).is_file():
+    if not distributed.broadcast_object(Path(path).is_file()):
         raise ResumeError(f"resume: {path} does not exist")
     if dataset is not None:
-        known = read_known_tokens(path, dataset.iid_field)
+        with brought(path) as here:
+            known = read_known_tokens(here, dataset.iid_field)
         check_rows(path, known, dataset, UNCHANGED, ResumeError)
     try:
         trainer.resume_checkpoint(path)

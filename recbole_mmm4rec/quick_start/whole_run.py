@@ -10,12 +10,16 @@ from typing import Any
 
 from recbole.utils import ModelType, init_seed, set_color
 
+from recbole_mmm4rec.cluster.group import joined
+from recbole_mmm4rec.cluster.place import torchrun_place
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
 from recbole_mmm4rec.host.run_logging import run_logging
 from recbole_mmm4rec.host.seen_items import ranking_rule
+from recbole_mmm4rec.quick_start.same_run import check_same_run
 from recbole_mmm4rec.quick_start.training_run import best_epoch, select
+from recbole_mmm4rec.training import distributed
 
 
 def run(
@@ -28,7 +32,7 @@ def run(
 ) -> dict[str, Any]:
     """Train and evaluate a model, ours or RecBole's, by the same data, splits and metrics.
 
-    The run's log goes to the console and to a file under ``log/``; loggers, handlers, warning filters and the
+    Processes that torchrun started do one run together. The run's log goes to the console and to a file under ``log/``; loggers, handlers, warning filters and the
     working folder of the program that calls this are afterwards what they were before.
 
     Args:
@@ -46,14 +50,15 @@ def run(
     Raises:
         UserError: bad input, in one line.
     """
-    config = RunConfig(model, dataset, config_file_list, config_dict, origin)
-    Path(config["checkpoint_dir"]).mkdir(parents=True, exist_ok=True)  # fails now, not after an epoch
-    init_seed(config["seed"], config["reproducibility"])
-    with run_logging(config) as logger:
-        logger.info(config)
-        result = _train_and_test(config, saved)
-        _report(result, config)
-    return result
+    with joined(torchrun_place()):  # unless the command line has
+        config = RunConfig(model, dataset, config_file_list, config_dict, origin)
+        Path(config["checkpoint_dir"]).mkdir(parents=True, exist_ok=True)  # fails now, not after an epoch
+        init_seed(config["seed"], config["reproducibility"])
+        with run_logging(config) as logger:
+            logger.info(config)
+            result = _train_and_test(config, saved)
+            _report(result, config)
+        return result
 
 
 def _train_and_test(config: Any, saved: bool) -> dict[str, Any]:
@@ -61,6 +66,7 @@ def _train_and_test(config: Any, saved: bool) -> dict[str, Any]:
     data = create_dataset(config)
     getLogger().info(data)
     check_topk(config, data)
+    check_same_run(config)
     train_data, valid_data, test_data = prepare_loaders(config, data)
 
     chosen = select(config, train_data, valid_data, saved)
@@ -108,8 +114,9 @@ def _report(result: dict[str, Any], config: Any) -> None:
     logger.info(set_color("ranking", "yellow") + f": {ranking_rule(config.final_config_dict)}")
     facts = f"{result['epochs']} epochs, best epoch {result['best_epoch']} (from 0), {result['seconds']} s"
     logger.info(set_color("run", "yellow") + f": {facts}")
-    logger.info(set_color("checkpoint", "yellow") + f": {result['checkpoint'] or 'not saved'}")
-    if result["checkpoint"] and config["MODEL_TYPE"] == ModelType.SEQUENTIAL and not config["local_rank"]:
+    here = "" if distributed.rank() == 0 else " on the host of process 0"
+    logger.info(set_color("checkpoint", "yellow") + f": {result['checkpoint'] or 'not saved'}{here}")
+    if result["checkpoint"] and config["MODEL_TYPE"] == ModelType.SEQUENTIAL and not here:
         logger.info(set_color("recommend", "yellow") + f": {how_to_recommend(result['checkpoint'])}")
 
 

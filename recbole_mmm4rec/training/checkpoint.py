@@ -54,6 +54,7 @@ class Parts(Strict, extra="ignore", arbitrary_types_allowed=True):
     epoch: int = 0
     cur_step: int = 0
     best_valid_score: float = 0.0
+    attempts: list[str] = []
 
 
 @dataclass

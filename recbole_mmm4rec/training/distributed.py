@@ -16,6 +16,7 @@ from recbole.trainer.trainer import AbstractTrainer
 from torch import Tensor, nn
 from torch.utils.data.distributed import DistributedSampler
 
+from recbole_mmm4rec.cluster.group import everyone
 from recbole_mmm4rec.nn.collectives import all_reduce
 from recbole_mmm4rec.nn.sharing import Share, use_generator
 
@@ -40,9 +41,9 @@ def rank() -> int:
 
 
 def barrier() -> None:
-    """Wait for all processes."""
+    """Wait for all processes, as long as it takes."""
     if world_size() > 1:
-        dist.barrier()
+        dist.barrier(everyone())
 
 
 def broadcast_model(model: nn.Module) -> None:
@@ -65,7 +66,7 @@ def broadcast_object(value: Any) -> Any:
     if world_size() == 1:
         return value
     box = [value]
-    dist.broadcast_object_list(box, src=0)
+    dist.broadcast_object_list(box, src=0, group=everyone())
     return box[0]
 
 
@@ -74,7 +75,7 @@ def gather_objects(value: Any) -> list[Any]:
     if world_size() == 1:
         return [value]
     values: list[Any] = [None] * world_size()
-    dist.all_gather_object(values, value)
+    dist.all_gather_object(values, value, group=everyone())
     return values
 
 

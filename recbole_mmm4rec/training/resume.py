@@ -3,16 +3,20 @@
 Two files per run: ``<Model>-<time>-<process>.pth``, the best model so far, and ``.last.pth``, the
 rolling training state, rewritten at every epoch boundary. Both have the same content (:mod:`.checkpoint`);
 the first has also what a recommender needs of the items (:mod:`.item_contents`). A run that is killed in the
-middle of an epoch goes on from the boundary before it.
+middle of an epoch goes on from the boundary before it. Of several processes the first writes and reads them.
 """
 
 import os
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
+import torch
 from recbole.trainer import Trainer
 from recbole.utils import set_color
 
+from recbole_mmm4rec.cluster.brought import brought
 from recbole_mmm4rec.errors import ResumeError, UserError
 from recbole_mmm4rec.host.trainers import OwnFiles
 from recbole_mmm4rec.schema import checked
@@ -46,6 +50,7 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
 
     Attributes:
         record: :class:`RunRecord`, numbers of the run so far, those before a resume included.
+        attempts: who may go on with the run, see :mod:`recbole_mmm4rec.quick_start.attempts`.
         saved_model_file: the best model's checkpoint.
     """
 
@@ -56,6 +61,7 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         self._loader: Any = None
         self._description: dict[str, Any] = {}
         self._resumed: Checkpoint | None = None
+        self.attempts: Sequence[str] = ()
         decay = float(config["ema_decay"] or 0.0)
         self.average = WeightAverage(model, decay) if decay else None
 
@@ -85,7 +91,8 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
 
     def _save_if_nowhere(self) -> None:
         """The model's file of a run that ends here because it was given fewer epochs when it went on."""
-        if self._saves and not self._validates and not os.path.exists(self.saved_model_file):
+        lacks = self._saves and not self._validates and not os.path.exists(self.saved_model_file)
+        if distributed.broadcast_object(lacks):
             self._write(self.saved_model_file)
 
     def _pass_boundary(self, epoch: int) -> None:
@@ -97,13 +104,15 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
             self._save_state()
 
     def _restore_random(self, checkpoint: Checkpoint) -> None:
-        state = _training_of(checkpoint).random[distributed.rank()]
+        states, rank = _training_of(checkpoint).random, distributed.rank()
         try:
-            restore_random_state(state, getattr(self._loader, "generator", None))
+            restore_random_state(states[min(rank, len(states) - 1)], getattr(self._loader, "generator", None))
         except Exception as error:  # each generator refuses what is not a state of its own in its own way
             raise ResumeError(
                 f"{checkpoint.path}: damaged checkpoint, its random states are unreadable"
             ) from error
+        if rank >= len(states):  # dropout other than that of the process whose state it took
+            torch.manual_seed(int(torch.randint(2**62, ())) + rank)
 
     def _save_checkpoint(self, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
         """Save the model: RecBole calls this after the best epoch so far, without validation after every one.
@@ -118,7 +127,7 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
                     return
                 path = f"{os.path.splitext(path)[0]}.epoch{epoch + 1}.pth"
         self._write(path)
-        if verbose:
+        if verbose and distributed.rank() == 0:
             self.logger.info(set_color("Saving current", "blue") + f": {path}")
 
     def _save_state(self) -> None:
@@ -150,6 +159,7 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
             "best_valid_score": float(self.best_valid_score),
             "record": self.record.to_dict(),
             "best_file": os.path.basename(self.saved_model_file),
+            "attempts": list(self.attempts),
             "random": random_states,
         } | ({} if self.average is None else {"own_weights": self.average.weights()})
 
@@ -161,19 +171,25 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
                 for. Where there is none, the run continues from the epoch of the file given.
 
         Raises:
-            UserError: unreadable; of another model or other widths; without a training state; its best
-                model's file is gone; or from another number of processes.
+            UserError: unreadable; of another model or other widths; without a training state; or its best
+                model's file is gone.
         """
         path = str(resume_file)
-        path = _state_file(path) if os.path.exists(_state_file(path)) else path
-        checkpoint = read_checkpoint(path)
+        path = distributed.broadcast_object(
+            _state_file(path) if os.path.exists(_state_file(path)) else path
+        )
+        with brought(path) as here:
+            checkpoint = replace(read_checkpoint(here), path=path)
         training = _training_of(checkpoint)
+        written, now = len(training.random), distributed.world_size()
+        if written != now:
+            self.logger.info(f"resume: saved by {written} processes, goes on in {now}: other random numbers")
         self._compare_config(checkpoint)
         self._load_weights(checkpoint)
         load_optimizer(path, self.optimizer, checkpoint.optimizer or {})
         self._load_average(path, training)
         self._take_up(training, os.path.dirname(path))
-        if self.record.valid and not os.path.exists(self.saved_model_file):
+        if distributed.broadcast_object(bool(self.record.valid) and not os.path.exists(self.saved_model_file)):
             raise UserError(f"{path}: cannot be resumed, the best model {self.saved_model_file} is gone")
         self._resumed = checkpoint
         self.logger.info(f"Checkpoint loaded. Resume training from epoch {self.start_epoch}: {path}")
@@ -228,14 +244,10 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
 
 
 def _training_of(checkpoint: Checkpoint) -> TrainingState:
-    """The training state; refuses a file that has none or that other numbers of processes wrote."""
-    here = distributed.world_size()
+    """The training state; refuses a file that has none."""
     if checkpoint.training is None or checkpoint.optimizer is None:
         raise UserError(f"{checkpoint.path}: holds weights but no training state; give it as 'pretrained'")
-    training = checked(TrainingState, f"{checkpoint.path}: damaged checkpoint", checkpoint.training)
-    if len(training.random) != here:
-        raise UserError(f"{checkpoint.path}: saved by {len(training.random)} processes, resumed with {here}")
-    return training
+    return checked(TrainingState, f"{checkpoint.path}: damaged checkpoint", checkpoint.training)
 
 
 def _state_file(path: str) -> str:

@@ -14,6 +14,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.utils.data.distributed import DistributedSampler
 from tqdm import tqdm
 
+from recbole_mmm4rec.cluster.brought import brought
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.interface import TrainedModel, hooks_of
 from recbole_mmm4rec.nn.sharing import within
@@ -144,6 +145,7 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
         self.optimizer.zero_grad()
         self.model.train()
         self.hooks.before_epoch(epoch_idx)
+        distributed.barrier()  # only steps are subject to the limit of a process that hangs
 
     def _batches(self, train_data: Any, epoch_idx: int, show_progress: bool) -> Iterator[Any]:
         if not show_progress:
@@ -231,5 +233,6 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
         return distributed.gather_rows(torch.cat(places), eval_data)
 
     def _load_best(self, path: str) -> None:
-        self._load_weights(read_checkpoint(path))
+        with brought(path) as here:
+            self._load_weights(read_checkpoint(here))
         self.logger.info(f"Loading model structure and parameters from {path}")

@@ -32,6 +32,7 @@ class TrainingState(Strict):
         record: numbers of the run so far.
         best_file: the best model's file, in the folder of the checkpoint.
         random: states of the random number generators, one entry for each process.
+        attempts: who may go on with the run by itself.
         own_weights: where the checkpoint's weights are an average, what training goes on with, by name.
     """
 
@@ -42,6 +43,7 @@ class TrainingState(Strict):
     best_file: Annotated[str, AfterValidator(_in_its_folder)]
     random: Annotated[list[dict[str, Any]], Field(min_length=1)]
     own_weights: dict[str, Any] | None = None
+    attempts: list[str] = []
 
 
 _NUMBERS = ("step", "mu_product")
