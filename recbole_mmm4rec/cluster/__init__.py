@@ -1,1 +1,1 @@
-"""Several processes, on one machine or more, that do one run: how they meet, share, watch each other and end."""
+"""Several processes, on one host or more, that do one run: how they meet, share, watch each other and end."""

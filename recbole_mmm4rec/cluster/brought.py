@@ -18,8 +18,8 @@ def brought(path: str, owner: int = 0) -> Iterator[str]:
     """The file ``path`` of process ``owner`` on every host, for as long as this holds.
 
     Yields:
-        ``path`` itself on the owner's host, and where the owner has no such file; elsewhere a copy of that name
-        in a temporary folder.
+        ``path`` itself on the owner's host, and where the owner has no such file; elsewhere a copy of that
+        name in a temporary folder.
     """
     here = group()
     if here is None or len(here.first_ranks) == 1:

@@ -108,7 +108,7 @@ def _join(place: Place, limits: Limits, speak: Callable[[str], None]) -> Watch:
     store = _connected(place, limits.meeting, place.holds_store)
     word = meet(store, place.rank, place.world_size, limits.meeting)
     own = _connected(place, limits.heartbeat, False)
-    watch = Watch(place, dist.PrefixStore(f"watch/{word}", own), limits, speak)
+    watch = Watch(place, dist.PrefixStore(f"watch/{word}", own), limits, speak, speak is say_on_stderr)
     watch.prepare()
     dist.init_process_group(
         "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",

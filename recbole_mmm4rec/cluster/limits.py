@@ -8,11 +8,11 @@ class Limits:
     """Times in seconds.
 
     Attributes:
-        heartbeat: without a sign of life a process counts as dead after this; a process gives one every second
-            whatever it computes.
+        heartbeat: without a sign of life a process counts as dead after this; a process gives one every
+            second whatever it computes.
         collective: within a step of training, a process whose part of an exchange is missing for this long
-            hangs. Where processes may well be unequally fast (loading, evaluating, saving), they wait for each
-            other without a limit.
+            hangs. Where processes may well be unequally fast (loading, evaluating, saving), they wait for
+            each other without a limit.
         meeting: all processes must have been started after this.
     """
 

@@ -17,8 +17,8 @@ def meet(store: Store, rank: int, size: int, seconds: float) -> str:
     """Wait until all processes are there.
 
     torchrun keeps one store for all its attempts, and does not count all of them, so that what lies in the
-    store may come from processes that are dead. Process 0 calls the others under a new word; each answers with
-    a word of its own; process 0 lists the answers, and who finds its own there has met living ones.
+    store may come from processes that are dead. Process 0 calls the others under a new word; each answers
+    with a word of its own; process 0 lists the answers, and who finds its own there has met living ones.
 
     Args:
         store: what all processes reach.

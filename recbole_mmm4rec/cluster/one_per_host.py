@@ -1,8 +1,8 @@
 """What is made once on each host, and shared by its processes in memory.
 
 The first process of a host makes an object, such as a dataset, and pickles it into a temporary file. All
-processes of the host then map the arrays and tensors in it: they are in memory once, as pages of that file. Nothing
-of it passes between hosts.
+processes of the host then map the arrays and tensors in it: they are in memory once, as pages of that file.
+Nothing of it passes between hosts.
 """
 
 import io
@@ -33,7 +33,7 @@ def one_per_host(make: Callable[[], T], own: Mapping[str, Any] | None = None) ->
         own: objects that the result refers to, by any names; each process has its own in their place.
 
     Returns:
-        In several processes an equal object in each, whose arrays are shared until a process writes into them.
+        In several processes an equal object in each, whose arrays are shared until one writes into them.
 
     Raises:
         UserError: as ``make`` did, in all processes of the host.
@@ -79,9 +79,9 @@ class _Pickler(pickle.Pickler):
         return self.names.get(id(value))
 
     def reducer_override(self, value: Any) -> Any:
-        if type(value) is Tensor and value.device.type == "cpu" and not value.requires_grad:
-            if value.layout == torch.strided and value.dtype not in (torch.bfloat16, torch.complex32):
-                return torch.from_numpy, (value.contiguous().numpy(),)
+        plain = type(value) is Tensor and value.device.type == "cpu" and not value.requires_grad
+        if plain and value.layout == torch.strided and value.dtype != torch.bfloat16:
+            return torch.from_numpy, (value.contiguous().numpy(),)
         return NotImplemented
 
 

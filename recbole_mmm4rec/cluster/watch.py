@@ -1,8 +1,8 @@
 """Signs of life between the processes of a run, and one end for all of them.
 
-Every second each process writes a number into the store that all reach, reads the others', and gives a sign to
-its :mod:`.sentinel`. A process that fails leaves a note there. One that finds a note, a process without signs of
-life or no store any more says so and ends at once, whatever its main thread waits for.
+Every second each process writes a number into the store that all reach, reads the others', and gives a sign
+to its :mod:`.sentinel`. A process that fails leaves a note there. One that finds a note, a process without
+signs of life or no store any more says so and ends at once, whatever its main thread waits for.
 """
 
 import os
@@ -35,11 +35,14 @@ class Watch:
         place: of this process.
         store: a connection of the watch's own: a blocked one blocks all who use it.
         limits: see there.
-        speak: tells the user one line, or a program that started this process.
+        speak: tells the user one line, or the program that started this process.
+        alone: it is the user whom it tells, so that a process that is ended for its silence is told too.
     """
 
-    def __init__(self, place: Place, store: Store, limits: Limits, speak: Callable[[str], None]) -> None:
-        self.place, self.store, self.limits, self.speak = place, store, limits, speak
+    def __init__(
+        self, place: Place, store: Store, limits: Limits, speak: Callable[[str], None], alone: bool
+    ) -> None:
+        self.place, self.store, self.limits, self.speak, self.alone = place, store, limits, speak, alone
         self.note = ""
         self._beats = [f"beat/{rank}" for rank in range(place.world_size)]
         self._heard: dict[str, tuple[bytes, float]] = {}
@@ -107,7 +110,7 @@ class Watch:
         if os.name != "posix":
             return None
         line = f"error: {self.place}: {NO_SIGN} for {self.limits.heartbeat:g} s; it is ended"
-        words = [str(os.getpid()), str(self.limits.heartbeat), line]
+        words = [str(os.getpid()), str(self.limits.heartbeat), line if self.alone else ""]
         program = [sys.executable, "-I", "-S", str(Path(str(sentinel.__file__))), *words]
         return subprocess.Popen(program, stdin=subprocess.PIPE)
 

@@ -117,7 +117,7 @@ class RowTokens:
     """What :func:`recbole_mmm4rec.training.row_tokens.row_tokens` says; who builds a trainer sets it."""
 
     attempts: Sequence[str] = ()
-    """Who may go on with the run when it is started again, see :mod:`recbole_mmm4rec.quick_start.attempts`."""
+    """Who may go on with the run by itself, see :mod:`recbole_mmm4rec.quick_start.attempts`."""
 
 
 class PlainCheckpoints(RowTokens, SharedRun):

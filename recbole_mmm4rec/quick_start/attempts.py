@@ -45,8 +45,8 @@ def _own_attempt(config: Any, environment: Mapping[str, str] = os.environ) -> st
 def earlier_state(config: Any, attempts: Sequence[str]) -> str | None:
     """The newest state of an earlier attempt at this run; None for the first attempt.
 
-    Where it lies on another host than that of process 0, as hosts have come or gone, its files are copied into
-    ``checkpoint_dir`` there.
+    Where it lies on another host than that of process 0, as hosts have come or gone, its files are copied
+    into ``checkpoint_dir`` there.
     """
     if not attempts:
         return None
@@ -72,7 +72,7 @@ def _newest(folder: Path, attempts: Sequence[str]) -> Found | None:
 
 
 def _state(path: Path, attempts: Sequence[str]) -> Found | None:
-    """What a file is, if one of ``attempts`` wrote it: our training state or a checkpoint of RecBole's trainer."""
+    """What a file is, if one of ``attempts`` wrote it: our training state, or RecBole's checkpoint."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         if path.name.endswith(".last.pth"):

@@ -22,7 +22,7 @@ class Launch:
         world_size: of all hosts together; None: only these.
         ip, port: of the host whose ``group_offset`` is 0; None: RecBole's, or on one host any free port.
         group_offset: processes on the hosts before this one.
-        heartbeat_timeout, collective_timeout: in seconds, see :class:`~recbole_mmm4rec.cluster.limits.Limits`.
+        heartbeat_timeout, collective_timeout: seconds, see :class:`~recbole_mmm4rec.cluster.limits.Limits`.
     """
 
     nproc: int = 1

@@ -4,7 +4,6 @@ import logging
 import signal
 import socket
 from collections.abc import Callable
-from pathlib import Path
 from queue import Empty
 from typing import Any
 

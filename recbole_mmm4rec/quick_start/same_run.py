@@ -13,7 +13,7 @@ ABSENT = "nothing"
 
 
 def check_same_run(config: Any) -> None:
-    """Refuse to train on other data, with other settings or other code on some host; of one host nothing is read.
+    """Refuse to train on other data, with other settings or other code on some host.
 
     Raises:
         UserError: naming the first thing that differs from the host of process 0, in all processes.

@@ -32,8 +32,9 @@ def run(
 ) -> dict[str, Any]:
     """Train and evaluate a model, ours or RecBole's, by the same data, splits and metrics.
 
-    Processes that torchrun started do one run together. The run's log goes to the console and to a file under ``log/``; loggers, handlers, warning filters and the
-    working folder of the program that calls this are afterwards what they were before.
+    Processes that torchrun started do one run together. The run's log goes to the console and to a file under
+    ``log/``; loggers, handlers, warning filters and the working folder of the program that calls this are
+    afterwards what they were before.
 
     Args:
         model: model name (default ``MMM4Rec``).

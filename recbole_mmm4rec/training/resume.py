@@ -189,7 +189,8 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         load_optimizer(path, self.optimizer, checkpoint.optimizer or {})
         self._load_average(path, training)
         self._take_up(training, os.path.dirname(path))
-        if distributed.broadcast_object(bool(self.record.valid) and not os.path.exists(self.saved_model_file)):
+        lost = bool(self.record.valid) and not os.path.exists(self.saved_model_file)
+        if distributed.broadcast_object(lost):
             raise UserError(f"{path}: cannot be resumed, the best model {self.saved_model_file} is gone")
         self._resumed = checkpoint
         self.logger.info(f"Checkpoint loaded. Resume training from epoch {self.start_epoch}: {path}")

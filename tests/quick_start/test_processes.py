@@ -26,4 +26,4 @@ def test_two_processes_share_a_run(model: str) -> None:
 @pytest.mark.usefixtures("tiny")
 def test_bad_input_is_found_before_processes_start() -> None:
     with pytest.raises(UserError, match="unknown key 'epoch'"):
-        run_in_processes(Launch(nproc=2), partial(dict, model="BPR", dataset="tiny", config_dict={"epoch": 1}))
+        run_in_processes(Launch(nproc=2), partial(dict, model="BPR", config_dict={"epoch": 1}))
