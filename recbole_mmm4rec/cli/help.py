@@ -39,6 +39,8 @@ usage: python run_recbole.py [--model=M] [--dataset=D] [--config_files="a.yaml b
   --tune=F            search: a .hyper file or a model's name, with --model, --dataset, [--tool=hyperopt|ray]
                       [--algo=exhaustive|random|bayes|asha] [--max_evals=N] [--cpus_per_trial=1]
   --nproc=N           processes that share the work of one run (default 1); --bench=processes: what two gain
+                      [--world_size=K] [--group_offset=N] [--ip=I] [--port=P] on several hosts, or torchrun
+                      [--heartbeat_timeout=30] [--collective_timeout=50] seconds until one counts as dead
   --help --model=M    every key of a model, with type and meaning
   --version, --debug  versions of what matters; with the traceback of an error
 

@@ -44,6 +44,8 @@ def torchrun_place(environment: Mapping[str, str] = os.environ) -> Place | None:
     if not {"RANK", "WORLD_SIZE"} <= environment.keys():
         return None
     missing = [name for name in NEEDED if name not in environment]
+    if missing and environment["WORLD_SIZE"] == "1":
+        return None
     if missing:
         raise UserError(
             f"environment: RANK and WORLD_SIZE without {', '.join(missing)}; torchrun sets them all, "

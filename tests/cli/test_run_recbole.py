@@ -165,7 +165,7 @@ A_FILE = "atomic_data/tiny/tiny.inter"
         (["--dataset=tiny", "--model=Pop", "--metrics=[]"], "command line: 'metrics' names no metric"),
         (
             ["--dataset=tiny", "--model=Pop", "--local_rank=0"],
-            "command line: 'local_rank' without world_size, offset, ip, port; --nproc=K sets them all",
+            "command line: 'local_rank' does not place a process; the command line's flags --nproc, ",
         ),
         (["--dataset=tiny", "--model=Pop", "--seed=2024-02-30"], "command line: 'seed' expects (int)"),
     ],

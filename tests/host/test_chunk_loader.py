@@ -1,6 +1,7 @@
 """Whole runs with ``positions: all`` against the same with a sample for every prefix."""
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from recbole_mmm4rec.host.chunk_loader import ChunkLoader
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders, training_loader
 from recbole_mmm4rec.quick_start import run
+from recbole_mmm4rec.quick_start.launch import Launch
 from recbole_mmm4rec.quick_start.processes import run_in_processes
 from tests.conftest import SMALL
 from tests.tiny import assert_equal
@@ -83,9 +85,9 @@ def test_a_run_goes_on_bit_for_bit() -> None:
 def test_two_processes_train_as_one() -> None:
     values = {"positions": "all", "train_batch_size": 35, "objective": "in_batch"}
     one = end(**values)
-    result = run_in_processes(
-        2, {"model": "SASRecT", "dataset": "tiny", "config_dict": VALUES | values | {"checkpoint_dir": "two"}}
-    )
+    two = VALUES | values | {"checkpoint_dir": "two"}
+    arguments = partial(dict, model="SASRecT", dataset="tiny", config_dict=two)
+    result = run_in_processes(Launch(nproc=2), arguments)
     two = torch.load(Path(result["checkpoint"]).with_suffix(".last.pth"), weights_only=True)
     losses = (end["training"]["record"]["losses"] for end in (one, two))
     assert next(losses) == pytest.approx(next(losses), rel=1e-5)

@@ -13,7 +13,6 @@ from recbole.model.general_recommender import BPR
 from recbole.utils import init_seed
 from torch import nn
 
-from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
 from recbole_mmm4rec.quick_start.training_run import trainer_class
 from recbole_mmm4rec.training import distributed
@@ -39,11 +38,13 @@ def train(folder: Path, rank: int, processes: int, **values: Any) -> dict[str, A
     if processes > 1:
         distributed.broadcast_model(trainer.model)
     best = trainer.fit(train_data, valid)
+    last = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     result = trainer.evaluate(test)
     return {
         "samples": train_data.sample_size,
         "weights": trainer.model.state_dict(),
         "best": best,
+        "last": last,
         "test": result,
         "ranks": None if trainer.last_ranks is None else torch.from_numpy(trainer.last_ranks),
         "losses": trainer.record.losses,
@@ -152,11 +153,17 @@ def test_recboles_own_trainer_counts_every_user_once(folder, monkeypatch):
         assert two == pytest.approx(one, rel=1e-6)
 
 
-def test_resume_needs_as_many_processes(folder, monkeypatch):
+def test_one_process_goes_on_where_two_left_off(folder, monkeypatch):
     monkeypatch.chdir(folder)
     last = next(path for path in (folder / "plain" / "saved").glob("*.last.pth") if _processes(path) == 2)
-    with pytest.raises(UserError, match="saved by 2 processes, resumed with 1"):
-        make_run(make_config(folder / "plain", TinyModel, **VALUES))[0].resume_checkpoint(last)
+    values = VALUES | {"epochs": 3}
+    trainer, train_data, valid, _ = make_run(make_config(folder / "plain", TinyModel, **values))
+    trainer.resume_checkpoint(last)
+    trainer.fit(train_data, valid)
+    whole = train(folder / "plain", 0, 1, epochs=3)
+    assert trainer.record.losses == pytest.approx(whole["losses"], rel=1e-5)
+    for name, value in trainer.model.state_dict().items():
+        torch.testing.assert_close(value, whole["last"][name], rtol=1e-4, atol=1e-5)
 
 
 def _processes(path: Path) -> int:
