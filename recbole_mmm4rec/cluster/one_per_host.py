@@ -119,7 +119,7 @@ def _write(path: Path, value: Any, own: Mapping[str, Any]) -> None:
 
 
 def _mapped(path: str, own: Mapping[str, Any]) -> Any:
-    whole = np.memmap(path, dtype=np.uint8, mode="c")  # a process that writes into it gets a page of its own
+    whole: Any = np.memmap(path, dtype=np.uint8, mode="c")  # who writes into it gets a page of its own
     size = int.from_bytes(whole[-8:].tobytes(), "little")
     start, spans = pickle.loads(whole[-8 - size : -8].tobytes())
     buffers = [memoryview(whole)[at : at + length] for at, length in spans]

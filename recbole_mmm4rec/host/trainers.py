@@ -150,7 +150,7 @@ class PlainCheckpoints(RowTokens, SharedRun):
             "other_parameter": plain_other_parameter(self.model),
             "optimizer": trainer.optimizer.state_dict(),
         }
-        write_checkpoint(path, content | self.row_tokens | progress | {"attempts": self.attempts})
+        write_checkpoint(path, content | self.row_tokens | progress | {"attempts": [*self.attempts]})
 
     def resume_checkpoint(self, resume_file: str) -> None:
         """Continue as RecBole does (trainer.py, line 314), from a plain checkpoint."""

@@ -159,7 +159,7 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
             "best_valid_score": float(self.best_valid_score),
             "record": self.record.to_dict(),
             "best_file": os.path.basename(self.saved_model_file),
-            "attempts": list(self.attempts),
+            "attempts": [*self.attempts],
             "random": random_states,
         } | ({} if self.average is None else {"own_weights": self.average.weights()})
 

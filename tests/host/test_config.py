@@ -3,12 +3,15 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import recbole_mmm4rec
+from recbole_mmm4rec.cluster.place import Place
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host import config as config_module
 from recbole_mmm4rec.host.config import RunConfig, restore_config
 from recbole_mmm4rec.host.config_checks import RUN_KEYS, accepted_types, documented_keys, fits
 from recbole_mmm4rec.host.property_files import (
@@ -280,3 +283,15 @@ def test_another_loss_is_refused_where_a_model_has_its_own() -> None:
     with pytest.raises(UserError, match="loss_type: MMM4Rec has CE, cross-entropy; got BPR"):
         RunConfig("MMM4Rec", "tiny", config_dict={"loss_type": "BPR"})
     assert RunConfig("SASRec", "tiny", config_dict={"loss_type": "BPR"})["loss_type"] == "BPR"
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_configuration_follows_what_the_process_has_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place(3, 4, 1, "second host", "127.0.0.1", 29500, False)
+    monkeypatch.setattr(config_module, "group", lambda: SimpleNamespace(place=place))
+    config = RunConfig("BPR", "tiny", config_dict={"use_gpu": False})
+    assert (config["local_rank"], config["world_size"], config["single_spec"]) == (1, 4, False)
+    assert (str(config["device"]), config["show_progress"]) == ("cpu", False)
+    for model in ("Pop", "ItemKNN"):
+        with pytest.raises(UserError, match=f"{model}: is not trained by gradients, and so by one process"):
+            RunConfig(model, "tiny")
