@@ -32,15 +32,13 @@ usage: python run_recbole.py [--model=M] [--dataset=D] [--config_files="a.yaml b
   --config_files=...  YAML files with keys; the last one wins
   --key=value         any key; wins over files. YAML values: --topk=[5,10] --learning_rate=1e-4 --seq_len=~
   --bench[=STEPS]     measure training steps instead of training; writes bench.json
-  --bench=growth      how a step grows (growth.json, .svg); =recommend, serve; =positions: on --dataset
+  --bench=growth      how a step grows; =processes: what two gain; =recommend, serve; =positions: on --dataset
   --bench=pretraining measure pre-training on 447,000 made-up items; =million: every objective on 1,000,000
   --benchmark=B       many runs and a report (--report=DIR: only that) of a YAML file, {ready} or models A,B
                       [--seeds=1,2] [--workers=K] [--launcher=ray] [--output=DIR] [--keep_results=True]
   --tune=F            search: a .hyper file or a model's name, with --model, --dataset, [--tool=hyperopt|ray]
                       [--algo=exhaustive|random|bayes|asha] [--max_evals=N] [--cpus_per_trial=1]
-  --nproc=N           processes that share the work of one run (default 1); --bench=processes: what two gain
-                      [--world_size=K] [--group_offset=N] [--ip=I] [--port=P] on several hosts, or torchrun
-                      [--heartbeat_timeout=30] [--collective_timeout=50] seconds until one counts as dead
+  --nproc=N           processes of one run; on several hosts --world_size, --group_offset, --ip, --port too
   --help --model=M    every key of a model, with type and meaning
   --version, --debug  versions of what matters; with the traceback of an error
 
