@@ -165,6 +165,7 @@ def _fail(watch: Watch, error: BaseException) -> None:
     if watch.place.holds_store:
         watch.wait_for_readers()
     if not speaks:
+        watch.let_speak()
         raise SystemExit(FAILED) from error
     if lost:
         raise UserError(line) from error
