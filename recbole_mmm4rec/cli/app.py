@@ -11,6 +11,7 @@ from recbole_mmm4rec.cli import run_recbole
 from recbole_mmm4rec.cli.help import help_text, version_text
 from recbole_mmm4rec.cli.serve import serve
 from recbole_mmm4rec.guard import guarded
+from recbole_mmm4rec.waiting_threads import let_waiting_threads_sleep
 
 FLAGS = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 """A command takes any ``--key=value``; the configuration checks them."""
@@ -23,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command line after the program's name; ``sys.argv`` when None.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    let_waiting_threads_sleep()  # before anything imports torch
     return guarded(lambda: _command(given), "--debug" in given)
 
 

@@ -12,11 +12,13 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.guard import guarded
 from recbole_mmm4rec.host.flags import TRUE, parse, refuse_beside, typed_values
 from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
+from recbole_mmm4rec.waiting_threads import let_waiting_threads_sleep
 
 DEFAULT_MODEL = "MMM4Rec"
 DEFAULT_STEPS = 10
 GROWTH, PRETRAINING, MILLION = "growth", "pretraining", "million"
-POSITIONS, PROCESSES, RECOMMEND, SERVE = "positions", "processes", "recommend", "serve"
+POSITIONS, PEERS = "positions", "peers"
+PROCESSES, RECOMMEND, SERVE = "processes", "recommend", "serve"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
+    let_waiting_threads_sleep()  # before anything imports torch
     ignore_host_warnings()
     return guarded(lambda: _run(parse([flag for flag in given if flag != "--debug"])), debug)
 
@@ -98,6 +101,7 @@ def _measure(bench: str, flags: dict[str, str]) -> None:
     from recbole_mmm4rec.benchmark import (
         growth,
         million_items,
+        peer_costs,
         position_costs,
         pretraining_costs,
         process_costs,
@@ -117,10 +121,14 @@ def _measure(bench: str, flags: dict[str, str]) -> None:
     if bench in with_sizes:
         refuse_beside(f"bench={bench}", flags, dict.fromkeys(flags, "it sets all sizes"))
         sys.stdout.write(with_sizes[bench]())
-    elif bench == POSITIONS:
+    elif bench in (POSITIONS, PEERS):
         if not flags.get("dataset"):
-            raise UserError("--bench=positions needs --dataset; it measures several models on it")
-        sys.stdout.write(position_costs.run(_call(flags)))
+            raise UserError(f"--bench={bench} needs --dataset; it measures several models on it")
+        if bench == POSITIONS:
+            sys.stdout.write(position_costs.run(_call(flags)))
+        else:
+            python = flags.pop("peers_python", None)
+            sys.stdout.write(peer_costs.run(_call(flags), python))
     else:
         call = _call(flags)
         step_costs.run(**call, steps=DEFAULT_STEPS if bench == TRUE else _whole_number("bench", bench))
