@@ -75,7 +75,7 @@ class PeerCost:
 
 
 def run(call: dict[str, Any], peers_python: str | None, folder: Path = Path(), steps: int = STEPS) -> str:
-    """Measure, write ``peers.json`` into ``folder`` and return a table.
+    """Measure, write ``peers.json`` into ``folder`` after every model, and return a table.
 
     Args:
         call: arguments of :func:`recbole_mmm4rec.quick_start.run`; with a model only those of that name.
@@ -84,12 +84,19 @@ def run(call: dict[str, Any], peers_python: str | None, folder: Path = Path(), s
         steps: measured steps, after two that warm up.
     """
     chosen = {name: made for name, made in OURS.items() if call["model"] in (None, made[0])}
-    costs = [_apart(partial(_ours, call, name, *made, steps)) for name, made in chosen.items()]
+    costs: list[PeerCost] = []
+    for name, made in chosen.items():
+        costs.append(_apart(partial(_ours, call, name, *made, steps)))
+        _write(folder, call["dataset"], costs)
     others = list(_peers(call, peers_python or sys.executable)) if call["model"] in (None, "SASRec") else []
     costs += [peer for peer in others if isinstance(peer, PeerCost)]
+    _write(folder, call["dataset"], costs)
     missing = [f"{peer}\n" for peer in others if isinstance(peer, str)]
-    write_json(folder / "peers.json", {"dataset": call["dataset"], "costs": [asdict(cost) for cost in costs]})
     return table(call["dataset"], costs) + "".join(missing)
+
+
+def _write(folder: Path, dataset: str, costs: list[PeerCost]) -> None:
+    write_json(folder / "peers.json", {"dataset": dataset, "costs": [asdict(cost) for cost in costs]})
 
 
 def table(dataset: str, costs: list[PeerCost]) -> str:
