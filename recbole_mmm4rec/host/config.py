@@ -38,6 +38,7 @@ from recbole_mmm4rec.host.resumed import settings_to_resume
 from recbole_mmm4rec.host.value_checks import check_values
 from recbole_mmm4rec.host.value_shapes import check_shapes
 from recbole_mmm4rec.model.base import MultiModalRecommender
+from recbole_mmm4rec.model.settings import check_backend
 from recbole_mmm4rec.names import check_dataset_name
 from recbole_mmm4rec.training.plain import plain_config
 
@@ -93,6 +94,8 @@ class RunConfig(Config):
         except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:
             raise UserError(" ".join(str(error).split())) from error
         check_values(self.model_class, self.final_config_dict)
+        if checked:
+            check_backend(self)
 
     def _load_config_files(self, file_list: list[str] | None) -> dict[str, Any]:
         merged: dict[str, Any] = {}

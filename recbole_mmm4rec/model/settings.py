@@ -7,7 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.extras import require_extra
 from recbole_mmm4rec.nn.item_table import Absent, ModalityTable
+from recbole_mmm4rec.nn.kernels import BACKENDS, MAMBA_SSM, PACKAGES
 from recbole_mmm4rec.nn.mamba import MambaSettings
 from recbole_mmm4rec.nn.time_aware import TimeSettings
 from recbole_mmm4rec.nn.tissd import SKIPS, SSDSettings
@@ -64,6 +66,19 @@ def conv_activation(config: Any) -> Callable[[Tensor], Tensor]:
     return ACTIVATIONS[name]
 
 
+def check_backend(config: Any) -> None:
+    """Refuse ``ssd_backend: mamba_ssm`` where its kernels cannot run, before anything is trained.
+
+    Raises:
+        UserError: no GPU, or a package is missing.
+    """
+    if config["ssd_backend"] != MAMBA_SSM:
+        return
+    if config["device"].type != "cuda":
+        raise UserError(f"ssd_backend: {MAMBA_SSM} needs a CUDA GPU, and this run is on {config['device']}")
+    require_extra("cuda", PACKAGES, f"ssd_backend: {MAMBA_SSM}")
+
+
 def ssd_settings(config: Any, **own: Any) -> SSDSettings:
     """Settings of SSD blocks: the keys that every model of them has, and the model's ``own``."""
     return SSDSettings(
@@ -75,6 +90,7 @@ def ssd_settings(config: Any, **own: Any) -> SSDSettings:
         d_conv=config["d_conv"],
         norm_eps=config["norm_eps"],
         skip=chosen(config, "skip", SKIPS),
+        backend=chosen(config, "ssd_backend", BACKENDS),
         **own,
     )
 

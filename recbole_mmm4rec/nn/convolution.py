@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from recbole_mmm4rec.nn.kernels import CONV_WIDTHS, TORCH, conv_by_kernel, takes_kernel
+
 SLAB = 1 << 19
 """Numbers worked on at a time on a CPU: each is read K times, and should still lie in the cache."""
 
@@ -87,7 +89,9 @@ def _add_edge_gradients(x: Tensor, grad: Tensor, taps: Tensor, grad_x: Tensor, g
     grad_taps[1:] += met[torch.arange(len(taps) - 1, device=x.device).clamp_max(len(met) - 1)]
 
 
-def causal_conv(x: Tensor, weight: Tensor, bias: Tensor, edge: bool = False) -> Tensor:
+def causal_conv(
+    x: Tensor, weight: Tensor, bias: Tensor, edge: bool = False, backend: str = TORCH
+) -> Tensor:
     """Convolve every channel along the history, looking back only.
 
     Args:
@@ -96,11 +100,15 @@ def causal_conv(x: Tensor, weight: Tensor, bias: Tensor, edge: bool = False) -> 
         bias: (C,).
         edge: what stands before the first position: zeros, or the first position again
             (equation (4) of the MMM4Rec paper).
+        backend: see :mod:`recbole_mmm4rec.nn.kernels`.
 
     Returns:
         (B, L, C), in the dtype of ``x``.
     """
-    return _CausalConvolution.apply(x, weight[:, 0].to(x.dtype), bias.to(x.dtype), edge)
+    taps, bias = weight[:, 0].to(x.dtype), bias.to(x.dtype)
+    if takes_kernel(x, backend) and weight.shape[-1] in CONV_WIDTHS:
+        return conv_by_kernel(x, taps, bias, edge)
+    return _CausalConvolution.apply(x, taps, bias, edge)
 
 
 class CausalConv(torch.nn.Module):
@@ -111,6 +119,7 @@ class CausalConv(torch.nn.Module):
         kernel: K.
         edge: see :func:`causal_conv`.
         activation: applied to the result.
+        backend: see :mod:`recbole_mmm4rec.nn.kernels`.
     """
 
     def __init__(
@@ -119,13 +128,14 @@ class CausalConv(torch.nn.Module):
         kernel: int,
         edge: bool = False,
         activation: Callable[[Tensor], Tensor] = F.silu,
+        backend: str = TORCH,
     ) -> None:
         super().__init__()
         template = torch.nn.Conv1d(channels, channels, kernel, groups=channels)
         assert template.bias is not None
         self.weight, self.bias = template.weight, template.bias
-        self.edge, self.activation = edge, activation
+        self.edge, self.activation, self.backend = edge, activation, backend
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, C) -> (B, L, C)."""
-        return self.activation(causal_conv(x, self.weight, self.bias, self.edge))
+        return self.activation(causal_conv(x, self.weight, self.bias, self.edge, self.backend))

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from recbole_mmm4rec.nn.kernels import TORCH, ssd_by_kernel, takes_kernel
+
 QUADRATIC_UP_TO = 100
 """Longest history for which the quadratic form is the cheaper one; ``run_recbole.py --bench=growth`` says."""
 
@@ -18,7 +20,15 @@ FORGOTTEN = -60.0
 products with gradients are denormal (below 1.2e-38), with which many processors compute many times slower."""
 
 
-def ssd(x: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, at: Tensor | None = None) -> Tensor:
+def ssd(
+    x: Tensor,
+    dt: Tensor,
+    a: Tensor,
+    b: Tensor,
+    c: Tensor,
+    at: Tensor | None = None,
+    backend: str = TORCH,
+) -> Tensor:
     """State-space duality in the form that is cheapest for this length.
 
     Args:
@@ -28,10 +38,13 @@ def ssd(x: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, at: Tensor | Non
         b: (B, L, G, S) input maps; a group serves H / G neighbouring heads.
         c: (B, Q, G, S) output maps at the positions ``at``.
         at: (B, Q) int64 positions at which outputs are wanted, 0-based; None: all, Q = L.
+        backend: see :mod:`recbole_mmm4rec.nn.kernels`; a few positions are always computed by PyTorch.
 
     Returns:
         (B, Q, H, P) float32 without any skip term.
     """
+    if at is None and takes_kernel(x, backend):
+        return ssd_by_kernel(x, dt, a, b, c)
     if at is None and x.shape[1] > QUADRATIC_UP_TO:
         return ssd_linear(x, dt, a, b, c)
     return ssd_quadratic(x, dt, a, b, c, at)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recbole_mmm4rec.nn.convolution import CausalConv
+from recbole_mmm4rec.nn.kernels import AUTO
 from recbole_mmm4rec.nn.norm import GatedRMSNorm
 from recbole_mmm4rec.nn.ssd import ssd
 from recbole_mmm4rec.nn.tail import Tail
@@ -41,6 +42,7 @@ class SSDSettings:
         unit_steps: raw step sizes start around 1 instead of around 0, so that a time scale that multiplies
             them takes effect from the first step on.
         activation: of the convolutions.
+        backend: what computes scan and convolutions on a GPU, see :mod:`recbole_mmm4rec.nn.kernels`.
     """
 
     width: int
@@ -56,6 +58,7 @@ class SSDSettings:
     length: int = 0
     unit_steps: bool = False
     activation: Callable[[Tensor], Tensor] = F.silu
+    backend: str = AUTO
 
     @property
     def inner(self) -> int:
@@ -104,8 +107,8 @@ class TiSSD(nn.Module):
         self.in_proj = nn.Linear(s.width, s.inner + maps + s.heads)
         self.query_proj = nn.Linear(s.width, maps)
         self.gate_proj = nn.Linear(s.width, s.inner)
-        self.conv = CausalConv(s.inner + maps, s.d_conv, s.edge, s.activation)
-        self.query_conv = CausalConv(maps, s.d_conv, s.edge, s.activation)
+        self.conv = CausalConv(s.inner + maps, s.d_conv, s.edge, s.activation, s.backend)
+        self.query_conv = CausalConv(maps, s.d_conv, s.edge, s.activation, s.backend)
         self.a_log = nn.Parameter(torch.empty(s.heads))
         self.dt_bias = nn.Parameter(torch.empty(s.length if s.bias_outside else s.heads))
         self.skip = nn.Parameter(torch.ones(s.heads)) if s.skip != "none" else None
@@ -152,7 +155,8 @@ class TiSSD(nn.Module):
         x, b = x.unflatten(-1, (s.heads, s.head_dim)), b.unflatten(-1, (s.n_groups, s.d_state))
         c = self._queries(query, tail).unflatten(-1, (s.n_groups, s.d_state))
         dt = self._steps(raw_dt, scale)
-        y = ssd(x, dt, -self.a_log.float().exp(), b, c, None if tail is None else tail.positions)
+        read = None if tail is None else tail.positions
+        y = ssd(x, dt, -self.a_log.float().exp(), b, c, read, s.backend)
         if self.skip is not None:
             y = y + self._skipped(x, dt, tail)
         return self.out_proj(self.norm(y.flatten(2), self.gate_proj(gate)).to(source.dtype))
