@@ -32,7 +32,7 @@ usage: python run_recbole.py [--model=M] [--dataset=D] [--config_files="a.yaml b
   --config_files=...  YAML files with keys; the last one wins
   --key=value         any key; wins over files. YAML values: --topk=[5,10] --learning_rate=1e-4 --seq_len=~
   --bench[=STEPS]     measure training steps instead of training; writes bench.json
-  --bench=growth      how a step grows; =processes: what two gain; =recommend, serve; --dataset: =positions, peers
+  --bench=growth      how a step grows; =processes, recommend, serve; --dataset: =positions, peers
   --bench=pretraining measure pre-training on 447,000 made-up items; =million: every objective on 1,000,000
   --benchmark=B       many runs and a report (--report=DIR: only that) of a YAML file, {ready} or models A,B
                       [--seeds=1,2] [--workers=K] [--launcher=ray] [--output=DIR] [--keep_results=True]
