@@ -72,7 +72,7 @@ def measure(folder: Path, memory: str | None) -> None:
     seconds = time.perf_counter() - start
     LOGGER.warning(
         "exit %d, %.0f s, %.0f s of processor time, peak memory %.2f GB",
-        code, seconds, cpu, after.ru_maxrss / 1e6,
+        code, seconds, cpu, after.ru_maxrss * 1024 / 1e9,
     )  # fmt: skip
 
 
