@@ -63,7 +63,7 @@ def load_optimizer(path: str, optimizer: Optimizer, state: Mapping[str, Any]) ->
     except ValueError as error:
         raise UserError(
             f"{path}: cannot be resumed, its optimiser had other parameters: {error}; "
-            "give the same decay_everything and pretrained"
+            "give the same decay_everything, pretrained, moved_rate_scale and item_rate_scale"
         ) from None
     except (AttributeError, LookupError, TypeError, RuntimeError) as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
