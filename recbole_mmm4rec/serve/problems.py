@@ -22,6 +22,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "A body that cannot be read"},
     401: {"model": Problem, "description": "An API key is needed"},
     404: {"model": Problem, "description": "Not known"},
+    408: {"model": Problem, "description": "The body did not arrive in time"},
     413: {"model": Problem, "description": "Too large"},
     UNUSABLE: {"model": Problem, "description": "A value that cannot be used"},
     503: {"model": Problem, "description": "Too many requests at a time"},
