@@ -26,6 +26,7 @@ _EXPECTED = {
     "tuple_type": "a list",
     "dict_type": "keys and values",
     "model_type": "keys and values",
+    "is_instance_of": "a {class}",
     "model_attributes_type": "keys and values",
 }
 """What pydantic's kinds of error expected, in words."""
@@ -84,8 +85,17 @@ def checked(model: type[Checked], origin: str, value: Any) -> Checked:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise UserError(f"{origin}: {' '.join(_line(model, first).split())}") from error
+        raise UserError(f"{origin}: {first_fault(model, error)}") from error
+
+
+def first_fault(model: type[BaseModel], error: ValidationError) -> str:
+    """The first thing that is wrong, as a line: its key, what was expected and what was found."""
+    return " ".join(_line(model, error.errors(include_url=False)[0]).split())
+
+
+def shortened(value: Any) -> str:
+    """A value for a line of error, cut where it is long or deep."""
+    return _short.repr(value)
 
 
 def _line(model: type[BaseModel], error: ErrorDetails) -> str:
@@ -98,11 +108,11 @@ def _line(model: type[BaseModel], error: ErrorDetails) -> str:
         known = "" if above else f"; known are {', '.join(model.model_fields)}"
         return f"{_at(above)}unknown key '{last}'{known}"
     if kind == "invalid_key":
-        return f"{_at(above)}expected a text as key, found {_short.repr(last)}"
+        return f"{_at(above)}expected a text as key, found {shortened(last)}"
     if kind == "value_error":
         return f"{_at(place)}{context['error']}"
     expected = context.get("expected") or _EXPECTED.get(kind, error["msg"]).format(**context)
-    return f"{_at(place)}expected {expected}, found {_short.repr(error['input'])}"
+    return f"{_at(place)}expected {expected}, found {shortened(error['input'])}"
 
 
 def _at(place: Any) -> str:

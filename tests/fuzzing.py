@@ -75,6 +75,8 @@ def replaced(tree: Any, where: list[int], value: Any) -> Any:
     """
     if isinstance(tree, str) and tree.startswith('{"'):
         return json.dumps(replaced(json.loads(tree), where, value), default=str)
+    if isinstance(tree, tuple) and where and tree:
+        return tuple(replaced(list(tree), where, value))
     if not where or not isinstance(tree, dict | list) or not tree:
         return value
     tree = copy.copy(tree)

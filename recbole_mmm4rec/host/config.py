@@ -40,6 +40,7 @@ from recbole_mmm4rec.host.value_shapes import check_shapes
 from recbole_mmm4rec.model.base import MultiModalRecommender
 from recbole_mmm4rec.model.settings import check_backend
 from recbole_mmm4rec.names import check_dataset_name
+from recbole_mmm4rec.training.checkpoint_parts import using
 from recbole_mmm4rec.training.plain import plain_config
 
 DEFAULT_MODEL = "MMM4Rec"
@@ -93,7 +94,8 @@ class RunConfig(Config):
             raise
         except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:
             raise UserError(" ".join(str(error).split())) from error
-        check_values(self.model_class, self.final_config_dict)
+        with using(self.final_config_dict["resume"], "settings"):
+            check_values(self.model_class, self.final_config_dict)
         if checked:
             check_backend(self)
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,7 +22,8 @@ from recbole_mmm4rec.cluster.brought import brought
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.schema import checked
 from recbole_mmm4rec.training import distributed
-from recbole_mmm4rec.training.checkpoint import Parts, write_checkpoint
+from recbole_mmm4rec.training.checkpoint import load_plain, write_checkpoint
+from recbole_mmm4rec.training.checkpoint_parts import Parts
 from recbole_mmm4rec.training.gathering import RankedEvaluation
 from recbole_mmm4rec.training.plain import pack, portable_config, unpack
 from recbole_mmm4rec.training.training_state import load_optimizer
@@ -155,8 +157,7 @@ class PlainCheckpoints(RowTokens, SharedRun):
     def resume_checkpoint(self, resume_file: str) -> None:
         """Continue as RecBole does (trainer.py, line 314), from a plain checkpoint."""
         with brought(resume_file) as here, _restored_other_parameter(self.model):
-            content = torch.load(here, map_location="cpu", weights_only=True, mmap=True)
-            parts = checked(Parts, f"{resume_file}: damaged checkpoint", content)
+            parts = checked(Parts, f"{resume_file}: damaged checkpoint", load_plain(Path(here)))
             trainer: Any = self
             load_optimizer(resume_file, trainer.optimizer, parts.optimizer or {})
             super().resume_checkpoint(here)  # type: ignore[misc]

@@ -1,9 +1,8 @@
 """A trained model and its data from a checkpoint file."""
 
 import pickle
-from collections.abc import Iterator
-from contextlib import contextmanager
 from logging import getLogger
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +15,8 @@ from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
 from recbole_mmm4rec.host.run_logging import run_logging
 from recbole_mmm4rec.host.trainers import load_other_parameter
 from recbole_mmm4rec.schema import checked
-from recbole_mmm4rec.training.checkpoint import FORMAT, Parts, read_checkpoint
+from recbole_mmm4rec.training.checkpoint import FORMAT, compare_sums, read_checkpoint
+from recbole_mmm4rec.training.checkpoint_parts import Parts, load_weights, using
 from recbole_mmm4rec.training.row_tokens import check_rows, known_tokens
 
 TRAIN_AGAIN = "restore the files that the model was trained on, or train again"
@@ -47,40 +47,19 @@ def load_data_and_model(
     config, state = read_run(model_file, allow_pickle, data_path)
     known = known_tokens(state, config["ITEM_ID_FIELD"])
     config.known_tokens = known
-    init_seed(config["seed"], config["reproducibility"])
-    with run_logging(config) as logger:
+    with run_logging(config) as logger, using(model_file, "settings"):
+        init_seed(config["seed"], config["reproducibility"])
         logger.info(config)
-        with _set_up_again(model_file):
-            dataset = create_dataset(config)
-            logger.info(dataset)
-            _check_rows(model_file, known, dataset, hasattr(config.model_class, "item_bound"))
-            loaders = prepare_loaders(config, dataset)
-            init_seed(config["seed"], config["reproducibility"])
-            model = config.model_class(config, loaders[0]._dataset).to(config["device"])
-            _load_weights(model_file, model, state)
+        dataset = create_dataset(config)
+        logger.info(dataset)
+        _check_rows(model_file, known, dataset, hasattr(config.model_class, "item_bound"))
+        loaders = prepare_loaders(config, dataset)
+        init_seed(config["seed"], config["reproducibility"])
+        model = config.model_class(config, loaders[0]._dataset).to(config["device"])
+    load_weights(model_file, model, state["state_dict"])
+    with using(model_file, "other parameters"):
+        load_other_parameter(model, state.get("other_parameter"))
     return config, model, dataset, *loaders
-
-
-@contextmanager
-def _set_up_again(model_file: str) -> Iterator[None]:
-    """What fails in it is one line: settings of a damaged checkpoint fail in more ways than can be listed."""
-    try:
-        yield
-    except (UserError, OSError):
-        raise
-    except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise UserError(f"{model_file}: cannot be set up again from its settings ({reason})") from error
-
-
-def _load_weights(model_file: str, model: Any, state: dict[str, Any]) -> None:
-    try:
-        model.load_state_dict(state["state_dict"])
-    except RuntimeError as error:
-        raise UserError(
-            f"{model_file}: does not fit its model: {' '.join(str(error).split())[:200]}"
-        ) from None
-    load_other_parameter(model, state.get("other_parameter"))
 
 
 def _check_rows(model_file: str, known: dict[str, list[str]], dataset: Any, can_move: bool) -> None:
@@ -113,12 +92,16 @@ def _restored(model_file: str, settings: Any, data_path: str | None) -> Config:
     if not isinstance(settings, dict):
         raise UserError(f"{model_file}: damaged checkpoint, its config is not a dictionary")
     try:
-        return restore_config(settings, data_path)
+        with using(model_file, "settings"):
+            return restore_config(settings, data_path)
     except UserError as error:
+        if str(error).startswith(model_file):
+            raise
         raise UserError(f"{model_file}: {error}") from error
 
 
 def _read(model_file: str, allow_pickle: bool) -> Any:
+    compare_sums(Path(model_file))
     try:
         return torch.load(model_file, map_location="cpu", weights_only=not allow_pickle)
     except FileNotFoundError:

@@ -18,6 +18,7 @@ from recbole_mmm4rec.errors import ResumeError, UserError
 from recbole_mmm4rec.host.trainers import plain_trainer
 from recbole_mmm4rec.quick_start.attempts import attempts_of, earlier_state
 from recbole_mmm4rec.training import distributed
+from recbole_mmm4rec.training.checkpoint_parts import using
 from recbole_mmm4rec.training.row_tokens import UNCHANGED, check_rows, read_known_tokens, row_tokens
 from recbole_mmm4rec.training.trainer import MultiModalTrainer
 from recbole_mmm4rec.training.transfer import load_pretrained
@@ -136,12 +137,10 @@ def _resume(trainer: Any, path: str, dataset: Any) -> None:
             known = read_known_tokens(here, dataset.iid_field)
         check_rows(path, known, dataset, UNCHANGED, ResumeError)
     try:
-        trainer.resume_checkpoint(path)
+        with using(path, "training state"):
+            trainer.resume_checkpoint(path)
     except UserError as error:
         raise ResumeError(str(error)) from error
-    except Exception as error:  # what is damaged fails in as many ways as there are trainers
-        reason = " ".join(str(error).split())[:200]
-        raise ResumeError(f"resume: {path} is not a checkpoint that this run can resume: {reason}") from error
 
 
 def _is_plain(config: Any, model: Any) -> bool:
@@ -166,9 +165,10 @@ def select(
         watch: called with epoch and validation score after every validation, of a resumed run with the
             earlier ones first; may raise to end the run.
     """
-    network = build_model(config, train_data._dataset)
-    getLogger().info(network)
-    selection = Selection(build_trainer(config, network, train_data._dataset), 0.0, None)
+    with using(config["resume"], "settings", ResumeError):
+        network = build_model(config, train_data._dataset)
+        getLogger().info(network)
+        selection = Selection(build_trainer(config, network, train_data._dataset), 0.0, None)
     started = time()
     if watch is not None:
         for epoch, score in selection.scores.items():

@@ -20,6 +20,7 @@ from recbole_mmm4rec.host.seen_items import ranking_rule
 from recbole_mmm4rec.quick_start.same_run import check_same_run
 from recbole_mmm4rec.quick_start.training_run import best_epoch, select
 from recbole_mmm4rec.training import distributed
+from recbole_mmm4rec.training.checkpoint_parts import using
 
 
 def run(
@@ -64,11 +65,12 @@ def run(
 
 def _train_and_test(config: Any, saved: bool) -> dict[str, Any]:
     started = time()
-    data = create_dataset(config)
-    getLogger().info(data)
-    check_topk(config, data)
-    check_same_run(config)
-    train_data, valid_data, test_data = prepare_loaders(config, data)
+    with using(config["resume"], "settings"):
+        data = create_dataset(config)
+        getLogger().info(data)
+        check_topk(config, data)
+        check_same_run(config)
+        train_data, valid_data, test_data = prepare_loaders(config, data)
 
     chosen = select(config, train_data, valid_data, saved)
     trainer = chosen.trainer

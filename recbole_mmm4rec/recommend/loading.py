@@ -17,6 +17,7 @@ from recbole_mmm4rec.recommend.export.model_folder import is_model_folder, read_
 from recbole_mmm4rec.recommend.rebuild import Blueprint, ModelSettings
 from recbole_mmm4rec.recommend.recommender import Recommender
 from recbole_mmm4rec.training.checkpoint import OURS, Checkpoint, read_checkpoint
+from recbole_mmm4rec.training.checkpoint_parts import using
 from recbole_mmm4rec.training.item_contents import unpack_features
 
 
@@ -48,11 +49,12 @@ def recommender_of(
     checkpoint: Checkpoint, place: torch.device, index: str | os.PathLike[str] | None = None
 ) -> Recommender:
     """A recommender from what :func:`read_recommendable` read; arguments and errors as for :func:`load`."""
-    blueprint = _blueprint(checkpoint, place)
     packed = (checkpoint.items or {}).get("features", {})
-    catalogue = _catalogue(checkpoint, blueprint, packed)
     where = None if index is None else os.fspath(index)
-    return Recommender(blueprint, catalogue, blueprint.model(catalogue), where)
+    with using(checkpoint.path, "settings"):
+        blueprint = _blueprint(checkpoint, place)
+        catalogue = _catalogue(checkpoint, blueprint, packed)
+        return Recommender(blueprint, catalogue, blueprint.model(catalogue), where)
 
 
 def check_recommendable(path: str | os.PathLike[str]) -> None:
@@ -62,9 +64,10 @@ def check_recommendable(path: str | os.PathLike[str]) -> None:
         UserError: as for :func:`load`, but for weights that do not fit.
     """
     checkpoint = read_recommendable(path, mapped=True)
-    blueprint = _blueprint(checkpoint, torch.device("cpu"))
-    if not blueprint.is_ours:  # one of RecBole's may ask for more than items, which only building it tells
-        blueprint.built(_catalogue(checkpoint, blueprint, {}))
+    with using(checkpoint.path, "settings"):
+        blueprint = _blueprint(checkpoint, torch.device("cpu"))
+        if not blueprint.is_ours:  # only building one of RecBole's tells whether it asks for more than items
+            blueprint.built(_catalogue(checkpoint, blueprint, {}))
 
 
 def read_catalogue(path: str | os.PathLike[str]) -> tuple[Catalogue, ModelSettings]:
@@ -149,8 +152,6 @@ def _items(checkpoint: Checkpoint) -> dict[str, Any]:
     path, items = checkpoint.path, checkpoint.items
     if items is None and path.endswith(".last.pth"):
         raise UserError(f"{path}: a run continues from it; the model is the file beside it without '.last'")
-    if items is not None and not _is_readable(items):
-        raise UserError(f"{path}: damaged checkpoint, its part about items is unreadable")
     items = items or {"features": {}}
     unneeded = getattr(find_model(str(checkpoint.config.get("model"))), "loss_features", ())
     trained = [name for name in checkpoint.signature.get("features", {}) if name not in unneeded]
@@ -161,7 +162,3 @@ def _items(checkpoint: Checkpoint) -> dict[str, Any]:
             "save_features: False, or is older than that key"
         )
     return items
-
-
-def _is_readable(items: dict[str, Any]) -> bool:
-    return isinstance(items.get("features"), dict) and isinstance(items.get("has_time", False), bool)

@@ -22,6 +22,7 @@ from recbole_mmm4rec.model.base import MultiModalRecommender
 from recbole_mmm4rec.model.interface import hooks_of
 from recbole_mmm4rec.nn.item_table import Absent
 from recbole_mmm4rec.recommend.catalogue import Catalogue
+from recbole_mmm4rec.training.checkpoint_parts import load_weights
 
 
 class ModelSettings(dict[str, Any]):
@@ -126,19 +127,8 @@ class Blueprint:
 
     def _loaded(self, catalogue: Catalogue, state: Mapping[str, Tensor]) -> Any:
         model = self.built(catalogue)
-        try:
-            missing, unexpected = model.load_state_dict(state, strict=False)
-        except RuntimeError as error:
-            lines = [line.strip() for line in str(error).splitlines()]
-            raise UserError(
-                f"{self.path}: weights do not fit {self.name}: {lines[min(1, len(lines) - 1)]}"
-            ) from None
         gaps = _absences(model)
-        wrong = [name for name in missing if name not in gaps]
-        wrong += [name for name in unexpected if not name.startswith("absent.")]
-        if wrong:
-            found = f"{wrong[0]} ({len(wrong)} in all)"
-            raise UserError(f"{self.path}: weights do not fit {self.name}: {found}")
+        missing = load_weights(self.path, model, state, gaps, ("absent.",))
         with torch.no_grad():
             for name in missing:  # no item of training lacked the modality, so nothing was learnt for it
                 gaps[name].zero_()

@@ -19,6 +19,8 @@ import json
 import os
 import pickle
 import warnings
+import zipfile
+import zlib
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +33,8 @@ from torch import Tensor
 from recbole_mmm4rec.errors import ResumeError, UserError
 from recbole_mmm4rec.model.interface import hooks_of
 from recbole_mmm4rec.renamed import under_new_names
-from recbole_mmm4rec.schema import Strict, checked
+from recbole_mmm4rec.schema import checked
+from recbole_mmm4rec.training.checkpoint_parts import Parts
 from recbole_mmm4rec.training.plain import portable_config
 
 FORMAT = "recbole_mmm4rec/1"
@@ -40,31 +43,17 @@ OURS: Literal["ours"] = "ours"
 RELEASED: Literal["released"] = "released"
 
 
-class Parts(Strict, extra="ignore", arbitrary_types_allowed=True):
-    """What the parts of a checkpoint must be, ours or a built-in model's; RecBole's own hold no tokens."""
-
-    state_dict: dict[str, Tensor]
-    item_tokens: list[str] = []
-    other_tokens: dict[str, list[str]] = {}
-    signature: dict[str, Any] = {}
-    optimizer: dict[str, Any] | None = None
-    training: dict[str, Any] | None = None
-    other_parameter: dict[str, Any] | None = None
-    items: dict[str, Any] | None = None
-    epoch: int = 0
-    cur_step: int = 0
-    best_valid_score: float = 0.0
-    attempts: list[str] = []
-
-
 @dataclass
 class Checkpoint:
-    """A checkpoint in memory, tensors on the CPU.
+    """A checkpoint in memory, tensors on the CPU, its parts checked.
 
     Attributes:
         path: where it was read.
         kind: ``"ours"``, or ``"released"`` for a file of the released MMM4Rec code, which holds only weights
             (and those under that code's names).
+
+    Raises:
+        UserError: parts that are not what :class:`~.checkpoint_parts.Parts` says.
     """
 
     path: str
@@ -77,6 +66,9 @@ class Checkpoint:
     optimizer: dict[str, Any] | None = None
     training: dict[str, Any] | None = None
     items: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        checked(Parts, f"{self.path}: damaged checkpoint", vars(self))
 
 
 def describe(
@@ -143,7 +135,7 @@ def read_checkpoint(path: str | os.PathLike[str], mapped: bool = False) -> Check
     Raises:
         UserError: no such file; not a checkpoint, or a damaged one; a pickle of RecBole's; another format.
     """
-    raw = _load_plain(Path(path), mapped)
+    raw = load_plain(Path(path), mapped)
     if isinstance(raw, dict) and raw.get("format") == FORMAT:
         return _ours(str(path), raw)
     if isinstance(raw, dict) and _is_state_dict(raw.get("model")):
@@ -173,9 +165,21 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
         ) from error
 
 
-def _load_plain(path: Path, mapped: bool = False) -> Any:
+def load_plain(path: Path, mapped: bool = False) -> Any:
+    """What a file of plain tensors holds, as ``torch.load(weights_only=True)`` gives it.
+
+    Args:
+        path: the file.
+        mapped: tensors are mapped and not read; only without it a file is read to its end and compared with
+            its check sums.
+
+    Raises:
+        UserError: no such file, not a checkpoint, or a damaged one.
+    """
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint file")
+    if not mapped:
+        compare_sums(path)
     try:
         with torch.serialization.safe_globals(_numpy_scalars()), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a foreign pickle's protocol; the error below says enough
@@ -184,6 +188,19 @@ def _load_plain(path: Path, mapped: bool = False) -> Any:
         raise UserError(f"{path}: {_refusal(str(error))}") from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
         raise UserError(f"{path}: not a checkpoint, or a damaged one (cannot be read to its end)") from None
+
+
+def compare_sums(path: Path) -> None:
+    """Refuse an archive with other bytes than were written: torch reads past its check sums."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError):
+        damaged = "its table of contents"
+    if damaged is not None:
+        raise UserError(f"{path}: damaged checkpoint, {damaged} is not what was written")
 
 
 def _refusal(reason: str) -> str:
@@ -199,7 +216,7 @@ def _numpy_scalars() -> list[Any]:
 
 def _ours(path: str, raw: dict[str, Any]) -> Checkpoint:
     try:
-        read = Checkpoint(
+        return Checkpoint(
             path,
             OURS,
             raw["state_dict"],
@@ -211,10 +228,10 @@ def _ours(path: str, raw: dict[str, Any]) -> Checkpoint:
             raw["training"],
             raw.get("items"),
         )
+    except UserError:
+        raise
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: damaged checkpoint, part {error} is missing or unreadable") from None
-    checked(Parts, f"{path}: damaged checkpoint", vars(read))
-    return read
 
 
 def _is_state_dict(value: Any) -> bool:

@@ -27,6 +27,7 @@ from recbole_mmm4rec.training.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
+from recbole_mmm4rec.training.checkpoint_parts import load_weights, using
 from recbole_mmm4rec.training.item_contents import pack_items
 from recbole_mmm4rec.training.plain import portable_config
 from recbole_mmm4rec.training.random_state import capture_random_state, restore_random_state
@@ -62,6 +63,7 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         self._description: dict[str, Any] = {}
         self._resumed: Checkpoint | None = None
         self.attempts: Sequence[str] = ()
+        self._random: list[dict[str, Any]] = []
         decay = float(config["ema_decay"] or 0.0)
         self.average = WeightAverage(model, decay) if decay else None
 
@@ -98,19 +100,15 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
     def _pass_boundary(self, epoch: int) -> None:
         """Between two epochs: here the state is saved, and here a resumed run takes up its random numbers."""
         if self._resumed is not None:
-            self._restore_random(self._resumed)
+            self._restore_random(self._resumed.path)
             self._resumed = None
         elif epoch % int(self.config["state_every"] or 1) == 0:
             self._save_state()
 
-    def _restore_random(self, checkpoint: Checkpoint) -> None:
-        states, rank = _training_of(checkpoint).random, distributed.rank()
-        try:
+    def _restore_random(self, path: str) -> None:
+        states, rank = self._random, distributed.rank()
+        with using(path, "random states", ResumeError):
             restore_random_state(states[min(rank, len(states) - 1)], getattr(self._loader, "generator", None))
-        except Exception as error:  # each generator refuses what is not a state of its own in its own way
-            raise ResumeError(
-                f"{checkpoint.path}: damaged checkpoint, its random states are unreadable"
-            ) from error
         if rank >= len(states):  # dropout other than that of the process whose state it took
             torch.manual_seed(int(torch.randint(2**62, ())) + rank)
 
@@ -185,7 +183,7 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         if written != now:
             self.logger.info(f"resume: saved by {written} processes, goes on in {now}: other random numbers")
         self._compare_config(checkpoint)
-        self._load_weights(checkpoint)
+        load_weights(path, self.model, checkpoint.state_dict)
         load_optimizer(path, self.optimizer, checkpoint.optimizer or {})
         self._load_average(path, training)
         self._take_up(training, os.path.dirname(path))
@@ -196,7 +194,7 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         self.logger.info(f"Checkpoint loaded. Resume training from epoch {self.start_epoch}: {path}")
 
     def _take_up(self, training: TrainingState, folder: str) -> None:
-        self.record = training.record
+        self.record, self._random = training.record, training.random
         self.start_epoch, self.cur_step = training.next_epoch, training.cur_step
         self.best_valid_score, self.best_valid_result = training.best_valid_score, self.record.best_result
         self.train_loss_dict = dict(enumerate(self.record.losses))
@@ -233,15 +231,6 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         if wrong:
             raise UserError(f"{path}: damaged checkpoint, training: own_weights: {wrong[0]} does not fit")
         self.average.take_up(own, training.record.steps)
-
-    def _load_weights(self, checkpoint: Checkpoint) -> None:
-        try:
-            self.model.load_state_dict(checkpoint.state_dict)
-        except RuntimeError as error:
-            lines = [line.strip() for line in str(error).splitlines()]
-            raise UserError(
-                f"{checkpoint.path}: does not fit this model: {lines[min(1, len(lines) - 1)]}"
-            ) from None
 
 
 def _training_of(checkpoint: Checkpoint) -> TrainingState:

@@ -20,6 +20,7 @@ from recbole_mmm4rec.model.interface import TrainedModel, hooks_of
 from recbole_mmm4rec.nn.sharing import within
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint import read_checkpoint
+from recbole_mmm4rec.training.checkpoint_parts import load_weights
 from recbole_mmm4rec.training.evaluation import FullRanking, counting_suffices
 from recbole_mmm4rec.training.gathering import RankedEvaluation
 from recbole_mmm4rec.training.gradients import sum_gradients
@@ -234,5 +235,5 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
 
     def _load_best(self, path: str) -> None:
         with brought(path) as here:
-            self._load_weights(read_checkpoint(here))
+            load_weights(path, self.model, read_checkpoint(here).state_dict)
         self.logger.info(f"Loading model structure and parameters from {path}")

@@ -1,15 +1,18 @@
 """What a checkpoint says of an unfinished training, checked before a run goes on with it."""
 
+import math
 import os
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeInt, TypeAdapter
+import torch
+from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeInt, TypeAdapter, model_validator
 from torch import Tensor
 from torch.optim import Optimizer
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.schema import Strict
+from recbole_mmm4rec.training.checkpoint_parts import using
 from recbole_mmm4rec.training.run_record import RunRecord
 
 
@@ -45,6 +48,15 @@ class TrainingState(Strict):
     own_weights: dict[str, Any] | None = None
     attempts: list[str] = []
 
+    @model_validator(mode="after")
+    def _one_run(self) -> "TrainingState":
+        record, epochs = self.record, self.next_epoch
+        if not epochs == record.epochs == len(record.losses) == len(record.seconds):
+            raise ValueError(f"record: of other epochs than the {epochs} before next_epoch")
+        if not -1 <= record.best_epoch < max(epochs, 1) or record.steps < 0:
+            raise ValueError(f"record: best_epoch {record.best_epoch}, {record.steps} steps: not of a run")
+        return self
+
 
 _NUMBERS = ("step", "mu_product")
 """What PyTorch's optimisers keep of a parameter as one number, whatever its shape."""
@@ -57,16 +69,15 @@ def load_optimizer(path: str, optimizer: Optimizer, state: Mapping[str, Any]) ->
         UserError: the state is of other parameters or of another optimiser, or damaged.
     """
     before = [dict(group) for group in optimizer.param_groups]
-    try:
-        optimizer.load_state_dict(dict(state))
+    with using(path, "optimiser"):
+        try:
+            optimizer.load_state_dict(dict(state))
+        except ValueError as error:
+            raise UserError(
+                f"{path}: cannot be resumed, its optimiser had other parameters: {error}; "
+                "give the same decay_everything, pretrained, moved_rate_scale and item_rate_scale"
+            ) from None
         reason = _group_fault(before, optimizer) or _state_fault(optimizer)
-    except ValueError as error:
-        raise UserError(
-            f"{path}: cannot be resumed, its optimiser had other parameters: {error}; "
-            "give the same decay_everything, pretrained, moved_rate_scale and item_rate_scale"
-        ) from None
-    except (AttributeError, LookupError, TypeError, RuntimeError) as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
     if reason is not None:
         raise UserError(f"{path}: damaged checkpoint, the state of its optimiser is unreadable ({reason})")
 
@@ -77,10 +88,19 @@ def _group_fault(before: list[dict[str, Any]], optimizer: Optimizer) -> str | No
         for key, value in fresh.items():
             if key not in group:
                 return f"no {key}"
-            kinds = (int, float) if isinstance(value, float) else (type(value),)
-            if key != "params" and not isinstance(group[key], kinds):
+            if key != "params" and not _is_alike(group[key], value):
                 return f"{key}: {group[key]!r}"[:100]
     return None
+
+
+def _is_alike(value: Any, fresh: Any) -> bool:
+    """Whether an option is of the type that a fresh optimiser has there, and a number in it is finite."""
+    if isinstance(fresh, tuple | list):
+        same = isinstance(value, type(fresh)) and len(value) == len(fresh)
+        return same and all(map(_is_alike, value, fresh))
+    if isinstance(fresh, float):
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return type(value) is type(fresh)
 
 
 def _state_fault(optimizer: Optimizer) -> str | None:
@@ -90,9 +110,22 @@ def _state_fault(optimizer: Optimizer) -> str | None:
         return "some parameters have parts that others lack"
     for parameter, kept in optimizer.state.items():
         for name, value in kept.items():
-            if isinstance(value, Tensor):
-                if value.shape != parameter.shape and (value.ndim or name not in _NUMBERS):
-                    return f"{name} of shape {tuple(value.shape)}"
-            elif value is not None and not isinstance(value, int | float):
-                return f"{name}: {value!r}"[:100]
+            if name in _NUMBERS:
+                fault = not _is_count(value)
+            elif isinstance(value, Tensor):
+                fault = value.layout != torch.strided or value.shape != parameter.shape
+            else:
+                fault = value is not None and not isinstance(value, int | float)
+            if fault:
+                found = f" of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f": {value!r}"
+                return f"{name}{found}"[:100]
     return None
+
+
+def _is_count(value: Any) -> bool:
+    """Whether this is one finite number from 0."""
+    if isinstance(value, Tensor):
+        if value.ndim or value.is_complex() or value.layout != torch.strided:
+            return False
+        value = value.item()
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf

@@ -18,6 +18,7 @@ from recbole_mmm4rec.columns import PAD, UNKNOWN
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.interface import hooks_of
 from recbole_mmm4rec.training.checkpoint import RELEASED, Checkpoint, read_checkpoint
+from recbole_mmm4rec.training.checkpoint_parts import using
 from recbole_mmm4rec.training.row_tokens import check_rows, item_tokens, known_tokens
 
 _NUMBERED = re.compile(r"^(.*?)\.(\d+)\.")
@@ -69,7 +70,14 @@ def load_pretrained(model: Any, path: str, dataset: Any, load_item_tables: bool 
             read.
     """
     checkpoint = read_checkpoint(path)
-    state, own = _state_for(model, checkpoint), model.state_dict()
+    with using(path, "weights"):
+        report = _moved(model, checkpoint, dataset, load_item_tables)
+    _log(report, path)
+    return report
+
+
+def _moved(model: Any, checkpoint: Checkpoint, dataset: Any, load_item_tables: bool) -> TransferReport:
+    path, state, own = checkpoint.path, _state_for(model, checkpoint), model.state_dict()
     hooks = hooks_of(model)
     bound = tuple(hooks.item_bound)
     moving = {name: value for name, value in state.items() if not name.startswith(bound)}
@@ -92,7 +100,6 @@ def load_pretrained(model: Any, path: str, dataset: Any, load_item_tables: bool 
         _move_tables(checkpoint, tables, own, item_tokens(dataset), report)
     _finish(report, model, state, own)
     model.moved = frozenset(report.moved)
-    _log(report, path)
     return report
 
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
 from recbole_mmm4rec.quick_start import run
 from recbole_mmm4rec.quick_start.training_run import build_model
+from recbole_mmm4rec.recommend.export.forms import export
 from recbole_mmm4rec.recommend.loading import load
 from recbole_mmm4rec.training.transfer import load_pretrained
 from tests.fuzzing import Fuzzer, edits, files_under, mutated, places, replaced, tensors, tried
@@ -62,6 +64,13 @@ def gone_on(path: Path) -> None:
     run(config_dict={"resume": str(path), "epochs": 2, "show_progress": False}, saved=False)
 
 
+def asked(path: Path) -> None:
+    """Recommend with a file, and give its model away."""
+    load(path, "cpu").recommend([["i1", "i2"], ["i3"]], k=3, exclude_seen=False)
+    with TemporaryDirectory() as folder:
+        export(path, "safetensors", Path(folder) / "model")
+
+
 def uses(path: Path, model: str) -> dict[str, Any]:
     """What can be done with a checkpoint."""
     found: dict[str, Any] = {
@@ -69,7 +78,7 @@ def uses(path: Path, model: str) -> dict[str, Any]:
         "resume": lambda: gone_on(path),
     }
     if model != RECBOLES:
-        found |= {"recommend": lambda: load(path, "cpu"), "pretrained": lambda: pretrained(path, model)}
+        found |= {"recommend": lambda: asked(path), "pretrained": lambda: pretrained(path, model)}
     return found
 
 
@@ -113,7 +122,7 @@ DAMAGED: list[tuple[str, list[str], Any, str]] = [
     ),
     ("resume", ["training", "next_epoch"], "1", "next_epoch: expected a whole number"),
     ("resume", ["training", "record", "losses"], 5, "record"),
-    ("resume", ["training", "random"], [{"torch": 5}], "its random states are unreadable"),
+    ("resume", ["training", "random"], [{"torch": 5}], "its random states cannot be used"),
     ("resume", ["optimizer", "param_groups", 0, "lr"], "fast", "the state of its optimiser is unreadable"),
     ("resume", ["optimizer", "state", 0, "exp_avg"], torch.zeros(3), "exp_avg of shape"),
     ("resume", ["config", "dataset"], 5, "its settings name no dataset"),
@@ -122,7 +131,7 @@ DAMAGED: list[tuple[str, list[str], Any, str]] = [
     ("load", ["config", "LIST_SUFFIX"], [1], "LIST_SUFFIX"),
     ("recommend", ["config", "MAX_ITEM_LIST_LENGTH"], None, "'MAX_ITEM_LIST_LENGTH' expects"),
     ("recommend", ["format"], torch.zeros(2, 2), "expected, other content found"),
-    ("recommend", ["items", "has_time"], torch.zeros(0), "its part about items is unreadable"),
+    ("recommend", ["items", "has_time"], torch.zeros(0), "items: has_time: expected true or false"),
     ("recommend", ["items"], [1], "items: expected keys and values"),
 ]
 """Parts that were a traceback, or wrote elsewhere: the use, the part, its value, what is said."""
@@ -159,6 +168,6 @@ def test_a_damaged_optimiser_of_a_model_of_recboles_own(tmp_path: Path) -> None:
     content["optimizer"]["state"] = torch.zeros(3)
     torch.save(content, tmp_path / "odd.pth")
     with pytest.raises(
-        UserError, match=r"odd\.pth: damaged checkpoint, the state of its optimiser is unread"
+        UserError, match=r"odd\.pth: its optimiser cannot be used"
     ):
         gone_on(tmp_path / "odd.pth")

@@ -109,7 +109,7 @@ def test_resume_refuses_what_does_not_fit(folder):
     with pytest.raises(UserError, match="a run of TinyModel, not of OtherModel"):
         other.resume_checkpoint(trainer.last_file)
     wide, *_ = make_run(make_config(folder, width=16))
-    with pytest.raises(UserError, match=r"does not fit this model: size mismatch for items.weight") as caught:
+    with pytest.raises(UserError, match=r"do not fit TinyModel: size mismatch for items.weight") as caught:
         wide.resume_checkpoint(trainer.last_file)
     assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="no such checkpoint file"):
