@@ -1,24 +1,21 @@
 """A page of random items with picture and text, to see whether they belong together."""
 
 import base64
-import os
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.files import write_text
 from recbole_mmm4rec.prepare.atomic_reading import read_all, read_header
-from recbole_mmm4rec.prepare.pictures.names import find_pictures
+from recbole_mmm4rec.prepare.pictures.names import pictures_in
 from recbole_mmm4rec.prepare.pictures.reading import UnusablePicture, jpeg_thumbnail
 from recbole_mmm4rec.prepare.record import known_pictures
 from recbole_mmm4rec.prepare.room import enough_room
 
 SIDE = 400
 """Longest side of a thumbnail in pixels: twice its width on the page, for screens with fine pixels."""
-_NO_PICTURE = "no picture"
 
 
 @dataclass(frozen=True)
@@ -52,23 +49,16 @@ def write_page(
     """
     items = _items(folder / f"{name}.item")
     chosen = random.Random(seed).sample(sorted(items), min(count, len(items)))
-    if pictures is not None and not pictures.is_dir():
-        raise UserError(f"{pictures}: no such folder of pictures")
-    files = _files([pictures] if pictures is not None else known_pictures(name, folder), chosen)
-    cards = [_card(token, items[token], files[token]) for token in chosen]
+    files = pictures_in([pictures] if pictures is not None else known_pictures(name, folder), chosen)
+    cards = [_card(token, items[token], files.get(token, [])) for token in chosen]
     heading = f"{len(chosen):,} of {len(items):,} items, drawn at random"
     environment = Environment(
         loader=PackageLoader("recbole_mmm4rec.prepare", ""), autoescape=True, undefined=StrictUndefined
     )
     page = environment.get_template("inspection.html.j2")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        text = page.render(name=name, report=report, heading=heading, cards=cards)
-        with enough_room(path):
-            temporary.write_text(text + "\n", encoding="utf-8")
-            os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    text = page.render(name=name, report=report, heading=heading, cards=cards)
+    with enough_room(path):
+        write_text(path, text + "\n")
 
 
 def _items(path: Path) -> dict[str, list[tuple[str, str]]]:
@@ -80,17 +70,8 @@ def _items(path: Path) -> dict[str, list[tuple[str, str]]]:
     return {row[0]: [pair for pair in zip(names, row[1:], strict=True) if pair[1]] for row in rows}
 
 
-def _files(folders: Sequence[Path], tokens: Sequence[str]) -> dict[str, list[Path]]:
-    """Token -> its pictures in all folders, the one to try first in front."""
-    found = [find_pictures(folder, tokens).files for folder in folders]
-    return {token: [path for files in found for path in files.get(token, [])] for token in tokens}
-
-
 def _card(token: str, texts: list[tuple[str, str]], paths: list[Path]) -> Card:
-    absent = _NO_PICTURE
-    for path in paths:
-        try:
-            return Card(token, texts, base64.b64encode(jpeg_thumbnail(path, SIDE)).decode(), "")
-        except UnusablePicture as problem:
-            absent = str(problem) if absent == _NO_PICTURE else absent
-    return Card(token, texts, "", absent)
+    try:
+        return Card(token, texts, base64.b64encode(jpeg_thumbnail(paths, SIDE)).decode(), "")
+    except UnusablePicture as problem:
+        return Card(token, texts, "", str(problem))

@@ -6,7 +6,6 @@ know are among it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +17,7 @@ import pyarrow.compute as pc
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.atomic_reading import read_all, read_header
-from recbole_mmm4rec.prepare.pictures.names import find_pictures
+from recbole_mmm4rec.prepare.pictures.names import pictures_in
 from recbole_mmm4rec.prepare.pictures.reading import UnusablePicture, jpeg_thumbnail
 from recbole_mmm4rec.prepare.record import known_pictures
 from recbole_mmm4rec.recommend.histories import ITEM, TIME, USER, Histories, as_objects, assembled
@@ -37,14 +36,14 @@ class DatasetFacts:
 
     Attributes:
         fields: token of an item -> its fields that are not empty.
-        pictures: token -> file.
+        pictures: token -> files, the one to try first in front.
         tokens: of the items of ``events``, number 0 is none.
         events: histories of all users; its items are positions in ``tokens``.
         rows: token of a user -> position in ``events``.
     """
 
     fields: dict[str, dict[str, str]] = field(default_factory=dict)
-    pictures: dict[str, Path] = field(default_factory=dict)
+    pictures: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     tokens: np.ndarray = field(default_factory=lambda: np.empty(0, object))
     events: Histories | None = None
     rows: dict[str, int] = field(default_factory=dict)
@@ -55,6 +54,19 @@ class DatasetFacts:
         if not known:
             return None
         return next((known[name] for name in _TITLES if name in known), next(iter(known.values())))
+
+    def categories(self, name: str) -> dict[str, str]:
+        """Id of an item -> its value of the field ``name``, of items that have one.
+
+        Raises:
+            UserError: no item has such a field; names those that there are.
+        """
+        found = {item: fields[name] for item, fields in self.fields.items() if name in fields}
+        if not found:
+            names = dict.fromkeys(field for fields in self.fields.values() for field in fields)
+            has = f"it has {', '.join(names)}" if names else "it has no fields of items"
+            raise UserError(f"categories: the dataset has no field '{name}' of items; {has}")
+        return found
 
     def history(self, user: str) -> tuple[list[str], list[float] | None] | None:
         """Items, the oldest first, and times of a user; None for one that is not known."""
@@ -74,14 +86,14 @@ class DatasetFacts:
 
 
 @lru_cache(maxsize=_CACHED)
-def thumbnail(path: Path, side: int = SIDE) -> bytes:
-    """A JPEG whose longest side is at most ``side`` pixels.
+def thumbnail(paths: tuple[Path, ...], side: int = SIDE) -> bytes:
+    """A JPEG of the first of an item's files that can be used, its longest side at most ``side`` pixels.
 
     Raises:
-        UserError: the file is gone, or not a picture; without its path, which may be private.
+        UserError: the files are gone, or no pictures; without their paths, which may be private.
     """
     try:
-        return jpeg_thumbnail(path, side)
+        return jpeg_thumbnail(paths, side)
     except UnusablePicture as problem:
         raise UserError(f"the picture cannot be used: {problem}") from None
 
@@ -101,16 +113,24 @@ def read_dataset(folder: Path | None, pictures: Path | None = None) -> DatasetFa
         if pictures is not None:
             raise UserError("--pictures goes with --dataset, which names the items")
         return DatasetFacts()
-    folder = folder.resolve()
+    folder, fields = folder.resolve(), read_items(folder).fields
     name = folder.name
-    item, inter = folder / f"{name}.item", folder / f"{name}.inter"
-    if not item.is_file() and not inter.is_file():
-        raise UserError(f"{folder}: not the folder of a dataset: neither {item.name} nor {inter.name}")
-    fields = _fields(item) if item.is_file() else {}
+    inter = folder / f"{name}.inter"
     tokens, events = _events(inter) if inter.is_file() else (np.empty(0, object), None)
     rows = {} if events is None else {user: row for row, user in enumerate(events.users)}
     folders = [pictures] if pictures is not None else known_pictures(name, folder)
-    return DatasetFacts(fields, _pictures(folders, {*fields, *tokens[1:]}), tokens, events, rows)
+    found = pictures_in(folders, {*fields, *tokens[1:]})
+    files = {token: tuple(paths) for token, paths in found.items()}
+    return DatasetFacts(fields, files, tokens, events, rows)
+
+
+def read_items(folder: Path) -> DatasetFacts:
+    """Only the fields of items; folder and errors as for :func:`read_dataset`."""
+    folder = folder.resolve()
+    item, inter = (folder / f"{folder.name}.{ending}" for ending in ("item", "inter"))
+    if not item.is_file() and not inter.is_file():
+        raise UserError(f"{folder}: not the folder of a dataset: neither {item.name} nor {inter.name}")
+    return DatasetFacts(_fields(item) if item.is_file() else {})
 
 
 def _fields(path: Path) -> dict[str, dict[str, str]]:
@@ -152,12 +172,3 @@ def _seconds(path: Path, column: pa.ChunkedArray) -> np.ndarray:
         raise UserError(f"{path}: {TIME}: {' '.join(str(error).split())[:200]}") from None
     except UserError as error:
         raise UserError(f"{path}: {TIME}: {error}") from None
-
-
-def _pictures(folders: Sequence[Path], tokens: set[str]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for folder in reversed(folders):  # the first folder has the last word
-        if not folder.is_dir():
-            raise UserError(f"{folder}: no such folder of pictures")
-        found |= {token: paths[0] for token, paths in find_pictures(folder, sorted(tokens)).files.items()}
-    return found

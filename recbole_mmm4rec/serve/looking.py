@@ -33,10 +33,10 @@ def looking(service: Service) -> APIRouter:
         "/items/{item:path}/picture", response_class=Response, responses=JPEG, summary="An item's picture"
     )
     def picture(item: str) -> Response:
-        path = service.facts.pictures.get(item)
-        if path is None:
+        paths = service.facts.pictures.get(item)
+        if paths is None:
             raise HTTPException(404, f'there is no picture of item "{item}"')
-        return Response(thumbnail(path), media_type="image/jpeg", headers=_AGE)
+        return Response(thumbnail(paths), media_type="image/jpeg", headers=_AGE)
 
     @router.get("/items/{item:path}", response_model=ItemFacts, summary="What is known of an item")
     def one_item(item: str) -> Response:

@@ -35,7 +35,7 @@ def title(item: int) -> str:
 
 @lru_cache(maxsize=1)
 def dataset() -> Path:
-    """``shop``: i0 has neither a title nor a picture, and i1 a picture that is none."""
+    """``shop``: i0 has neither title nor picture, i1 a picture that is none, and i2 one beside a good one."""
     folder = home() / "atomic_data" / NAME
     write_interactions(folder, NAME, times=True)
     (folder / "images").mkdir()
@@ -44,6 +44,7 @@ def dataset() -> Path:
         pictures.append(Image.fromarray(generator.integers(0, 256, (40, 30, 3), dtype=np.uint8)))
         pictures[-1].save(folder / "images" / f"i{item}.png")
     (folder / "images" / "i1.png").write_text("no picture")
+    (folder / "images" / "i2.jpg").write_text("no picture")
     vectors, facts = hashed_vectors([title(item) for item in range(1, ITEMS)], 16)
     write_features(folder / f"{NAME}.text.parquet", tokens(1), vectors, facts)
     encoder = PixelEncoder()

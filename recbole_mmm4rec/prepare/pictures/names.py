@@ -4,10 +4,12 @@ import hashlib
 import os
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
+
+from recbole_mmm4rec.errors import UserError
 
 ENDINGS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff")
 AMBIGUOUS = "only files that differ in upper and lower case, and more than one item or file fits"
@@ -55,6 +57,21 @@ def find_pictures(folder: Path, tokens: Iterable[str]) -> Matches:
     }
     files.update((token, found) for token, found in near.items() if token not in ambiguous)
     return Matches(files, ambiguous)
+
+
+def pictures_in(folders: Sequence[Path], tokens: Iterable[str]) -> dict[str, list[Path]]:
+    """Return token -> its pictures in all of some folders, the one to try first in front.
+
+    Tokens without any are left out. Raises ``UserError`` for a folder that is not there.
+    """
+    files: dict[str, list[Path]] = {}
+    wanted = sorted(tokens)
+    for folder in folders:
+        if not folder.is_dir():
+            raise UserError(f"{folder}: no such folder of pictures")
+        for token, paths in find_pictures(folder, wanted).files.items():
+            files.setdefault(token, []).extend(paths)
+    return files
 
 
 def stored_pictures(folder: Path, tokens: Iterable[str]) -> dict[str, Path]:

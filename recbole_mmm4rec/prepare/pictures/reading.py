@@ -2,6 +2,7 @@
 
 import stat
 import warnings
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -54,13 +55,27 @@ def decode_picture(source: Path | BinaryIO) -> Image.Image:
         raise UnusablePicture("damaged or truncated") from error
 
 
-def jpeg_thumbnail(path: Path, side: int) -> bytes:
-    """A JPEG of a picture whose longest side is at most ``side`` pixels. Raises ``UnusablePicture``."""
-    picture = read_picture(path)
+def jpeg_thumbnail(paths: Sequence[Path], side: int) -> bytes:
+    """A JPEG of an item's picture whose longest side is at most ``side`` pixels.
+
+    ``paths``: the item's files, of which the first usable one is taken. Raises ``UnusablePicture`` with the
+    reason of the first file.
+    """
+    picture = _first_usable(paths)
     picture.thumbnail((side, side))
     data = BytesIO()
     picture.save(data, "JPEG", quality=85)
     return data.getvalue()
+
+
+def _first_usable(paths: Sequence[Path]) -> Image.Image:
+    problems = []
+    for path in paths:
+        try:
+            return read_picture(path)
+        except UnusablePicture as problem:
+            problems.append(problem)
+    raise problems[0] if problems else UnusablePicture("no picture")
 
 
 def picture_format(path: Path) -> str:
