@@ -31,17 +31,23 @@ SEEN = click.option(
     "--users",
     required=True,
     type=click.Path(),
-    help="Histories: .csv or .parquet with user_id, item_id, perhaps timestamp; or a folder of them.",
+    help="Histories: .csv, .parquet or .jsonl with user_id, item_id, perhaps timestamp; a folder of them.",
 )
 @click.option("--output", type=click.Path(), help="File to write (.parquet, .csv, .jsonl), or a folder.")
 @click.option("--page", type=click.Path(), help="HTML page to write: histories, recommendations and reasons.")
 @click.option("--page-users", default=12, show_default=True, help="Users on the page, the first of the file.")
-@click.option("--dataset", type=click.Path(), help="The dataset's folder: titles and pictures of the page.")
+@click.option(
+    "--dataset", type=click.Path(), help="The dataset's folder: titles and pictures of the page, categories."
+)
 @click.option("--pictures", type=click.Path(), help="Folder of pictures named as items, for the page.")
 @K
 @SEEN
 @ALLOW
 @DENY
+@click.option(
+    "--categories", help="Categories of items: a field of --dataset, or a .csv or .parquet file (see README)."
+)
+@click.option("--per-category", type=int, help="Items of one category in a list, at most.")
 @click.option(
     "--on-unknown",
     type=click.Choice(["warn", "raise", "ignore"]),
@@ -60,19 +66,20 @@ def recommend(**given: Any) -> int:
     def work() -> None:
         if not (given["output"] or given["page"]):
             raise UserError("recommend: --output or --page (or both) names the file to write")
+        asked = _asked(given)
         shared = (given["workers"] or 1) > 1
         if given["output"] and shared:
-            _write_lists(None, given)
+            _write_lists(None, given, asked)
         recommender = None if shared and not given["page"] else _load(given)
         if given["output"] and not shared:
-            _write_lists(recommender, given)
+            _write_lists(recommender, given, asked)
         if given["page"]:
-            _write_page(recommender, given)
+            _write_page(recommender, given, asked)
 
     return answered(work, given["debug"])
 
 
-def _write_lists(recommender: Any, given: dict[str, Any]) -> None:
+def _write_lists(recommender: Any, given: dict[str, Any], asked: dict[str, Any]) -> None:
     """By this process where it has a recommender, else by several."""
     from recbole_mmm4rec.recommend.batch_run import recommend_file, recommend_shards
     from recbole_mmm4rec.recommend.model_facts import ModelFacts
@@ -85,7 +92,7 @@ def _write_lists(recommender: Any, given: dict[str, Any]) -> None:
         users=Path(given["users"]),
         output=Path(given["output"]),
         shard_users=given["shard_users"],
-        **_common(given),
+        **asked,
     )
     if recommender is not None:
         done = recommend_file(recommender, order, show_progress=sys.stderr.isatty())
@@ -101,22 +108,23 @@ def _write_lists(recommender: Any, given: dict[str, Any]) -> None:
     click.echo(f"{order.output}: {done.rows:,} rows for {done.users:,} users{left}")
 
 
-def _write_page(recommender: Any, given: dict[str, Any]) -> None:
+def _write_page(recommender: Any, given: dict[str, Any], asked: dict[str, Any]) -> None:
     from recbole_mmm4rec.recommend.dataset_facts import read_dataset
     from recbole_mmm4rec.recommend.page import PageOrder, write_page
 
     folders = (None if given[name] is None else Path(given[name]) for name in ("dataset", "pictures"))
     order = PageOrder(
-        users=Path(given["users"]), path=Path(given["page"]), most=given["page_users"], **_common(given)
+        users=Path(given["users"]), path=Path(given["page"]), most=given["page_users"], **asked
     )
     users = write_page(recommender, read_dataset(*folders), order, show_progress=sys.stderr.isatty())
     click.echo(f"{order.path}: a page of {users:,} users")
 
 
-def _common(given: dict[str, Any]) -> dict[str, Any]:
+def _asked(given: dict[str, Any]) -> dict[str, Any]:
     """What lists and page share, as arguments."""
-    plain = {name: given[name] for name in ("k", "exclude_seen", "on_unknown")}
-    return plain | {"allow": _ids(given["allow"]), "deny": _ids(given["deny"])}
+    plain = {name: given[name] for name in ("k", "exclude_seen", "on_unknown", "per_category")}
+    lists = {"allow": _ids(given["allow"]), "deny": _ids(given["deny"])}
+    return plain | lists | {"categories": _categories(given["categories"], given["dataset"])}
 
 
 @click.command("similar")
@@ -218,6 +226,15 @@ def _ids(path: str | None) -> list[str] | None:
     except UnicodeDecodeError:
         raise UserError(f"{path}: not a text file in UTF-8") from None
     return [name for name in ids if name]
+
+
+def _categories(name: str | None, dataset: str | None) -> dict[str, str] | None:
+    """Item -> category, by a file or by a field of a dataset."""
+    if name is None:
+        return None
+    from recbole_mmm4rec.recommend.categories import categories_of
+
+    return categories_of(name, None if dataset is None else Path(dataset))
 
 
 def _vector(path: str | None) -> Any:

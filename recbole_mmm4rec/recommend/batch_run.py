@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import locked
+from recbole_mmm4rec.recommend.category_cap import category_cap
 from recbole_mmm4rec.recommend.history_files import SUFFIXES, read_history_file
 from recbole_mmm4rec.recommend.merging import merge
 from recbole_mmm4rec.recommend.model_facts import ModelFacts
@@ -89,8 +90,9 @@ def _check(facts: ModelFacts, order: Order) -> None:
     if order.users.resolve() == order.output.resolve():
         raise UserError(f"{order.output}: the output would replace the histories")
     if is_one_file(order.users) and order.users.suffix not in SUFFIXES:
-        raise UserError(f"{order.users}: a file of histories ends in {' or '.join(SUFFIXES)}")
-    lists = Filters(facts.catalogue, np.zeros(0, object), order.allow, order.deny, False)
+        raise UserError(f"{order.users}: a file of histories ends in {', '.join(SUFFIXES)}")
+    cap = category_cap(facts.catalogue, order.categories, order.per_category)
+    lists = Filters(facts.catalogue, np.zeros(0, object), order.allow, order.deny, False, cap)
     treat_unknown(lists.unknown, "allow and deny", order.on_unknown)
 
 

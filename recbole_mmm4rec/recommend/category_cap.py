@@ -15,33 +15,49 @@ from recbole_mmm4rec.recommend.catalogue import Catalogue
 _NONE = -1
 
 
-class CategoryCap:
-    """Keeps the best items of every category among a user's candidates.
+class ItemCategories:
+    """The category of every item, as numbers.
 
     Args:
         catalogue: turns ids into numbers.
         categories: id of an item -> its category; items that are not there, or have None, are not
             limited. Ids that the catalogue does not have are ignored, because a shop's list may be longer.
-        most: items of one category in a list.
+
+    Attributes:
+        codes: (N + 1,) int64, -1 for items that are not limited.
 
     Raises:
-        UserError: not a mapping, none of its ids is an item, or ``most`` is not a whole number from 1.
+        UserError: not a mapping, or none of its ids is an item.
     """
 
-    def __init__(self, catalogue: Catalogue, categories: Any, most: Any) -> None:
+    def __init__(self, catalogue: Catalogue, categories: Any) -> None:
         if not isinstance(categories, Mapping):
             raise UserError("categories: a mapping of item ids to categories is needed")
-        if isinstance(most, bool) or not isinstance(most, int | np.integer) or most < 1:
-            raise UserError(f"per_category: {most!r} is not a whole number from 1")
         numbers = catalogue.numbers(list(categories))
         if not (numbers > 0).any():
             raise UserError("categories: none of its ids is an item that the model knows")
-        codes: dict[Any, int] = {}
-        self.most = int(most)
-        self._codes = torch.full((len(catalogue),), _NONE, dtype=torch.int64)
+        known: dict[Any, int] = {}
+        self.codes = torch.full((len(catalogue),), _NONE, dtype=torch.int64)
         for number, category in zip(numbers.tolist(), categories.values(), strict=True):
             if number > 0 and category is not None:
-                self._codes[number] = codes.setdefault(category, len(codes))
+                self.codes[number] = known.setdefault(category, len(known))
+
+
+class CategoryCap:
+    """Keeps the best items of every category among a user's candidates.
+
+    Args:
+        categories: of the items.
+        most: items of one category in a list.
+
+    Raises:
+        UserError: ``most`` is not a whole number from 1.
+    """
+
+    def __init__(self, categories: ItemCategories, most: Any) -> None:
+        if isinstance(most, bool) or not isinstance(most, int | np.integer) or most < 1:
+            raise UserError(f"per_category: {most!r} is not a whole number from 1")
+        self.most, self._codes = int(most), categories.codes
 
     def apply(self, scores: Tensor) -> None:
         """Put minus infinity where better items fill the category, in place.
@@ -64,9 +80,17 @@ class CategoryCap:
 def category_cap(catalogue: Catalogue, categories: Any, most: Any) -> CategoryCap | None:
     """What ``categories`` and ``per_category`` ask for; None without either.
 
+    Args:
+        catalogue: turns ids into numbers.
+        categories: as for :class:`ItemCategories`, or one of these for this catalogue.
+        most: items of one category in a list.
+
     Raises:
-        UserError: one without the other; as for :class:`CategoryCap`.
+        UserError: one without the other; as for :class:`ItemCategories` and :class:`CategoryCap`.
     """
     if (categories is None) != (most is None):
         raise UserError("categories and per_category go together")
-    return None if categories is None else CategoryCap(catalogue, categories, most)
+    if categories is None:
+        return None
+    ready = isinstance(categories, ItemCategories) and len(categories.codes) == len(catalogue)
+    return CategoryCap(categories if ready else ItemCategories(catalogue, categories), most)

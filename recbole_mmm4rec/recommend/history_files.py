@@ -1,4 +1,4 @@
-"""Histories from a CSV or Parquet file, read in blocks: 24 bytes per event and the users' ids are kept."""
+"""Histories from a file, read in blocks: 24 bytes per event and the users' ids are kept."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.ids import as_ids
 from recbole_mmm4rec.recommend.catalogue import Catalogue
 from recbole_mmm4rec.recommend.histories import ITEM, TIME, USER, Histories, as_objects, assembled
+from recbole_mmm4rec.recommend.json_histories import json_blocks
 from recbole_mmm4rec.recommend.moments import as_seconds
 
-SUFFIXES = (".csv", ".parquet")
+SUFFIXES = (".csv", ".parquet", ".jsonl")
 
 
 def read_history_file(
@@ -28,7 +29,8 @@ def read_history_file(
 
     Args:
         path: a table with columns ``user_id``, ``item_id`` and perhaps ``timestamp`` (seconds since 1970 or
-            dates), one row per event in any order; CSV with a header, or Parquet.
+            dates), one row per event in any order; CSV with a header, or Parquet. Or JSON lines with these
+            keys, see :mod:`.json_histories`.
         catalogue: turns ids into numbers.
         may_be_empty: a file without a row has no users, and is no error.
 
@@ -37,8 +39,8 @@ def read_history_file(
     """
     rows: dict[str, int] = {}
     owners, numbers, times, unknown, done = [], [], [], Offenders(), 0
-    for block in _blocks(path):
-        users, items = (_texts(path, block, name, done) for name in (USER, ITEM))
+    for block in blocks_of(path, (USER, ITEM), (TIME,)):
+        users, items = (texts_of(path, block, name, done) for name in (USER, ITEM))
         owners.append(np.fromiter((rows.setdefault(u, len(rows)) for u in users), np.int64, len(users)))
         found = catalogue.numbers(items)
         numbers.append(found.astype(np.int32))
@@ -56,37 +58,50 @@ def read_history_file(
     return histories, unknown
 
 
-def _blocks(path: Path) -> Iterator[pa.RecordBatch]:
+def blocks_of(path: Path, needed: tuple[str, ...], more: tuple[str, ...] = ()) -> Iterator[pa.RecordBatch]:
+    """Some columns of a file, in blocks of rows.
+
+    Args:
+        path: one of :data:`SUFFIXES`; JSON lines hold histories only.
+        needed: columns that the file must have.
+        more: columns that it may have.
+
+    Raises:
+        UserError: names the file, and the column that it does not have.
+    """
     try:
-        yield from _checked(path, _open(path))
+        yield from _checked(path, _open(path, (*needed, *more)), needed)
     except UserError:
         raise
     except (pa.ArrowException, OSError, ValueError) as error:  # a damaged Parquet file is an OSError to Arrow
         raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())[:200]}") from None
 
 
-def _open(path: Path) -> Iterator[pa.RecordBatch]:
+def _open(path: Path, wanted: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     if path.suffix == ".parquet":
         file = pq.ParquetFile(path)
-        wanted = [name for name in (USER, ITEM, TIME) if name in file.schema_arrow.names]
-        return file.iter_batches(columns=wanted)
+        return file.iter_batches(columns=[name for name in wanted if name in file.schema_arrow.names])
     if path.suffix == ".csv":
-        kinds = dict.fromkeys((USER, ITEM, TIME), pa.string())
+        kinds = dict.fromkeys(wanted, pa.string())
         return iter(pa_csv.open_csv(path, convert_options=pa_csv.ConvertOptions(column_types=kinds)))
-    raise UserError(f"{path}: a file of histories ends in {' or '.join(SUFFIXES)}")
+    if path.suffix == ".jsonl":
+        return json_blocks(path)
+    raise UserError(f"{path}: a file of histories ends in {', '.join(SUFFIXES)}")
 
 
-def _checked(path: Path, blocks: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _checked(
+    path: Path, blocks: Iterator[pa.RecordBatch], needed: tuple[str, ...]
+) -> Iterator[pa.RecordBatch]:
     for block in blocks:
-        for name in (USER, ITEM):
+        for name in needed:
             if name not in block.schema.names:
                 raise UserError(f"{path}: no column {name}; it has {', '.join(block.schema.names)}")
         yield block
 
 
-def _texts(path: Path, block: pa.RecordBatch, name: str, done: int) -> np.ndarray:
+def texts_of(path: Path, block: pa.RecordBatch, name: str, done: int) -> np.ndarray:
     """(n,) object ids of a column: texts as they are, other types by the rule of :mod:`prepare.ids`.
 
     An item that is not an id by that rule is an empty text, which no catalogue has.

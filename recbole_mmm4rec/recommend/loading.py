@@ -73,8 +73,9 @@ def check_recommendable(path: str | os.PathLike[str]) -> None:
 def read_catalogue(path: str | os.PathLike[str]) -> tuple[Catalogue, ModelSettings]:
     """The items of a checkpoint, without features, and its settings; errors as for :func:`load`."""
     checkpoint = read_recommendable(path, mapped=True)
-    blueprint = _blueprint(checkpoint, torch.device("cpu"))
-    return _catalogue(checkpoint, blueprint, {}), blueprint.settings
+    with using(checkpoint.path, "settings"):
+        blueprint = _blueprint(checkpoint, torch.device("cpu"))
+        return _catalogue(checkpoint, blueprint, {}), blueprint.settings
 
 
 def _blueprint(checkpoint: Checkpoint, place: torch.device) -> Blueprint:

@@ -32,6 +32,8 @@ def plan_of(facts: ModelFacts, order: Order) -> dict[str, Any]:
         "exclude_seen": leaves_out,
         "allow": None if order.allow is None else _hash_of(order.allow),
         "deny": None if order.deny is None else _hash_of(order.deny),
+        "categories": None if order.categories is None else _hash_of(sorted(order.categories.items())),
+        "per_category": order.per_category,
     }
     if is_one_file(order.users):  # which users a part has depends on the whole file
         status = order.users.stat()

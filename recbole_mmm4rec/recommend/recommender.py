@@ -14,7 +14,7 @@ from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.data.offenders import named
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.recommend.catalogue import Catalogue, as_tokens
-from recbole_mmm4rec.recommend.category_cap import category_cap
+from recbole_mmm4rec.recommend.category_cap import ItemCategories, category_cap
 from recbole_mmm4rec.recommend.explanation import explained
 from recbole_mmm4rec.recommend.histories import Histories, read_histories
 from recbole_mmm4rec.recommend.lists import alike_lists, allowed_lists, exact_lists, index_of, indexed_lists
@@ -25,6 +25,7 @@ from recbole_mmm4rec.recommend.ranking import Filters, check_k
 from recbole_mmm4rec.recommend.rebuild import Blueprint
 from recbole_mmm4rec.recommend.scoring import Scorer
 from recbole_mmm4rec.recommend.telling import check_on_unknown, tell, treat_unknown
+from recbole_mmm4rec.recommend.user_lists import Part, as_table, rows_with_items, told_lists
 
 Ids = Sequence[Any]
 """Ids of items as the data has them; numbers and texts are the same (5 is "5")."""
@@ -79,7 +80,7 @@ class Recommender:
         allow: Any = None,
         deny: Any = None,
         on_unknown: str = "warn",
-        categories: Mapping[Any, Any] | None = None,
+        categories: Mapping[Any, Any] | ItemCategories | None = None,
         per_category: int | None = None,
     ) -> pd.DataFrame:
         """The k best next items of one user or a million.
@@ -110,7 +111,7 @@ class Recommender:
         lists = {"exclude_seen": exclude_seen, "allow": allow, "deny": deny}
         lists |= {"categories": categories, "per_category": per_category}
         parts = list(self.recommend_in_parts(histories, times, k, on_unknown=on_unknown, **lists))
-        return pd.concat(parts, ignore_index=True) if parts else self._frame(np.empty(0, object), [], [])
+        return pd.concat(parts, ignore_index=True) if parts else self._table(np.empty(0, object), [], [])
 
     def recommend_in_parts(
         self, histories: Any, times: Any = None, k: int = 10, *, on_unknown: str = "warn", **lists: Any
@@ -121,9 +122,11 @@ class Recommender:
         """
         check_k(k, len(self.items))
         known = self._histories(histories, times, on_unknown)
-        return self._told(known, self._filters(known.users, on_unknown, **lists), k)
+        filters = self.filters(known.users, on_unknown, **lists)
+        rows = rows_with_items(known)
+        return told_lists(self.ranked(known, rows, filters, k), known, rows, k)
 
-    def _filters(
+    def filters(
         self,
         users: np.ndarray,
         on_unknown: str = "warn",
@@ -133,31 +136,16 @@ class Recommender:
         categories: Any = None,
         per_category: Any = None,
     ) -> Filters:
+        """Who of some users (U,) may be recommended what; arguments and errors as for :meth:`recommend`."""
         leaves_out = self.exclude_seen if exclude_seen is None else exclude_seen
         cap = category_cap(self.catalogue, categories, per_category)
         filters = Filters(self.catalogue, users, allow, deny, leaves_out, cap)
         treat_unknown(filters.unknown, "allow and deny", on_unknown)
         return filters
 
-    def _told(self, histories: Histories, filters: Filters, k: int) -> Iterator[pd.DataFrame]:
-        """The lists of all users; tells at the end what they lack."""
-        rows = self._with_items(histories)
-        fewer, served = 0, np.zeros(len(histories), bool)
-        for part, frame, counts in self.ranked(histories, rows, filters, k):
-            fewer += int(((counts < k) & (counts > 0)).sum())
-            served[part] = counts > 0
-            yield frame
-        none = histories.users[rows[~served[rows]]]
-        if len(none) and len(histories) == 1:
-            raise UserError(f"user {none[0]!r}: allow, deny and exclude_seen leave no item to recommend")
-        if len(none):
-            tell(f"users to whom allow, deny and exclude_seen leave no item: {named(none)}")
-        if fewer:
-            tell(f"fewer than {k} items left after filters for {fewer:,} of {len(rows):,} users")
-
     def ranked(
         self, histories: Histories, rows: np.ndarray, filters: Filters, k: int
-    ) -> Iterator[tuple[np.ndarray, pd.DataFrame, np.ndarray]]:
+    ) -> Iterator[Part]:
         """Lists of some users at a time.
 
         Args:
@@ -177,15 +165,10 @@ class Recommender:
                 values, numbers = exact_lists(self.scorer, some, part, filters, k)
             else:
                 values, numbers = indexed_lists(self.scorer, self._index, some, part, filters, k)
-            yield part, self._frame(some.users, values, numbers), (values > -np.inf).sum(1)
+            yield part, self._table(some.users, values, numbers), (values > -np.inf).sum(1)
 
-    def _frame(self, users: np.ndarray, values: Any, numbers: Any) -> pd.DataFrame:
-        values, numbers = np.asarray(values, np.float32), np.asarray(numbers, np.int64)
-        kept = values > -np.inf
-        ranks = np.broadcast_to(np.arange(1, kept.shape[-1] + 1 if kept.size else 1), kept.shape)
-        owners = np.repeat(users, kept.sum(1)) if kept.size else users[:0]
-        columns = {"user": owners, "rank": ranks[kept], "item": self.catalogue.tokens[numbers[kept]]}
-        return pd.DataFrame(columns | {"score": values[kept]})
+    def _table(self, users: np.ndarray, values: Any, numbers: Any) -> pd.DataFrame:
+        return as_table(self.catalogue.tokens, users, values, numbers)
 
     def _histories(self, histories: Any, times: Any, on_unknown: str) -> Histories:
         check_on_unknown(on_unknown)
@@ -196,25 +179,13 @@ class Recommender:
             tell("no times given: the model, trained with times, takes all events as simultaneous")
         return known
 
-    def _with_items(self, histories: Histories) -> np.ndarray:
-        """Positions of the histories that have an item; the others are counted, or a lone one refused."""
-        empty = np.flatnonzero(histories.lengths == 0)
-        if len(empty) and len(histories) == 1:
-            raise UserError(
-                f"history of user {histories.users[0]!r}: empty, or no item in it that the model knows"
-            )
-        if len(empty):
-            left = named(histories.users[empty])
-            tell(f"histories without an item that the model knows, left out: {left}")
-        return np.flatnonzero(histories.lengths > 0)
-
     def encode_users(self, histories: Any, times: Any = None, on_unknown: str = "warn") -> pd.DataFrame:
         """User vectors: one row per user, (U, D) float32, by the user's id.
 
         Arguments and errors as for :meth:`recommend`; also refuses a model whose scores are not products.
         """
         known = self._histories(histories, times, on_unknown)
-        rows = self._with_items(known)
+        rows = rows_with_items(known)
         step = self.scorer.users_at_a_time
         starts = range(0, len(rows), step)
         parts = [self.scorer.user_vectors(known.of(rows[at : at + step])).cpu() for at in starts]
@@ -255,12 +226,12 @@ class Recommender:
         numbers = self._known([items] if isinstance(items, str | int) else items, "items")
         vectors = F.normalize(self.scorer.item_vectors(), dim=1)
         own = Histories(self.catalogue.tokens[numbers], numbers, np.arange(len(numbers) + 1), None)
-        filters = self._filters(own.users, exclude_seen=True, allow=allow, deny=deny)
-        parts = [self._frame(own.users[:0], [], [])]
+        filters = self.filters(own.users, exclude_seen=True, allow=allow, deny=deny)
+        parts = [self._table(own.users[:0], [], [])]
         for start in range(0, len(own), self.scorer.users_at_a_time):
             rows = np.arange(start, min(start + self.scorer.users_at_a_time, len(own)))
             some = own.of(rows)
-            parts.append(self._frame(some.users, *alike_lists(vectors, some, rows, filters, k)))
+            parts.append(self._table(some.users, *alike_lists(vectors, some, rows, filters, k)))
         found = pd.concat(parts[1:] or parts, ignore_index=True)
         return found.rename(columns={"item": "similar", "user": "item"})
 
@@ -311,9 +282,9 @@ class Recommender:
             known = self._histories([history], None if times is None else [times], "warn")
         leaves_out = self.exclude_seen if exclude_seen is None else exclude_seen
         scores, seen = query.scores(self, known, leaves_out)
-        filters = self._filters(seen.users, exclude_seen=True, allow=allow, deny=deny)
+        filters = self.filters(seen.users, exclude_seen=True, allow=allow, deny=deny)
         lists = allowed_lists(scores, seen, np.zeros(1, np.int64), filters, k)
-        found = self._frame(seen.users, *lists).drop(columns="user")
+        found = self._table(seen.users, *lists).drop(columns="user")
         if found.empty:
             raise UserError("search: allow, deny and exclude_seen leave no item")
         if len(found) < k:
@@ -404,5 +375,5 @@ class Recommender:
             UserError: as for :meth:`recommend`; an item that the model does not know.
         """
         known = self._histories([list(history)], None if times is None else [times], "warn")
-        self._with_items(known)
+        rows_with_items(known)
         return explained(self, known, int(self._known([item], "item")[0]))

@@ -73,11 +73,11 @@ def shards_of_files(users: Path) -> list[Shard]:
     """
     paths = sorted(_files(users))
     if not paths:
-        raise UserError(f"{users}: no file of histories ({' or '.join(SUFFIXES)})")
+        raise UserError(f"{users}: no file of histories ({', '.join(SUFFIXES)})")
     shards: dict[str, Shard] = {}
     for path in paths:
         if path.suffix not in SUFFIXES:
-            raise UserError(f"{path}: a file of histories ends in {' or '.join(SUFFIXES)}")
+            raise UserError(f"{path}: a file of histories ends in {', '.join(SUFFIXES)}")
         if path.stem in shards:
             raise UserError(f"{path} and {shards[path.stem].source}: their lists would have one name")
         shards[path.stem] = Shard(path.stem, path)

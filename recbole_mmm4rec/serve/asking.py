@@ -73,7 +73,12 @@ def _recommended(service: Service, request: RecommendRequest) -> Recommendations
         raise UserError(f"histories times k: {len(users) * request.k:,} exceeds {MAX_ROWS:,} rows")
     with service.asked() as (recommender, notes):
         frame = recommender.recommend(
-            **asked, k=request.k, exclude_seen=request.exclude_seen, on_unknown=request.on_unknown
+            **asked,
+            k=request.k,
+            exclude_seen=request.exclude_seen,
+            on_unknown=request.on_unknown,
+            categories=service.categories(request.categories, recommender.catalogue),
+            per_category=request.per_category,
         )
     lists = _grouped(service, frame, "user", "item")
     results = [UserList(user=user, items=lists[key]) for key, user in users.items()]

@@ -28,6 +28,7 @@ def examples(recommender: Recommender) -> dict[str, dict[str, dict[str, Any]]]:
         "/recommend": {
             "a history": {**history, "k": k},
             "several histories": {"histories": several, "k": k},
+            "categories": {**history, "k": k, "categories": {first: "toys"}, "per_category": 1},
             "filters": {**history, "k": 1, "exclude_seen": False, "deny": [first]},
         },
         "/similar": {"an item": {"items": [first], "k": k}},

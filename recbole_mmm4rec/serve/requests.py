@@ -25,6 +25,10 @@ Moments = Annotated[list[Moment], Field(max_length=MAX_HISTORY)]
 Ids = Annotated[list[Id], Field(max_length=MAX_IDS)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Vector = Annotated[list[Number], Field(min_length=1, max_length=MAX_WIDTH)]
+Categories = (
+    Annotated[StrictStr, Field(max_length=MAX_ID)]
+    | Annotated[dict[Annotated[str, Field(max_length=MAX_ID)], Id | None], Field(max_length=MAX_IDS)]
+)
 K = Annotated[int, Field(strict=True, ge=1, le=MAX_K, description="Items per list.")]
 Seen = Annotated[
     StrictBool | None,
@@ -80,6 +84,13 @@ class ForSomebody(Question):
 class RecommendRequest(ForSomebody, Filtered):
     """The best next items for one history, for a user of the dataset, or for many histories."""
 
+    categories: Categories | None = Field(
+        None, description="A field of the dataset's items, or the category of every item that is limited."
+    )
+    per_category: Annotated[int, Field(strict=True, ge=1, le=MAX_K)] | None = Field(
+        None, description="Items of one category in a list, at most."
+    )
+
     histories: Annotated[list[NamedHistory], Field(min_length=1, max_length=MAX_HISTORIES)] | None = None
     exclude_seen: Seen = None
     on_unknown: Literal["warn", "raise", "ignore"] = Field(
@@ -92,6 +103,8 @@ class RecommendRequest(ForSomebody, Filtered):
         if len(given) != 1:
             found = " and ".join(given) or "none"
             raise ValueError(f"exactly one of history, user and histories is needed, not {found}")
+        if (self.categories is None) != (self.per_category is None):
+            raise ValueError("categories and per_category go together")
         for name in ("allow", "deny"):
             if getattr(self, name) is not None and any(getattr(h, name) for h in self.histories or []):
                 raise ValueError(f"{name} stands beside histories and within them: one of the two")

@@ -14,6 +14,8 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.recommend.catalogue import Catalogue
+from recbole_mmm4rec.recommend.category_cap import ItemCategories
 from recbole_mmm4rec.recommend.dataset_facts import DatasetFacts
 from recbole_mmm4rec.recommend.recommender import Recommender
 from recbole_mmm4rec.recommend.telling import listed
@@ -44,6 +46,7 @@ class Service:
     rebuilding: Lock = field(default_factory=Lock)
     _begun: float = field(default_factory=monotonic)
     _search: tuple[int, ItemSearch] | None = None
+    _categories: dict[str, tuple[Catalogue, ItemCategories]] = field(default_factory=dict)
 
     @contextmanager
     def asked(self) -> Iterator[tuple[Recommender, list[str]]]:
@@ -81,6 +84,23 @@ class Service:
         if self._search is None or self._search[0] != generation.number:
             self._search = generation.number, ItemSearch(generation.recommender.items, self.facts)
         return self._search[1]
+
+    def categories(self, asked: str | dict[str, Any] | None, catalogue: Catalogue) -> ItemCategories | None:
+        """Categories of a request: its own, or those of a field of the dataset, made ready once for a model.
+
+        Raises:
+            UserError: the dataset has no such field, or no item is the model's.
+        """
+        if asked is None:
+            return None
+        if not isinstance(asked, str):
+            texts = {item: None if category is None else str(category) for item, category in asked.items()}
+            return ItemCategories(catalogue, texts)
+        known, made = self._categories.get(asked, (None, None))
+        if known is not catalogue or made is None:  # the first request, or the first after a reload
+            made = ItemCategories(catalogue, self.facts.categories(asked))
+            self._categories[asked] = catalogue, made
+        return made
 
     def health(self) -> Health:
         """What is served at the moment."""

@@ -144,7 +144,7 @@ def test_whole_number_ids_in_parquet_are_the_texts(known: Recommender, in_tmp: P
         ("user_id,item_id\nu,?\n", {}, "no user has an item that the model knows"),
         ("user_id,item_id\nu,?\n", {"on_unknown": "raise"}, r'does not know "\?"'),
         (None, {}, "h.csv: no such file"),
-        (None, {"users": Path("h.txt")}, "ends in .csv or .parquet"),
+        (None, {"users": Path("h.txt")}, "ends in .csv, .parquet, .jsonl"),
         (None, {"output": Path("lists.xlsx")}, "lists.xlsx: an output ends in .parquet, .csv, .jsonl"),
         (None, {"output": Path("h.csv")}, "the output would replace the histories"),
         (None, {"k": 99}, "k: 99 exceeds"),

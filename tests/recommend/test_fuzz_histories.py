@@ -1,5 +1,6 @@
 """Any file of histories: lists of items, or one line. What is left when it fails is nothing."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,25 @@ def test_csv_with_bytes_changed(tmp_path: Path, fuzz: Fuzzer) -> None:
         check_file(tmp_path / "h.csv")
 
     fuzz(check, edits, examples=40)
+
+
+def test_json_lines_with_bytes_changed(tmp_path: Path, fuzz: Fuzzer) -> None:
+    lines = [{"user_id": f"u{n % 3}", "item_id": f"i{n}", "timestamp": 1_600_000_000 + n} for n in range(9)]
+    whole = "".join(json.dumps(line) + "\n" for line in lines)
+
+    def check(changes: list[tuple[int, int, bytes]]) -> None:
+        (tmp_path / "h.jsonl").write_bytes(mutated(whole.encode(), changes))
+        check_file(tmp_path / "h.jsonl")
+
+    fuzz(check, edits, examples=40)
+
+
+def test_json_lines_of_any_values(tmp_path: Path, fuzz: Fuzzer) -> None:
+    def check(lines: list[dict[str, Any]]) -> None:
+        (tmp_path / "h.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        check_file(tmp_path / "h.jsonl")
+
+    fuzz(check, st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, anything)), max_size=3))
 
 
 def test_parquet_of_any_types(tmp_path: Path, fuzz: Fuzzer) -> None:

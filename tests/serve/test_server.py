@@ -153,6 +153,7 @@ def test_items_titles_and_pictures(ask: httpx.Client, direct: Recommender) -> No
     picture = ask.get("/items/i5/picture")
     assert picture.headers["content-type"] == "image/jpeg"
     assert Image.open(BytesIO(picture.content)).size == (30, 40)
+    assert Image.open(BytesIO(ask.get("/items/i2/picture").content)).size == (30, 40)
     assert ask.get("/items/i1/picture").status_code == 422
     assert "/" not in ask.get("/items/i1/picture").json()["detail"]
 
@@ -282,6 +283,27 @@ def test_addresses_that_are_none(ask: httpx.Client, path: str, status: int) -> N
     answer = ask.get(path)
     assert answer.status_code == status
     assert list(answer.json()) == ["detail"]
+
+
+def test_a_limit_per_category(ask: httpx.Client, direct: Recommender) -> None:
+    kinds = {item: f"kind{int(item[1:]) % 3}" for item in direct.items.tolist() if item != "i0"}
+    history = {"history": HISTORY, "k": 3, "exclude_seen": True}
+    wanted = direct.recommend(HISTORY, k=3, exclude_seen=True, categories=kinds, per_category=1)
+    for categories in ("kind", kinds, "kind"):
+        found = posted(ask, "/recommend", **history, categories=categories, per_category=1)
+        assert [row["item"] for row in found["results"][0]["items"]] == wanted["item"].tolist()
+    bad: list[tuple[dict[str, Any], str]] = [
+        ({"categories": "colour", "per_category": 1}, "no field 'colour' of items; it has title"),
+        ({"categories": "kind"}, "categories and per_category go together"),
+        ({"per_category": 1}, "categories and per_category go together"),
+        ({"categories": "kind", "per_category": 0}, "per_category: "),
+        ({"categories": {"?": "a"}, "per_category": 1}, "none of its ids is an item"),
+        ({"categories": ["kind"], "per_category": 1}, "categories: "),
+    ]
+    for given, line in bad:
+        answer = ask.post("/recommend", json=history | given)
+        assert answer.status_code == 422, answer.text
+        assert line in answer.json()["detail"]
 
 
 def test_a_large_body_is_refused(ask: httpx.Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from recbole_mmm4rec.recommend.dataset_facts import DatasetFacts, thumbnail
 from recbole_mmm4rec.recommend.explanation import explained
 from recbole_mmm4rec.recommend.histories import Histories
 from recbole_mmm4rec.recommend.history_files import read_history_file
+from recbole_mmm4rec.recommend.orders import LISTS
 from recbole_mmm4rec.recommend.page.rendering import facts, rendered
 from recbole_mmm4rec.recommend.recommender import Recommender
 from recbole_mmm4rec.recommend.telling import treat_unknown
@@ -35,10 +37,10 @@ class PageOrder:
     """What a page shows.
 
     Attributes:
-        users: CSV or Parquet file of histories; the page takes its first ``most`` users.
+        users: CSV, Parquet or JSON lines file of histories; the page takes its first ``most`` users.
         path: the HTML file.
         most: users on the page.
-        k, exclude_seen, allow, deny, on_unknown: as for ``Recommender.recommend``.
+        k, exclude_seen, allow, deny, on_unknown, categories, per_category: as for ``Recommender.recommend``.
     """
 
     users: Path
@@ -49,6 +51,8 @@ class PageOrder:
     allow: list[str] | None = None
     deny: list[str] | None = None
     on_unknown: str = "warn"
+    categories: Mapping[str, str] | None = None
+    per_category: int | None = None
 
 
 def write_page(
@@ -69,9 +73,8 @@ def write_page(
     if not len(rows):
         raise UserError(f"{order.users}: no history with an item that the model knows")
     chosen = histories.of(rows)
-    lists = recommender.recommend(
-        _as_table(recommender, chosen), None, order.k, order.exclude_seen, order.allow, order.deny
-    )
+    filters = {name: getattr(order, name) for name in LISTS}
+    lists = recommender.recommend(_as_table(recommender, chosen), None, order.k, **filters)
     bar = tqdm(range(len(chosen)), "users", disable=not show_progress)
     users = [_user(recommender, chosen.of(np.array([row])), lists) for row in bar]
     data = facts(recommender) | {"live": False, "users": users}
@@ -123,15 +126,16 @@ def _catalogue(recommender: Recommender, known: DatasetFacts, users: list[dict[s
 
 
 def _item(known: DatasetFacts, token: str, pictured: bool) -> dict[str, Any]:
-    title, file = known.title(token), known.pictures.get(token) if pictured else None
-    return {"title": title, "fields": known.fields.get(token, {}), "picture": _embedded(file)}
+    files = known.pictures.get(token, ()) if pictured else ()
+    title, fields = known.title(token), known.fields.get(token, {})
+    return {"title": title, "fields": fields, "picture": _embedded(files)}
 
 
-def _embedded(file: Path | None) -> str | None:
-    """A picture as a data address; None for one that cannot be used."""
-    if file is None:
+def _embedded(files: tuple[Path, ...]) -> str | None:
+    """An item's picture as a data address; None where no file of it can be used."""
+    if not files:
         return None
     try:
-        return "data:image/jpeg;base64," + base64.b64encode(thumbnail(file, SIDE)).decode()
+        return "data:image/jpeg;base64," + base64.b64encode(thumbnail(files, SIDE)).decode()
     except UserError:
         return None
