@@ -94,7 +94,7 @@ class RunConfig(Config):
             raise
         except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:
             raise UserError(" ".join(str(error).split())) from error
-        with using(self.final_config_dict["resume"], "settings"):
+        with using(self.final_config_dict.get("resume"), "settings"):
             check_values(self.model_class, self.final_config_dict)
         if checked:
             check_backend(self)

@@ -91,13 +91,11 @@ def read_run(
 def _restored(model_file: str, settings: Any, data_path: str | None) -> Config:
     if not isinstance(settings, dict):
         raise UserError(f"{model_file}: damaged checkpoint, its config is not a dictionary")
-    try:
-        with using(model_file, "settings"):
+    with using(model_file, "settings"):
+        try:
             return restore_config(settings, data_path)
-    except UserError as error:
-        if str(error).startswith(model_file):
-            raise
-        raise UserError(f"{model_file}: {error}") from error
+        except UserError as error:
+            raise UserError(f"{model_file}: {error}") from error
 
 
 def _read(model_file: str, allow_pickle: bool) -> Any:
