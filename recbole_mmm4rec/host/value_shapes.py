@@ -100,9 +100,9 @@ class NegativeSampling(Strict):
     """``train_neg_sample_args``."""
 
     distribution: Text = "uniform"
-    sample_num: NonNegativeInt | Literal["none"] = 1
-    alpha: FiniteFloat | Literal["none"] = 1.0
-    dynamic: bool | Literal["none"] = False
+    sample_num: PositiveInt = 1
+    alpha: FiniteFloat = 1.0
+    dynamic: bool = False
     candidate_num: NonNegativeInt = 0
 
 

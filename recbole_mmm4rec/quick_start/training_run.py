@@ -1,7 +1,8 @@
 """A model that is built, trained and chosen by validation: what every run shares, alone or among many."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from logging import getLogger
 from pathlib import Path
@@ -183,11 +184,27 @@ def select(
     options = {"saved": saved, "show_progress": config["show_progress"]}
     if "callback_fn" in inspect.signature(fit).parameters:  # some trainers of RecBole have none
         options["callback_fn"] = note
-    selection.score, selection.valid = fit(train_data, valid_data, **options)
+    with _negatives_asked_for(config):
+        selection.score, selection.valid = fit(train_data, valid_data, **options)
     if hasattr(selection.trainer, "tensorboard"):
         selection.trainer.tensorboard.close()  # its thread would write on, into a folder that may be gone
     distributed.barrier()  # the first process may still be writing the best epoch
     return selection
+
+
+@contextmanager
+def _negatives_asked_for(config: Any) -> Iterator[None]:
+    """Which models learn from sampled items only their losses tell: one that misses them is refused."""
+    sampled = {f"{config['NEG_PREFIX']}{config['ITEM_ID_FIELD']}", config["LABEL_FIELD"]}
+    try:
+        yield
+    except KeyError as error:
+        if error.args[0] not in sampled or config["train_neg_sample_args"]["distribution"] != "none":
+            raise
+        raise UserError(
+            f"train_neg_sample_args: {config['model']} learns from sampled items (column {error}), "
+            "and none are asked for"
+        ) from error
 
 
 def select_or_continue(

@@ -107,6 +107,10 @@ def test_a_run_with_any_value(fuzz: Fuzzer) -> None:
             "UniSRec on 'tiny': cannot be read with these settings (KeyError",
         ),
         ("BPR", "numerical_features", ["item_id"], "BPR on 'tiny': cannot be read with these settings"),
+        ("BPR", "train_neg_sample_args", None, "train_neg_sample_args: BPR learns from sampled items"),
+        ("NeuMF", "train_neg_sample_args", None, "sampled items (column 'label'), and none are asked for"),
+        ("BPR", "train_neg_sample_args", {"sample_num": 0}, "sample_num: expected a number above 0, found 0"),
+        ("BPR", "train_neg_sample_args", {"dynamic": "none"}, "dynamic: expected true or false"),
         ("BPR", "learning_rate", 1e300, "learning_rate: expected a number not above 1e+30"),
     ],
 )
