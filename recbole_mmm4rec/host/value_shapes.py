@@ -157,7 +157,7 @@ class Shapes(Strict):
     state: Annotated[str, AfterValidator(_level)] = "INFO"
     learner: Annotated[str, AfterValidator(_learner)] = "adam"
     learning_rate: Annotated[FiniteFloat, Field(le=1e30)] = 1.0  # torch takes no number beyond float32's
-    weight_decay: FiniteFloat | None = None
+    weight_decay: Annotated[FiniteFloat, Field(le=1e30)] | None = None
     stopping_step: NonNegativeInt = 0
     patience: PositiveInt | None = None
     worker: NonNegativeInt = 0

@@ -111,6 +111,7 @@ def test_a_run_with_any_value(fuzz: Fuzzer) -> None:
         ("NeuMF", "train_neg_sample_args", None, "sampled items (column 'label'), and none are asked for"),
         ("BPR", "train_neg_sample_args", {"sample_num": 0}, "sample_num: expected a number above 0, found 0"),
         ("BPR", "train_neg_sample_args", {"dynamic": "none"}, "dynamic: expected true or false"),
+        ("SASRec", "weight_decay", 1e300, "weight_decay: expected a number not above 1e+30"),
         ("BPR", "learning_rate", 1e300, "learning_rate: expected a number not above 1e+30"),
     ],
 )

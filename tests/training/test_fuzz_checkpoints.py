@@ -132,6 +132,8 @@ DAMAGED: list[tuple[str, list[str], Any, str]] = [
     ("recommend", ["config", "MAX_ITEM_LIST_LENGTH"], None, "'MAX_ITEM_LIST_LENGTH' expects"),
     ("recommend", ["format"], torch.zeros(2, 2), "expected, other content found"),
     ("recommend", ["items", "has_time"], torch.zeros(0), "items: has_time: expected true or false"),
+    ("recommend", ["training", "record"], torch.zeros(0), "training: record"),
+    ("recommend", ["training", "record", "valid"], torch.zeros(3), "training: record"),
     ("recommend", ["items"], [1], "items: expected keys and values"),
 ]
 """Parts that were a traceback, or wrote elsewhere: the use, the part, its value, what is said."""

@@ -10,7 +10,9 @@ import yaml
 from recbole_mmm4rec.columns import IMAGE, TEXT
 from recbole_mmm4rec.files import write_text
 from recbole_mmm4rec.model import MODELS
+from recbole_mmm4rec.schema import checked
 from recbole_mmm4rec.training.checkpoint import Checkpoint
+from recbole_mmm4rec.training.training_state import TrainingState
 
 CARD = "README.md"
 _SHOWN = ("stage", "MAX_ITEM_LIST_LENGTH", "hidden_size", "num_layers", "n_layers", "objective", "seed")
@@ -58,9 +60,10 @@ def write_card(folder: Path, checkpoint: Checkpoint, license_name: str) -> None:
 
 def _validation(checkpoint: Checkpoint) -> dict[str, float]:
     """Validation metrics of the epoch whose weights these are; none without a record."""
-    record = (checkpoint.training or {}).get("record") or {}
-    found = record.get("valid", {}).get(record.get("best_epoch"), {})
-    return {str(name): float(value) for name, value in found.items()}
+    if checkpoint.training is None:
+        return {}
+    training = checked(TrainingState, f"{checkpoint.path}: damaged checkpoint: training", checkpoint.training)
+    return training.record.best_result or {}
 
 
 def _front_matter(checkpoint: Checkpoint, scores: dict[str, float], license_name: str) -> dict[str, Any]:
