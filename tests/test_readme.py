@@ -33,8 +33,8 @@ OUTSIDE = {"MeanRec": ROOT / "tests" / "host" / "outside_package" / "outside_rec
 """Models of the example package."""
 EXAMPLES = {"recbole_mmm4rec/prepare/sources/plays.py"}
 """Files that a page tells the reader to write."""
-TOOL_FLAGS = {"output", *NUMBERS}
-"""Flags of searches, which the usage does not list in full."""
+TOOL_FLAGS = {"output", "peers_python", *NUMBERS}
+"""Flags of searches and of --bench, which the usage does not list in full."""
 FILE_KEYS = {"report", "pretrain", "sections", "mode", "key", "Authorization"}
 """Names before a colon that are not keys of a run: of a benchmark's file, eval_args, examples, requests."""
 
@@ -75,7 +75,7 @@ def all_keys() -> set[str]:
         for text in option.opts
         for flag in re.findall(r"^--(\w+)", text)
     }
-    return runs | set(PREPARE_KEYS) | prepare_flags() | FILE_KEYS | asking
+    return runs | set(PREPARE_KEYS) | prepare_flags() | FILE_KEYS | TOOL_FLAGS | asking
 
 
 def prepare_flags() -> set[str]:
