@@ -65,10 +65,14 @@ def known_keys(model_class: type, documented: dict[str, Key]) -> set[str]:
 
 @lru_cache(maxsize=128)
 def _read_by(model_class: type) -> frozenset[str]:
-    """Keys that the source of a model and of its base classes looks up in its configuration."""
+    """Keys that the source of a model and of its base classes looks up in its configuration.
+
+    Classes of this folder that stand in for RecBole's read what those read, and share modules with others.
+    """
     keys: set[str] = set()
     for kind in model_class.__mro__:
-        if kind.__module__.partition(".")[0] not in ("builtins", "torch"):
+        module = kind.__module__
+        if module.partition(".")[0] not in ("builtins", "torch") and module.rpartition(".")[0] != __package__:
             keys.update(re.findall(r"config\[[\"'](\w+)[\"']\]", _source(kind)))
     return frozenset(keys)
 

@@ -27,6 +27,7 @@ class LengthGroups(TrainingHooks):
     ``item_embedding``.
     """
 
+    says_item_bound = False  # RecBole's models do not
     bucket_overhead = 12_800.0
     """What one more length group costs, see :class:`~recbole_mmm4rec.model.base.MultiModalRecommender`."""
 

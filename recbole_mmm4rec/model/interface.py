@@ -55,6 +55,7 @@ class TrainedModel(Protocol):
 
     Attributes:
         item_bound: prefixes of state entries that belong to one dataset's items and never move to another.
+        says_item_bound: ``item_bound`` is complete; False: any table may hold rows of items or users.
         immovable: those of them that do not move to the same items either (``load_item_tables``).
         frozen_after_transfer: prefixes of parameters that stay as pre-trained in fine-tuning.
         ranks_in_pretraining: pre-training learns to score items, so that held-out ones can choose its epoch.
@@ -66,6 +67,7 @@ class TrainedModel(Protocol):
     """
 
     item_bound: tuple[str, ...]
+    says_item_bound: bool
     immovable: tuple[str, ...]
     frozen_after_transfer: tuple[str, ...]
     ranks_in_pretraining: bool
@@ -110,6 +112,7 @@ class TrainingHooks:
     """The defaults of :class:`TrainedModel`: nothing bound, nothing frozen, nothing shared."""
 
     item_bound: tuple[str, ...] = ()
+    says_item_bound: bool = True
     immovable: tuple[str, ...] = ()
     frozen_after_transfer: tuple[str, ...] = ()
     ranks_in_pretraining: bool = True
@@ -158,6 +161,8 @@ class TrainingHooks:
 
 class _OutsideHooks(TrainingHooks):
     """The defaults for a model that does not have them."""
+
+    says_item_bound = False
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model

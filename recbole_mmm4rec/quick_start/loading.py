@@ -52,7 +52,7 @@ def load_data_and_model(
         logger.info(config)
         dataset = create_dataset(config)
         logger.info(dataset)
-        _check_rows(model_file, known, dataset, hasattr(config.model_class, "item_bound"))
+        _check_rows(model_file, known, dataset, getattr(config.model_class, "says_item_bound", False))
         loaders = prepare_loaders(config, dataset)
         init_seed(config["seed"], config["reproducibility"])
         model = config.model_class(config, loaders[0]._dataset).to(config["device"])

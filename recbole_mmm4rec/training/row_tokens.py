@@ -9,6 +9,7 @@ from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.data.known_rows import token_tables
 from recbole_mmm4rec.data.offenders import named
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.model.interface import hooks_of
 
 UNCHANGED = "a run goes on only with the files that it began with"
 """Advice for a run that is resumed."""
@@ -23,15 +24,15 @@ def item_tokens(dataset: Any) -> list[str]:
 def row_tokens(dataset: Any, model: Any) -> dict[str, Any]:
     """The parts of a checkpoint that say what the rows of its tables belong to.
 
-    A model that says what belongs to a dataset's items (``item_bound``) has no rows of users, and of other
-    columns only those of ``category_field``. Any other model may have rows of every column that is loaded.
+    A model that says what belongs to a dataset's items (``says_item_bound``) has no rows of users, and of
+    other columns only those of ``category_field``. Any other model may have rows of every column that is loaded.
 
     Returns:
         ``item_tokens``, and ``other_tokens`` by field.
     """
     tables = token_tables(dataset)
     tables.pop(getattr(dataset, "iid_field", ""), None)
-    if hasattr(model, "item_bound"):
+    if hooks_of(model).says_item_bound:
         wanted = {dataset.config["category_field"]} if tables else set()
         tables = {field: tokens for field, tokens in tables.items() if field in wanted}
     return {"item_tokens": item_tokens(dataset), "other_tokens": tables}

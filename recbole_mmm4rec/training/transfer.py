@@ -89,7 +89,7 @@ def _moved(model: Any, checkpoint: Checkpoint, dataset: Any, load_item_tables: b
     }
     _check_signature(path, checkpoint.signature, hooks.transfer_signature())
     _check_shapes(path, moving, own)
-    if not hasattr(model, "item_bound"):  # all its tables move, row by row
+    if not hooks.says_item_bound:  # all its tables move, row by row
         known = known_tokens(vars(checkpoint), dataset.iid_field)
         check_rows(path, known, dataset, "its weights serve only these rows")
     report = TransferReport()
