@@ -1,6 +1,7 @@
 """A tiny data set in a folder of its own, for tests of whole runs."""
 
 import logging
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,9 @@ SMALL: dict[str, Any] = {
     "epochs": 1,
     "show_progress": False,
 }
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell's background job; its children would ignore it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

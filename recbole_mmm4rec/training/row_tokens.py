@@ -25,7 +25,7 @@ def row_tokens(dataset: Any, model: Any) -> dict[str, Any]:
     """The parts of a checkpoint that say what the rows of its tables belong to.
 
     A model that says what belongs to a dataset's items (``says_item_bound``) has no rows of users, and of
-    other columns only those of ``category_field``. Any other model may have rows of every column that is loaded.
+    other columns only those of ``category_field``. Any other model may have rows of every loaded column.
 
     Returns:
         ``item_tokens``, and ``other_tokens`` by field.
