@@ -44,6 +44,7 @@ def benchmark_command(flags: dict[str, str]) -> int:
     wanted = find_benchmark(left.pop("benchmark"))
     wanted = wanted.narrowed(_names(left.pop("dataset", "")), _seeds(left))
     workers, launcher = _count("workers", left.pop("workers", "1")), left.pop("launcher", "process")
+    address = left.pop("ray_address", None)
     folder = Path(left.pop("output", f"{OUTPUT}/{wanted.name}")).resolve()
     keep = _switch("keep_results", left.pop("keep_results", "False"))
     refuse_beside("benchmark", left, NOT_FOR_RUNS)
@@ -59,7 +60,7 @@ def benchmark_command(flags: dict[str, str]) -> int:
         results = Results(folder)
         _report_other_code(results, plans, keep)
         describe(folder, wanted, plans)
-        failed = Schedule(plans, results, make_launcher(launcher, folder, workers), workers).work()
+        failed = Schedule(plans, results, make_launcher(launcher, folder, workers, address), workers).work()
     report_command(str(folder))
     return 1 if failed else 0
 

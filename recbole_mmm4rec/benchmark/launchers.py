@@ -4,24 +4,16 @@ A process per run makes peak memory measurable, and keeps what a model does to i
 """
 
 import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import torch
-
-from recbole_mmm4rec.benchmark.results import LOG, run_folder
+from recbole_mmm4rec.benchmark.ray_launcher import RayLauncher
 from recbole_mmm4rec.benchmark.run_plan import RunPlan
 from recbole_mmm4rec.benchmark.single_run import do_run
+from recbole_mmm4rec.benchmark.worker import Run, work
 from recbole_mmm4rec.child_process import Crew
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
 from recbole_mmm4rec.host.requirements import check_extra
-from recbole_mmm4rec.quick_start.ray_session import start_ray
-from recbole_mmm4rec.training.process import prepare_process
-
-Run = Callable[[RunPlan, Path], Any]
 
 PRELOADED = [__name__, "torch._dynamo"]
 """Modules that the server loads; the second takes seconds, and RecBole's own trainers need it."""
@@ -74,7 +66,7 @@ class ProcessLauncher:
 
     def start(self, plan: RunPlan) -> None:
         """Start a run."""
-        self.crew.start(plan, _work, self.run, plan.to_dict(), str(self.folder), self.threads)
+        self.crew.start(plan, work, self.run, plan.to_dict(), str(self.folder), self.threads)
 
     def wait(self) -> list[tuple[RunPlan, str]]:
         """Wait until at least one process has ended."""
@@ -85,75 +77,26 @@ class ProcessLauncher:
         self.crew.stop()
 
 
-class RayLauncher:
-    """Every run as a Ray task in a separate worker; all machines must see the folder."""
-
-    def __init__(self, folder: Path, workers: int, run: Run = do_run) -> None:
-        self.ray, self.folder, self.run = start_ray(workers), folder, run
-        gpus = gpu_share(self.ray.cluster_resources().get("GPU", 0), workers)
-        self.task = self.ray.remote(num_cpus=1, num_gpus=gpus, max_calls=1)(_work)
-        self._running: dict[Any, RunPlan] = {}
-
-    def start(self, plan: RunPlan) -> None:
-        """Start a run."""
-        reference = self.task.remote(self.run, plan.to_dict(), str(self.folder), 1)
-        self._running[reference] = plan
-
-    def wait(self) -> list[tuple[RunPlan, str]]:
-        """Wait until at least one task has ended."""
-        done, _ = self.ray.wait(list(self._running))
-        return [(self._running.pop(reference), self._error(reference)) for reference in done]
-
-    def _error(self, reference: Any) -> str:
-        try:
-            self.ray.get(reference)
-        except self.ray.exceptions.RayError as error:
-            return f"its Ray worker ended: {str(error).splitlines()[0]}"
-        return ""
-
-    def stop(self) -> None:
-        """End the tasks that are still going."""
-        for reference in self._running:
-            self.ray.cancel(reference, force=True)
-        self.ray.shutdown()
-
-
-def gpu_share(gpus: float, workers: int) -> float:
-    """GPUs per run; Ray hides all GPUs from a task that asks for none."""
-    return min(1.0, gpus / workers)
-
-
-def make_launcher(kind: str, folder: Path, workers: int) -> Launcher:
+def make_launcher(kind: str, folder: Path, workers: int, address: str | None = None) -> Launcher:
     """A launcher by name: ``process`` or ``ray``; without workers, runs are done in this process.
 
+    Args:
+        kind: the name.
+        folder: of the benchmark.
+        workers: runs at a time.
+        address: of a Ray cluster; by default Ray is started on this machine, or RAY_ADDRESS names one.
+
     Raises:
-        UserError: another name, or Ray is not installed.
+        UserError: another name, Ray is not installed, or no cluster can be joined.
     """
     if kind not in ("process", "ray"):
         raise UserError(f"--launcher: '{kind}' is not one of process, ray")
     if kind == "ray":
         check_extra("ray", "--launcher=ray")
+    elif address is not None:
+        raise UserError("--ray_address goes with --launcher=ray")
     if workers == 0:
         return HereLauncher(folder)
-    return RayLauncher(folder, workers) if kind == "ray" else ProcessLauncher(folder, workers)
-
-
-def _work(run: Run, plan: dict[str, Any], folder: str, threads: int) -> None:
-    """What a process does. Unpickling this function imports the package, which registers it with RecBole."""
-    planned, place = RunPlan.from_dict(plan), Path(folder)
-    _write_output_to(run_folder(place, planned.key) / LOG)
-    ignore_host_warnings()
-    prepare_process()
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(threads)
-    run(planned, place)
-
-
-def _write_output_to(path: Path) -> None:
-    """Append what a model or a library prints to the run's log."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a", encoding="utf-8") as stream:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for descriptor in (1, 2):
-            os.dup2(stream.fileno(), descriptor)
+    if kind == "ray":
+        return RayLauncher(folder, workers, address=address)
+    return ProcessLauncher(folder, workers)

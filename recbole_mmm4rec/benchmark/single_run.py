@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from time import time
@@ -29,12 +29,13 @@ from recbole_mmm4rec.quick_start.whole_run import check_topk
 CHECKPOINTS, TENSORBOARD = "saved", "log_tensorboard"
 
 
-def do_run(plan: RunPlan, folder: Path) -> dict[str, Any]:
+def do_run(plan: RunPlan, folder: Path, paths: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Do a run and write ``runs/<key>/record.json``; a run whose process was killed is continued.
 
     Args:
         plan: the run; if it starts from a pre-training, the weights are already in the folder.
         folder: the benchmark's folder, absolute.
+        paths: keys of the plan whose files lie elsewhere on this machine, and where.
 
     Returns:
         The record; a failed run has the status ``failed`` and a line with the reason.
@@ -43,7 +44,7 @@ def do_run(plan: RunPlan, folder: Path) -> dict[str, Any]:
     here = Path.cwd()
     with working_in(place), _logging_to(place / LOG):
         try:
-            record = _train_and_test(plan, folder, here)
+            record = _train_and_test(plan, folder, here, paths or {})
         except Exception as error:  # whatever a model raises, the other runs continue
             logging.getLogger().error(traceback.format_exc())
             kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
@@ -55,9 +56,9 @@ def do_run(plan: RunPlan, folder: Path) -> dict[str, Any]:
     return record
 
 
-def _train_and_test(plan: RunPlan, folder: Path, here: Path) -> dict[str, Any]:
+def _train_and_test(plan: RunPlan, folder: Path, here: Path, paths: Mapping[str, str]) -> dict[str, Any]:
     started = time()
-    config = _configuration(plan, folder, here)
+    config = _configuration(plan, folder, here, paths)
     logging.getLogger().info(config)
     train_data, valid_data, test_data = _load(config)
     selection = select_or_continue(config, train_data, valid_data)
@@ -75,7 +76,7 @@ def _train_and_test(plan: RunPlan, folder: Path, here: Path) -> dict[str, Any]:
     return record
 
 
-def _configuration(plan: RunPlan, folder: Path, here: Path) -> RunConfig:
+def _configuration(plan: RunPlan, folder: Path, here: Path, paths: Mapping[str, str]) -> RunConfig:
     """The planned configuration with absolute paths, because this process works in the run's folder."""
     values = {"show_progress": False} | plan.values
     values |= {"checkpoint_dir": CHECKPOINTS, "data_path": str(here / plan.config["data_path"])}
@@ -83,6 +84,7 @@ def _configuration(plan: RunPlan, folder: Path, here: Path) -> RunConfig:
         values["pretrained"] = str(run_folder(folder, plan.pretrain.key) / WEIGHTS)
     elif values.get("pretrained"):
         values["pretrained"] = str(here / values["pretrained"])
+    values |= paths
     return RunConfig(plan.model, plan.dataset, config_dict=values, origin=f"setting '{plan.setting}'")
 
 

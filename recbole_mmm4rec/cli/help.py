@@ -38,6 +38,7 @@ usage: python run_recbole.py [--model=M] [--dataset=D] [--config_files="a.yaml b
                       [--seeds=1,2] [--workers=K] [--launcher=ray] [--output=DIR] [--keep_results=True]
   --tune=F            search: a .hyper file or a model's name, with --model, --dataset, [--tool=hyperopt|ray]
                       [--algo=exhaustive|random|bayes|asha] [--max_evals=N] [--cpus_per_trial=1]
+  --ray_address=A     HOST:PORT or auto: benchmark and tune with Ray on that cluster (default RAY_ADDRESS)
   --nproc=N           processes of one run; on several hosts --world_size, --group_offset, --ip, --port too
   --help --model=M    every key of a model, with type and meaning
   --version, --debug  versions of what matters; with the traceback of an error

@@ -22,6 +22,7 @@ ALGORITHMS = {HYPEROPT: ("exhaustive", "random", "bayes"), RAY: ("asha", "random
 NUMBERS = {"max_evals": int, "early_stop": int, "cpus_per_trial": float, "gpus_per_trial": float}
 NUMBERS |= {"grace_period": int}
 OF_ONE_TOOL = {"early_stop": HYPEROPT, "cpus_per_trial": RAY, "gpus_per_trial": RAY, "grace_period": RAY}
+OF_ONE_TOOL["ray_address"] = RAY
 NOT_FOR_TRIALS = {
     "nproc": "each trial is one process; --tool=ray runs several at a time",
     "resume": "the same command goes on where it stopped",
@@ -44,6 +45,8 @@ def tune_command(flags: dict[str, str]) -> int:
     _refuse_other_tools(left, tool)
     refuse_beside("tune", left, NOT_FOR_TRIALS)
     numbers = {key: _number(key, left.pop(key), kind) for key, kind in NUMBERS.items() if key in left}
+    if "ray_address" in left:
+        numbers["ray_address"] = left.pop("ray_address")
     search = _search(left)
     config = search.check()
     with locked(search.folder):
@@ -120,7 +123,8 @@ def _run(
 
     names = {"cpus_per_trial": "cpus", "gpus_per_trial": "gpus", "grace_period": "grace_period"}
     resources = Resources(**{name: numbers[flag] for flag, name in names.items() if flag in numbers})
-    search_with_ray(trials, store, algorithm, numbers.get("max_evals"), seed, resources)
+    address = numbers.get("ray_address")
+    search_with_ray(trials, store, algorithm, numbers.get("max_evals"), seed, resources, address)
 
 
 def _number(flag: str, text: str, kind: type) -> Any:

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.quick_start.ray_session import start_ray
 from recbole_mmm4rec.training.process import prepare_process
+from recbole_mmm4rec.tuning.ray_away import TRIES, Away, Parcel
 from recbole_mmm4rec.tuning.search import FAILED, STOPPED, Trials, trial_record
 from recbole_mmm4rec.tuning.space import drawn, every
 from recbole_mmm4rec.tuning.trial_store import TrialStore
@@ -36,9 +38,15 @@ class Resources:
 
 
 def search_with_ray(
-    trials: Trials, store: TrialStore, algorithm: str, max_evals: int | None, seed: int, resources: Resources
+    trials: Trials,
+    store: TrialStore,
+    algorithm: str,
+    max_evals: int | None,
+    seed: int,
+    resources: Resources,
+    address: str | None = None,
 ) -> None:
-    """Search with Ray, as many trials at a time as the machine has room for.
+    """Search with Ray, as many trials at a time as the machine or the cluster has room for.
 
     Args:
         trials: does a trial; its dataset is built here and put into Ray's object store once.
@@ -47,19 +55,23 @@ def search_with_ray(
         max_evals: most sets of values; by default all of an exhaustive search, else 100.
         seed: of the draws.
         resources: what each trial gets.
+        address: of a cluster, see :func:`~recbole_mmm4rec.quick_start.ray_session.start_ray`. Its nodes need
+            not see the search's folder.
 
     Raises:
-        UserError: an exhaustive search over a continuous range, or no trial gave a score.
+        UserError: no cluster there, an exhaustive search over a continuous range, or no trial gave a score.
     """
     chosen = _proposals(trials, algorithm, max_evals, seed)
     config = trials.search.first()
     trials.data.loaders(config)
-    bookkeeping = Bookkeeping(trials, store, chosen)
     place = trials.search.folder / "ray"
     os.environ.update(_QUIET)
-    ray = start_ray()
-    work = tune.with_parameters(_work, trials=trials, chosen=chosen, known=dict(store.rows))
+    session = start_ray(address=address)
+    away = Away(session, trials.search) if session.is_cluster else None
     try:
+        bookkeeping = Bookkeeping(trials, store, chosen, away)
+        there = None if away is None else away.parcel
+        work = tune.with_parameters(_work, trials=trials, chosen=chosen, known=dict(store.rows), away=there)
         tune.Tuner(
             tune.with_resources(work, {"cpu": resources.cpus, "gpu": resources.gpus}),
             param_space={NUMBER: tune.grid_search(list(range(len(chosen))))},
@@ -69,11 +81,18 @@ def search_with_ray(
                 scheduler=_scheduler(algorithm, int(config["epochs"]), resources.grace_period),
             ),
             run_config=tune.RunConfig(
-                storage_path=str(place), name="search", callbacks=[bookkeeping], verbose=0
+                storage_path=str(place),
+                name="search",
+                callbacks=[bookkeeping],
+                verbose=0,
+                # a trial whose node leaves is begun again on another
+                failure_config=tune.FailureConfig(max_failures=0 if away is None else TRIES - 1),
             ),
         ).fit()
     finally:
-        ray.shutdown()
+        if away is not None:
+            away.close()
+        session.close()
         shutil.rmtree(place, ignore_errors=True)
     if store.best() is None:
         raise UserError(f"no trial gave a score; the first ended with: {bookkeeping.first_error}")
@@ -94,13 +113,22 @@ def _scheduler(algorithm: str, epochs: int, grace_period: int) -> Any:
 
 
 def _work(
-    config: dict[str, Any], trials: Trials, chosen: list[dict[str, Any]], known: dict[str, Any]
+    config: dict[str, Any],
+    trials: Trials,
+    chosen: list[dict[str, Any]],
+    known: dict[str, Any],
+    away: Parcel | None,
 ) -> None:
     """One trial in a Ray worker. It reports every epoch's score, at the end its record."""
     prepare_process()
+    if away is not None:
+        trials.search = away.open(trials.search)
     params = chosen[config[NUMBER]]
-    done = known.get(trials.search.key(params))
-    record = _again(done) if done else _try(trials, params)
+    key = trials.search.key(params)
+    done = known.get(key)
+    send = away.sender(trials.search, key).send if away is not None else lambda: None
+    record = _again(done) if done else _try(trials, params, send)
+    send()
     score = record["score"] if record["score"] is not None else _worst(trials)
     tune.report({EPOCH: max(record["epochs"], 1) + 1, SCORE: score, RECORD: json.dumps(record)})
 
@@ -112,8 +140,9 @@ def _again(record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def _try(trials: Trials, params: dict[str, Any]) -> dict[str, Any]:
+def _try(trials: Trials, params: dict[str, Any], send: Callable[[], None]) -> dict[str, Any]:
     def watch(epoch: int, score: float) -> None:
+        send()  # the scheduler may end the trial at the report
         tune.report({EPOCH: epoch + 1, SCORE: score, RECORD: ""})
 
     try:
@@ -130,8 +159,10 @@ def _worst(trials: Trials) -> float:
 class Bookkeeping(tune.Callback):
     """Writes down trials in the process that searches, those that the scheduler ended too."""
 
-    def __init__(self, trials: Trials, store: TrialStore, chosen: list[dict[str, Any]]) -> None:
-        self.search, self.store, self.chosen = trials.search, store, chosen
+    def __init__(
+        self, trials: Trials, store: TrialStore, chosen: list[dict[str, Any]], away: Away | None = None
+    ) -> None:
+        self.search, self.store, self.chosen, self.away = trials.search, store, chosen, away
         self.scores: dict[str, list[float]] = {}
         self.seconds: dict[str, float] = {}
         self.records: dict[str, dict[str, Any]] = {}
@@ -139,11 +170,13 @@ class Bookkeeping(tune.Callback):
 
     def on_trial_result(self, trial: Any, result: dict[str, Any], **_: Any) -> None:
         """Note an epoch's score, or the record that ends a trial."""
+        self._receive()
         self.seconds[trial.trial_id] = result.get("time_total_s", 0.0)
         if result.get(RECORD):
             self.records[trial.trial_id] = json.loads(result[RECORD])
-        else:
-            self.scores.setdefault(trial.trial_id, []).append(result[SCORE])
+        else:  # a trial that begins again tells its first epochs again
+            before = self.scores.get(trial.trial_id, [])[: result[EPOCH] - 1]
+            self.scores[trial.trial_id] = [*before, result[SCORE]]
 
     def on_trial_complete(self, trial: Any, **_: Any) -> None:
         """Write a trial down that has ended or was ended."""
@@ -166,7 +199,12 @@ class Bookkeeping(tune.Callback):
             "seconds": round(self.seconds.get(trial, 0.0), 2),
         }
 
+    def _receive(self) -> None:
+        if self.away is not None:
+            self.away.post.receive()
+
     def _add(self, record: dict[str, Any]) -> None:
+        self._receive()
         known = self.store.get(record["key"])
         if known is None:
             self.store.add(record)

@@ -12,6 +12,9 @@ from recbole_mmm4rec.quick_start.run_key import short_hash
 from recbole_mmm4rec.quick_start.whole_run import check_topk
 from recbole_mmm4rec.training.plain import json_able
 
+PLACE = "data_path"
+"""One for all trials of a search, but another on every node of a cluster."""
+
 SPLITTING = ("dataset", "seed", "eval_args", "repeatable")
 
 
@@ -41,7 +44,7 @@ class SharedData:
 
     def _parts(self, config: Any) -> tuple[Any, list[Any]]:
         keys = dict.fromkeys([*SPLITTING, *dataset_arguments, *COMPARED_KEYS])
-        key = short_hash({name: json_able(config[name]) for name in keys})
+        key = short_hash({name: json_able(config[name]) for name in keys if name != PLACE})
         if key not in self.built:
             init_seed(config["seed"], config["reproducibility"])
             dataset = create_dataset(config)
