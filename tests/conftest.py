@@ -30,7 +30,7 @@ SMALL: dict[str, Any] = {
     "show_progress": False,
 }
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a shell's background job; its children would ignore it
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a background job of a shell
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

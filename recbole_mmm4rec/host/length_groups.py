@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recbole_mmm4rec.model.interface import TrainingHooks
+from recbole_mmm4rec.model.self_attentive import transformer_settings
 from recbole_mmm4rec.nn.buckets import groups_that_pay, in_buckets
-from recbole_mmm4rec.nn.transformer import TransformerSettings, TransformerStack
+from recbole_mmm4rec.nn.transformer import TransformerStack
 
 Encode = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(b, W) histories, (b,) their lengths and (b,) their rows in the batch -> (b, ...)."""
@@ -69,17 +70,8 @@ def stack_over(encoder: nn.Module, config: Any) -> TransformerStack:
         encoder: RecBole's, which keeps its layers.
         config: the run's configuration, by which it was built.
     """
-    settings = TransformerSettings(
-        width=config["hidden_size"],
-        inner=config["inner_size"],
-        heads=config["n_heads"],
-        layers=config["n_layers"],
-        dropout=config["hidden_dropout_prob"],
-        attention_dropout=config["attn_dropout_prob"],
-        eps=config["layer_norm_eps"],
-    )
     with torch.device("meta"):  # no random numbers are drawn and no memory taken for what is replaced at once
-        stack = TransformerStack(settings)
+        stack = TransformerStack(transformer_settings(config))
     gelu = config["hidden_act"] == "gelu"
     ours: Any
     theirs: Any

@@ -73,7 +73,7 @@ def recommend_shards(
         with _bar(shards, show_progress) as bar:
             bar.update(sum(shard.size for shard in shards) - sum(shard.size for shard in todo))
             if todo:
-                _work_off(todo, shards, folder, hire(bar.update))
+                _do_shards(todo, shards, folder, hire(bar.update))
         outcome = _finish(order, folder, shards)
     if order.is_file:
         shutil.rmtree(order.parts)
@@ -113,7 +113,7 @@ def _bar(shards: Sequence[Shard], show_progress: bool) -> tqdm:
     return tqdm(total=total, desc="recommend", unit=unit, disable=not show_progress)
 
 
-def _work_off(todo: Sequence[Shard], shards: Sequence[Shard], folder: PartFolder, workers: Workers) -> None:
+def _do_shards(todo: Sequence[Shard], shards: Sequence[Shard], folder: PartFolder, workers: Workers) -> None:
     """Do shards; one whose process dies is done a second time, and the rest goes on.
 
     Raises:

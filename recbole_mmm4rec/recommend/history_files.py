@@ -32,7 +32,7 @@ def read_history_file(
             dates), one row per event in any order; CSV with a header, or Parquet. Or JSON lines with these
             keys, see :mod:`.json_histories`.
         catalogue: turns ids into numbers.
-        may_be_empty: a file without a row has no users, and is no error.
+        may_be_empty: a file without a row has no users, which is not an error.
 
     Raises:
         UserError: names the file, and the column or the row.
