@@ -40,8 +40,7 @@ usage: python run_recbole.py [--model=M] [--dataset=D] [--config_files="a.yaml b
                       [--algo=exhaustive|random|bayes|asha] [--max_evals=N] [--cpus_per_trial=1]
   --ray_address=A     HOST:PORT or auto: benchmark and tune with Ray on that cluster (default RAY_ADDRESS)
   --nproc=N           processes of one run; on several hosts --world_size, --group_offset, --ip, --port too
-  --help --model=M    every key of a model, with type and meaning
-  --version, --debug  versions of what matters; with the traceback of an error
+  --help --model=M    every key of a model, with type and meaning; --version; --debug: errors with traceback
 
 examples:
   python run_recbole.py

@@ -28,8 +28,8 @@ def fake(monkeypatch: pytest.MonkeyPatch, make_benchmark: Any) -> Fake:
     monkeypatch.setattr(command, "import_module", lambda name: page)
     real = command.make_launcher
 
-    def launcher(kind: str, folder: Path, workers: int) -> Any:
-        made = real(kind, folder, workers)
+    def launcher(*arguments: Any) -> Any:
+        made = real(*arguments)
         made.run = done
         return made
 
