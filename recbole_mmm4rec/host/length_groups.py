@@ -51,6 +51,8 @@ class LengthGroups(TrainingHooks):
         def group(rows: Tensor, width: int) -> Tensor:
             return encode(item_seq[rows, :width], lengths[rows], rows)
 
+        if torch.compiler.is_compiling():  # an exported graph has one width
+            return encode(item_seq, lengths, torch.arange(len(lengths), device=lengths.device))
         return in_buckets(group, groups_that_pay(lengths, self.bucket_overhead / self.hidden_size))
 
     def user_vectors(self, interaction: Any) -> Tensor:
