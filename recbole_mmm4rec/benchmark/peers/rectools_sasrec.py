@@ -10,7 +10,7 @@ import resource
 import sys
 import warnings
 from time import process_time
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import torch
@@ -21,10 +21,9 @@ from rectools.models import SASRecModel
 
 
 class Clock(Callback):
-    """CPU seconds of every epoch."""
+    """CPU seconds of every epoch; one list for all clocks, since RecTools trains by a copy of its trainer."""
 
-    def __init__(self) -> None:
-        self.seconds: list[float] = []
+    seconds: ClassVar[list[float]] = []
 
     def on_train_epoch_start(self, trainer: Any, module: Any) -> None:  # noqa: ARG002, D102
         self.started = process_time()
