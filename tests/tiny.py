@@ -170,7 +170,7 @@ def main(folder: str, out: str, kill_at: str, resume: str) -> None:
     last = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     result = trainer.evaluate(test)
     end = {"best": best, "last": last, "test": result, "optimizer": trainer.optimizer.state_dict()}
-    record = trainer.record.to_dict() | {"seconds": None}
+    record = trainer.record.to_dict() | {"seconds": None, "cpu_seconds": None}
     torch.save(end | {"record": record, "ranks": trainer.last_ranks.tolist()}, out)
 
 

@@ -4,7 +4,7 @@ The schema is :class:`recbole_mmm4rec.benchmark.report.runs.Run`.
 """
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any
@@ -13,6 +13,7 @@ from recbole_mmm4rec.benchmark.clock import device_name
 from recbole_mmm4rec.benchmark.run_plan import RunPlan
 from recbole_mmm4rec.quick_start.run_key import package_versions
 from recbole_mmm4rec.quick_start.training_run import Selection, best_epoch
+from recbole_mmm4rec.training.run_record import RunRecord
 
 FINISHED, FAILED = "finished", "failed"
 MEBIBYTE = 2**20
@@ -41,6 +42,7 @@ def blank_record(plan: RunPlan) -> dict[str, Any]:
         "steps_to_best": None,
         "seconds": 0.0,
         "train_seconds": 0.0,
+        "train_cpu_seconds": None,
         "seconds_per_epoch": None,
         "peak_memory_mib": None,
         "parameters": None,
@@ -70,10 +72,11 @@ def finished_record(
     """
     trainer = selection.trainer
     points = curve(selection)
-    spent = points[-1]["seconds"] if points else 0.0
+    ends = [point for point in points if point["epoch"] is not None]
+    spent = ends[-1]["seconds"] if ends else 0.0
     epochs = len(getattr(trainer, "train_loss_dict", ()))
     best = best_epoch(selection, trainer.config["valid_metric_bigger"])
-    steps_at = {point["epoch"]: point["steps"] for point in points}
+    steps_at = {point["epoch"]: point["steps"] for point in ends}
     return blank_record(plan) | {
         "versions": blank_record(plan)["versions"] | {"device": device_name(trainer.device)},
         "status": FINISHED,
@@ -81,10 +84,11 @@ def finished_record(
         "test": _numbers(test),
         "epochs": epochs,
         "best_epoch": best,
-        "steps": points[-1]["steps"] if points else 0,
+        "steps": ends[-1]["steps"] if ends else 0,
         "steps_to_best": steps_at.get(best),
         "seconds": round(seconds + _seconds_before(trainer), 3),
         "train_seconds": round(spent, 3),
+        "train_cpu_seconds": ends[-1]["cpu_seconds"] if ends else None,
         "seconds_per_epoch": round(spent / epochs, 4) if epochs else None,
         "peak_memory_mib": round(peak / MEBIBYTE, 1),
         "parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
@@ -93,24 +97,43 @@ def finished_record(
 
 
 def curve(selection: Selection) -> list[dict[str, Any]]:
-    """A point per epoch: optimiser steps and training seconds so far, validation result, loss.
+    """A point per epoch and per validation within one: optimiser steps and training time so far, and results.
 
+    ``epochs`` is how many were trained by then, ``epoch`` the number of the one that ended, None within one.
     RecBole's trainers keep no record: for them only the score is known, and seconds include validation.
     """
     record = getattr(selection.trainer, "record", None)
     if record is None:
         return _curve_of_scores(selection)
-    spent = list(accumulate(record.seconds))
-    return [
-        {
+    return sorted([*_ends_of_epochs(record), *_within_epochs(record)], key=lambda point: point["steps"])
+
+
+def _ends_of_epochs(record: RunRecord) -> Iterator[dict[str, Any]]:
+    spent, cpu_spent = list(accumulate(record.seconds)), list(accumulate(record.cpu_seconds))
+    whole = len(cpu_spent) == record.epochs  # a run that an earlier version began lacks some
+    for epoch in range(record.epochs):
+        yield {
             "epoch": epoch,
+            "epochs": epoch + 1,
             "steps": record.steps * (epoch + 1) // record.epochs,  # every epoch has the same number
             "seconds": round(spent[epoch], 3),
+            "cpu_seconds": round(cpu_spent[epoch], 3) if whole else None,
             "valid": record.valid.get(epoch, {}),
             "loss": record.losses[epoch],
         }
-        for epoch in range(record.epochs)
-    ]
+
+
+def _within_epochs(record: RunRecord) -> Iterator[dict[str, Any]]:
+    for point in record.within:
+        yield {
+            "epoch": None,
+            "epochs": round(point.steps * record.epochs / max(record.steps, 1), 4),
+            "steps": point.steps,
+            "seconds": round(point.seconds, 3),
+            "cpu_seconds": round(point.cpu_seconds, 3),
+            "valid": point.valid,
+            "loss": None,
+        }
 
 
 def _curve_of_scores(selection: Selection) -> list[dict[str, Any]]:
@@ -119,8 +142,10 @@ def _curve_of_scores(selection: Selection) -> list[dict[str, Any]]:
     return [
         {
             "epoch": epoch,
+            "epochs": epoch + 1,
             "steps": None,
             "seconds": round(seconds, 3),
+            "cpu_seconds": None,
             "valid": {metric: score},
             "loss": losses.get(epoch),
         }

@@ -103,6 +103,7 @@ def check_steps(final: dict[str, Any]) -> None:
     if not 0 <= decay < 1:
         raise UserError(f"ema_decay: {decay} is not from 0 to below 1")
     given = {"rate_schedule": name != CONSTANT, "warmup_epochs": warmup, "ema_decay": decay}
+    given["eval_interval_steps"] = final.get("eval_interval_steps")
     for key in RATE_SCALES:
         scale = final.get(key, 1.0)
         if scale < 0:

@@ -161,6 +161,7 @@ class Shapes(Strict):
     stopping_step: NonNegativeInt = 0
     patience: PositiveInt | None = None
     worker: NonNegativeInt = 0
+    eval_interval_steps: NonNegativeInt = 0
     metric_decimal_place: NonNegativeInt = 4
     loss_decimal_place: NonNegativeInt = 4
     state_every: PositiveInt = 1

@@ -1,6 +1,8 @@
 """Random number generators of a run, as plain tensors: what a resumed run needs to draw the same numbers."""
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -45,6 +47,16 @@ def restore_random_state(state: dict[str, Any], generator: torch.Generator | Non
     shared = sharing.generator()
     if shared is not None and state.get("shared") is not None:
         shared.set_state(state["shared"])
+
+
+@contextmanager
+def kept_random_state(generator: torch.Generator | None = None) -> Iterator[None]:
+    """Numbers drawn within it are not missing afterwards; arguments as of :func:`capture_random_state`."""
+    state = capture_random_state(generator)
+    try:
+        yield
+    finally:
+        restore_random_state(state, generator)
 
 
 def _restore_numpy(keys: Tensor, position: int, has_gauss: int, cached: float) -> None:

@@ -4,6 +4,25 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from recbole_mmm4rec.training.stopwatch import Stopwatch
+
+
+@dataclass
+class PointWithin:
+    """A validation before the first step or within an epoch, which chooses nothing.
+
+    Attributes:
+        steps: optimiser steps taken by then.
+        seconds: training time by then, validation not included.
+        cpu_seconds: processor time of this process by then, likewise.
+        valid: validation result.
+    """
+
+    steps: int
+    seconds: float
+    cpu_seconds: float
+    valid: dict[str, float]
+
 
 @dataclass
 class RunRecord:
@@ -16,8 +35,11 @@ class RunRecord:
             validation, the last epoch.
         steps_to_best: optimiser steps taken when that epoch ended.
         seconds: training time of each epoch, validation not included.
+        cpu_seconds: processor time of each epoch, of all threads of this process, likewise; of a run that an
+            earlier version began, only of the epochs since.
         losses: sum of the training losses of each epoch.
         valid: validation result of each validated epoch, by epoch number.
+        within: further validations, by steps.
     """
 
     epochs: int = 0
@@ -25,18 +47,26 @@ class RunRecord:
     best_epoch: int = -1
     steps_to_best: int = 0
     seconds: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     valid: dict[int, dict[str, float]] = field(default_factory=dict)
+    within: list[PointWithin] = field(default_factory=list)
 
-    def end_epoch(self, seconds: float, loss: float) -> None:
-        """Count an epoch that was just trained."""
+    def end_epoch(self, watch: Stopwatch, loss: float) -> None:
+        """Count an epoch that was just trained; the watch ran since its first batch."""
         self.epochs += 1
-        self.seconds.append(seconds)
+        self.seconds.append(watch.seconds)
+        self.cpu_seconds.append(watch.cpu_seconds)
         self.losses.append(loss)
 
     def add_validation(self, result: Mapping[str, float]) -> None:
         """Note the validation result of the epoch that was just trained."""
-        self.valid[self.epochs - 1] = {name: float(value) for name, value in result.items()}
+        self.valid[self.epochs - 1] = _numbers(result)
+
+    def add_point(self, result: Mapping[str, float], watch: Stopwatch) -> None:
+        """Note a validation result within the epoch whose first batch the watch began at."""
+        seconds, cpu_seconds = sum(self.seconds) + watch.seconds, sum(self.cpu_seconds) + watch.cpu_seconds
+        self.within.append(PointWithin(self.steps, seconds, cpu_seconds, _numbers(result)))
 
     def mark_best(self) -> None:
         """The epoch that was just trained is the best one so far."""
@@ -58,3 +88,7 @@ class RunRecord:
             f"{self.epochs} epochs, {self.steps} optimiser steps, {mean:.2f} s of training an epoch; "
             f"best epoch {self.best_epoch} after {self.steps_to_best} steps"
         )
+
+
+def _numbers(result: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(value) for name, value in result.items()}

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
-from time import time
 from typing import Any
 
 import numpy as np
@@ -26,9 +25,11 @@ from recbole_mmm4rec.training.gathering import RankedEvaluation
 from recbole_mmm4rec.training.gradients import sum_gradients
 from recbole_mmm4rec.training.loss_sum import LossSum
 from recbole_mmm4rec.training.optimisers import make_optimiser
+from recbole_mmm4rec.training.random_state import kept_random_state
 from recbole_mmm4rec.training.rate_scales import rate_scales, scaled_groups
 from recbole_mmm4rec.training.rate_schedule import RateSchedule
 from recbole_mmm4rec.training.resume import ResumableTrainer
+from recbole_mmm4rec.training.stopwatch import Stopwatch
 
 PRECISIONS = ("float32", "bf16")
 
@@ -55,6 +56,8 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
             raise UserError(f"precision: {self.precision!r} is not one of {', '.join(PRECISIONS)}")
         self._rates = [group["lr"] for group in self.optimizer.param_groups]
         self._schedule: RateSchedule | None = None
+        self._valid_data: Any = None
+        self._interval = 0
         self.last_ranks: np.ndarray | None = None
         self.last_ties: np.ndarray | None = None
 
@@ -79,7 +82,9 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
     ) -> tuple[float, dict[str, float] | None]:
         """Train as RecBole's ``fit`` does, and keep the training state of every epoch.
 
-        Pre-training of a model whose scores mean nothing there is not validated.
+        Pre-training of a model whose scores mean nothing there is not validated. With ``eval_interval_steps``
+        there are validations before the first step and within epochs too; only those at the ends of epochs
+        choose the best one and stop the run.
 
         Returns:
             Best validation score and result; ``(-inf, None)`` without validation.
@@ -90,12 +95,17 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
         if self.config["stage"] == "pretrain" and not self.hooks.ranks_in_pretraining:
             valid_data = None
         distributed.share_draws()
+        self._valid_data = valid_data
+        self._interval = int(self.config["eval_interval_steps"] or 0) if valid_data else 0
         self._begin_run(train_data, bool(valid_data) and self.eval_step > 0, saved)
         if self._is_finished():
             self._save_if_nowhere()
             self.eval_collector.data_collect(train_data)
             self.logger.info(f"The run is already finished: {self.record.summary()}")
             return self.best_valid_score, self.best_valid_result
+        if self._interval and not self.record.steps and not self.record.within:
+            self.eval_collector.data_collect(train_data)
+            self._validate_within(Stopwatch(self.device))
         show_progress = show_progress and distributed.rank() == 0
         result = super().fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
         self._save_state()
@@ -123,7 +133,7 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
     ) -> float | tuple[float, ...]:
         """One epoch; returns the sum of the batches' losses, a tuple for a model with several."""
         self._enter_epoch(train_data, epoch_idx)
-        started, losses = time(), LossSum(epoch_idx)
+        watch, losses = Stopwatch(self.device), LossSum(epoch_idx)
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.enable_scaler)
         loaded = self._batches(train_data, epoch_idx, show_progress)
         batches = zip(loaded, distributed.shares(train_data), strict=False)
@@ -134,19 +144,24 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
                         loss = (loss_func or self.model.calculate_loss)(interaction.to(self.device))
                     scaler.scale(losses.add(loss, share.weight)).backward()
             self._step(scaler)
+            if self._is_due(train_data):
+                self._validate_within(watch)
         total = losses.total()
-        self.record.end_epoch(time() - started, sum(total))
+        self.record.end_epoch(watch, sum(total))
         return total if len(total) > 1 else total[0]
 
     def _enter_epoch(self, train_data: Any, epoch_idx: int) -> None:
         self._pass_boundary(epoch_idx)
-        self._schedule = RateSchedule.of_run(self.config, -(-len(train_data) // self.accumulation_steps))
+        self._schedule = RateSchedule.of_run(self.config, self._steps_per_epoch(train_data))
         if isinstance(getattr(train_data, "sampler", None), DistributedSampler):
             train_data.sampler.set_epoch(epoch_idx)
         self.optimizer.zero_grad()
         self.model.train()
         self.hooks.before_epoch(epoch_idx)
         distributed.barrier()  # only steps are subject to the limit of a process that hangs
+
+    def _steps_per_epoch(self, train_data: Any) -> int:
+        return -(-len(train_data) // self.accumulation_steps)
 
     def _batches(self, train_data: Any, epoch_idx: int, show_progress: bool) -> Iterator[Any]:
         if not show_progress:
@@ -178,6 +193,24 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
         self.record.steps += 1
         if self.average is not None:
             self.average.update()
+
+    def _is_due(self, train_data: Any) -> bool:
+        """Whether it is time to validate within an epoch; its end is a matter of ``eval_step``."""
+        steps, interval = self.record.steps, self._interval
+        return bool(interval) and steps % interval == 0 and steps % self._steps_per_epoch(train_data) != 0
+
+    def _validate_within(self, watch: Stopwatch) -> None:
+        """Add a point to the learning curve; training goes on as without it."""
+        loader, training = self._valid_data, self.model.training
+        with watch.paused(), kept_random_state(getattr(loader, "generator", None)), self._averaged():
+            distributed.barrier()  # only steps are subject to the limit of a process that hangs
+            result = self.evaluate(loader, load_best_model=False)
+            distributed.barrier()
+        self.model.train(training)
+        assert result is not None
+        self.record.add_point(result, watch)
+        score = set_color("valid_score", "blue") + f": {result[self.valid_metric]:f}"
+        self.logger.info(set_color(f"step {self.record.steps} evaluating", "green") + f" [{score}]")
 
     def _valid_epoch(self, valid_data: Any, show_progress: bool = False) -> tuple[float, dict[str, float]]:
         with self._averaged():

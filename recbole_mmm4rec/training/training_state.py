@@ -53,6 +53,8 @@ class TrainingState(Strict):
         record, epochs = self.record, self.next_epoch
         if not epochs == record.epochs == len(record.losses) == len(record.seconds):
             raise ValueError(f"record: of other epochs than the {epochs} before next_epoch")
+        if len(record.cpu_seconds) > epochs or any(not 0 <= p.steps <= record.steps for p in record.within):
+            raise ValueError("record: a curve of another run")
         if not -1 <= record.best_epoch < max(epochs, 1) or record.steps < 0:
             raise ValueError(f"record: best_epoch {record.best_epoch}, {record.steps} steps: not of a run")
         return self

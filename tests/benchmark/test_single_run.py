@@ -33,7 +33,7 @@ FIELDS = [
         "error",
     ),
     *("valid", "test", "epochs", "best_epoch", "steps", "steps_to_best"),
-    *("seconds", "train_seconds", "seconds_per_epoch", "peak_memory_mib", "parameters"),
+    *("seconds", "train_seconds", "train_cpu_seconds", "seconds_per_epoch", "peak_memory_mib", "parameters"),
     *("curve", "pretrain_key", "users", "finished"),
 ]
 
@@ -75,6 +75,22 @@ def test_the_curve_counts_epochs_steps_and_seconds(make_plans: MakePlans, in_tmp
     assert points[record["best_epoch"]]["valid"] == record["valid"]
     assert points[record["best_epoch"]]["steps"] == record["steps_to_best"]
     assert sorted(point["seconds"] for point in points) == [point["seconds"] for point in points]
+
+
+@pytest.mark.parametrize("setting", [SASREC, OURS, {"model": "MISSRec"}, {"model": "VQRec"}])
+def test_validation_within_epochs_changes_the_curve_alone(
+    setting: dict[str, Any], make_plans: MakePlans, in_tmp: Path
+) -> None:
+    common = {"train_batch_size": 8}
+    plain = do_run(make_plans(setting, common=common)[0], in_tmp / "out")
+    points = do_run(make_plans(setting, common=common | {"eval_interval_steps": 3})[0], in_tmp / "out")
+    ends = [point for point in points["curve"] if point["epoch"] is not None]
+    assert outcome(points | {"curve": ends}) == outcome(plain)
+    assert len(points["curve"]) > len(ends) + 3
+    assert (points["curve"][0]["steps"], points["curve"][0]["epochs"]) == (0, 0)
+    assert all(point["steps"] % 3 == 0 and point["valid"] for point in points["curve"] if point not in ends)
+    shares = [point["epochs"] / point["steps"] for point in points["curve"][1:]]
+    assert shares == pytest.approx([shares[-1]] * len(shares), abs=1e-3)
 
 
 def test_a_user_is_known_by_the_token_not_by_its_number() -> None:

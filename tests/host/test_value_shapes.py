@@ -140,6 +140,8 @@ def test_recboles_own_trainers_do_not_take_adam_for_nadam() -> None:
         ("SASRec", {"item_rate_scale": -1.0}, "item_rate_scale: -1.0 is below 0"),
         ("BPR", {"moved_rate_scale": 0.5}, "moved_rate_scale: RecBole's trainer of this model does not"),
         ("BPR", {"ema_decay": 0.9}, "ema_decay: RecBole's trainer of this model does not have it"),
+        ("BPR", {"eval_interval_steps": 9}, "eval_interval_steps: RecBole's trainer of this model does not"),
+        ("SASRec", {"eval_interval_steps": -1}, "eval_interval_steps: expected a number not below 0"),
         ("BPR", {"warmup_epochs": 1}, "warmup_epochs: RecBole's trainer of this model does not have it"),
         ("Pop", {"rate_schedule": "cosine"}, "rate_schedule: RecBole's trainer of this model does not"),
     ],

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for pr
 EPOCHS = 30
 RUN = ["--dataset=tiny", "--hidden_size=16", f"--epochs={EPOCHS}", f"--patience={EPOCHS}"]
 QUIET = "--show_progress=False"
-TIMES = {"seconds", "train_seconds", "seconds_per_epoch", "peak_memory_mib", "finished"}
+TIMES = {"seconds", "train_seconds", "train_cpu_seconds", "seconds_per_epoch", "peak_memory_mib", "finished"}
 
 
 def two_places(data: Path, folder: Path) -> tuple[Path, Path]:
@@ -85,7 +85,7 @@ def records(folder: Path) -> list[dict[str, Any]]:
     rows = read_json_lines(folder / "out" / "runs.jsonl")
     kept = [{key: value for key, value in row.items() if key not in TIMES} for row in rows]
     for row in kept:
-        row["curve"] = [{**point, "seconds": None} for point in row["curve"]]
+        row["curve"] = [{**point, "seconds": None, "cpu_seconds": None} for point in row["curve"]]
     return sorted(kept, key=lambda row: row["key"])
 
 

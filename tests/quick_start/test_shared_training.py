@@ -29,8 +29,10 @@ COMMON: dict[str, Any] = {
     "ema_decay": 0.9,
     "save_features": False,
     "eval_step": 2,
+    "eval_interval_steps": 2,
     "state": "ERROR",
 }
+DIN = {"epochs": 1, "ema_decay": 0.0, "eval_interval_steps": 0, "train_batch_size": 35}
 NO_DROPOUT = {"dropout_prob": 0.0}
 OURS = SMALL | NO_DROPOUT | COMMON
 THEIRS = {"hidden_size": 16, "embedding_size": 16, "show_progress": False} | NO_DROPOUT | COMMON
@@ -72,6 +74,7 @@ def train(name: str, rank: int = 0, processes: int = 1) -> dict[str, Any]:
         "losses": trainer.record.losses,
         "steps": trainer.record.steps,
         "score": chosen.score,
+        "points": [(point.steps, point.valid["ndcg@10"]) for point in trainer.record.within],
         "weights": trainer.model.state_dict(),
         "averages": trainer.average._values,
     }
@@ -92,7 +95,7 @@ def interrupted(rank: int, folder: str, *epochs: int) -> dict[str, Any]:
 
 def by_recbole(rank: int) -> dict[str, Any]:
     """Weights of a sequential model after an epoch of RecBole's own trainer; norms of batches differ."""
-    config = settings("DIN", COMMON | {"epochs": 1, "ema_decay": 0.0, "train_batch_size": 35}, rank, 2)
+    config = settings("DIN", COMMON | DIN, rank, 2)
     train_data, valid_data, _ = prepare_loaders(config, create_dataset(config))
     trainer = select(config, train_data, valid_data).trainer
     assert isinstance(train_data, SharedLoader)
@@ -128,6 +131,8 @@ def test_two_processes_train_as_one(two: list[Any], name: str) -> None:
         assert end["steps"] == one["steps"]
         assert end["losses"] == pytest.approx(one["losses"], rel=tolerance)
         assert end["score"] == pytest.approx(one["score"], abs=1e-3)
+        assert [steps for steps, _ in end["points"]] == [steps for steps, _ in one["points"]]
+        assert dict(end["points"]) == pytest.approx(dict(one["points"]), abs=1e-2)
         for kind in ("weights", "averages"):
             assert end[kind].keys() == one[kind].keys()
             for entry, value in one[kind].items():

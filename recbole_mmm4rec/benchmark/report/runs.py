@@ -42,22 +42,31 @@ class _Entry(BaseModel):
     _drop_null = model_validator(mode="before")(without_nothing)
 
 
-class Epoch(_Entry):
-    """A validated epoch.
+class Point(_Entry):
+    """A point of a learning curve: a validated epoch, or a validation within one.
 
     Attributes:
-        number: counted from 1, so that it is the number of epochs trained; from 0 in the file.
+        number: the epoch that ended here, counted from 1 (from 0 in the file); None within an epoch.
+        epochs: epochs trained by then; in files of before, by the number of the epoch.
         steps: optimiser steps since training began; None if not recorded.
         seconds: wall time since training began; None if not recorded.
+        cpu_seconds: likewise of the processor.
         valid: validation metrics, by RecBole's lower-case names.
     """
 
-    number: Annotated[int, BeforeValidator(_whole_if_possible), AfterValidator(lambda n: n + 1)] = Field(
-        alias="epoch"
-    )
+    number: Annotated[Whole, AfterValidator(_from_one)] = Field(None, alias="epoch")
+    epochs: float
     steps: Number = None
     seconds: Number = None
+    cpu_seconds: Number = None
     valid: Metrics = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _epochs_by_number(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("epoch"), int | float):
+            return {"epochs": value["epoch"] + 1} | value
+        return value
 
 
 class Run(_Entry):
@@ -68,6 +77,7 @@ class Run(_Entry):
         changes: keys that the setting sets.
         best_epoch: epochs trained when the validation metric was best, counted from 1; from 0 in the file.
         seconds, train_seconds, seconds_per_epoch: wall time of the run, of its training, of a trained epoch.
+        train_cpu_seconds: processor time of the training.
         peak_memory: MiB.
         users: file of per-user results, relative to the benchmark's folder.
     """
@@ -91,10 +101,11 @@ class Run(_Entry):
     steps_to_best: Number = None
     seconds: Number = None
     train_seconds: Number = None
+    train_cpu_seconds: Number = None
     seconds_per_epoch: Number = None
     peak_memory: Number = Field(None, alias="peak_memory_mib")
     parameters: Number = None
-    curve: list[Epoch] = []
+    curve: list[Point] = []
     pretrain_key: str | None = None
     users: str | None = None
 
@@ -114,9 +125,10 @@ class Run(_Entry):
         return str(self.config.get("valid_metric", "")).lower()
 
     @property
-    def seconds_to_best(self) -> float | None:
-        """Wall time from the start of training to the best epoch."""
-        return next((e.seconds for e in self.curve if e.number == self.best_epoch), None)
+    def best_point(self) -> Point | None:
+        """Where the best epoch ended."""
+        ends = (point for point in self.curve if point.number is not None)
+        return next((point for point in ends if point.number == self.best_epoch), None)
 
 
 def read_runs(path: Path) -> list[Run]:

@@ -59,7 +59,7 @@ def test_no_run(tmp_path: Path, text: str) -> None:
         (json.dumps(GOOD | {"setting": "\ud800"}), "line 2: has a character that is not valid Unicode"),
         ("[" * 100_000 + "]" * 100_000, "line 2: nested too deeply"),
         (json.dumps(GOOD | {"test": [1]}), "line 2: test: expected keys and values, found [1]"),
-        (json.dumps(GOOD | {"curve": [{"steps": 3}]}), "line 2: curve: entry 1: 'epoch' is missing"),
+        (json.dumps(GOOD | {"curve": [{"steps": 3}]}), "line 2: curve: entry 1: 'epochs' is missing"),
     ],
 )
 def test_a_broken_line_is_named(tmp_path: Path, line: str, message: str) -> None:
@@ -90,6 +90,8 @@ def test_of_a_repeated_run_the_last_line_counts(tmp_path: Path) -> None:
 
 def test_epochs_count_from_one() -> None:
     run = make_run(best_epoch=4, curve=[{"epoch": 4, "seconds": 3.5, "valid": {"NDCG@10": 0.2}}])
-    assert (run.best_epoch, run.seconds_to_best) == (5, 3.5)
+    assert run.best_point is not None
+    assert (run.best_epoch, run.best_point.epochs, run.best_point.seconds) == (5, 5, 3.5)
     assert run.curve[0].valid == {"ndcg@10": 0.2}
     assert make_run(best_epoch=-1).best_epoch is None
+    assert make_run(curve=[{"epoch": None, "epochs": 0.5, "steps": 3}]).best_point is None

@@ -9,7 +9,7 @@ from recbole_mmm4rec.benchmark.report import formatting
 from recbole_mmm4rec.benchmark.report.comparison import Comparison
 from recbole_mmm4rec.benchmark.report.drawing import INK, Style, draw, legend, scale_x
 from recbole_mmm4rec.benchmark.report.metrics import written
-from recbole_mmm4rec.benchmark.report.runs import Epoch, Run
+from recbole_mmm4rec.benchmark.report.runs import Point, Run
 from recbole_mmm4rec.benchmark.report.section import Column, Figures, Panel, Row, Section, Table
 from recbole_mmm4rec.benchmark.report.sections.cells import (
     EPOCHS_TO_BEST,
@@ -21,17 +21,25 @@ from recbole_mmm4rec.benchmark.report.sections.cells import (
 from recbole_mmm4rec.benchmark.report.study import Study
 
 SEEDS = "Thin lines: single seeds; thick lines: their mean, up to where the shortest run ends."
-NOTE = "Large marker: best epoch. For models with RecBole's own trainer, wall time includes validation."
-AXES: dict[str, tuple[str, str, Callable[[Epoch], float | None]]] = {
-    "epochs": ("epochs", "Epochs", lambda epoch: epoch.number),
-    "steps": ("optimiser steps", "Optimiser steps", lambda epoch: epoch.steps),
-    "seconds": ("wall time", "Wall time of training (s)", lambda epoch: epoch.seconds),
+NOTE = (
+    "Large marker: best epoch. For models with RecBole's own trainer, wall time includes validation. "
+    "Processor time is that of all threads of the training process."
+)
+AXES: dict[str, tuple[str, str, Callable[[Point], float | None]]] = {
+    "epochs": ("epochs", "Epochs", lambda point: point.epochs),
+    "steps": ("optimiser steps", "Optimiser steps", lambda point: point.steps),
+    "seconds": ("wall time", "Wall time of training (s)", lambda point: point.seconds),
 }
-"""Title of a panel, label of its horizontal axis, and the place of an epoch on it."""
+"""Title of a panel, label of its horizontal axis, and the place of a point of the curve on it."""
 MEASURES: tuple[Measure, ...] = (
     EPOCHS_TO_BEST,
     (Column("Steps to best"), lambda run: run.steps_to_best, formatting.count),
-    (Column("Seconds to best"), lambda run: run.seconds_to_best, formatting.amount),
+    (Column("Seconds to best"), lambda run: getattr(run.best_point, "seconds", None), formatting.amount),
+    (
+        Column("Processor seconds to best"),
+        lambda run: getattr(run.best_point, "cpu_seconds", None),
+        formatting.amount,
+    ),
     SECONDS_PER_EPOCH,
     (Column("Best validation"), lambda run: run.valid.get(run.valid_metric), formatting.value),
 )
@@ -59,9 +67,9 @@ def convergence(study: Study) -> Section | None:
 def run_line(run: Run, kind: str, metric: str) -> Line | None:
     """The curve of a run over an axis of ``AXES``; None if the record does not have the data."""
     points = [
-        (epoch.number, place, epoch.valid[metric])
-        for epoch in run.curve
-        if metric in epoch.valid and (place := AXES[kind][2](epoch)) is not None
+        (point.number, place, point.valid[metric])
+        for point in run.curve
+        if metric in point.valid and (place := AXES[kind][2](point)) is not None
     ]
     if not points:
         return None
@@ -100,7 +108,7 @@ def _notes(study: Study) -> list[str]:
 
 def _has_steps(study: Study, label: str) -> bool:
     runs = [run for run in study.comparison.runs if run.setting == label]
-    return any(epoch.steps is not None for run in runs for epoch in run.curve)
+    return any(point.steps is not None for run in runs for point in run.curve)
 
 
 def _panels(study: Study) -> tuple[list[Panel], set[str]]:

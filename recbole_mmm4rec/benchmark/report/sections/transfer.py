@@ -8,22 +8,24 @@ from typing import Any
 from recbole_mmm4rec.benchmark.report import formatting
 from recbole_mmm4rec.benchmark.report.drawing import draw, legend
 from recbole_mmm4rec.benchmark.report.metrics import smaller_is_better, written
-from recbole_mmm4rec.benchmark.report.runs import Epoch, Run
+from recbole_mmm4rec.benchmark.report.runs import Point, Run
 from recbole_mmm4rec.benchmark.report.section import Cell, Column, Figures, Panel, Row, Section, Table
 from recbole_mmm4rec.benchmark.report.sections.convergence import label_axes, paint_lines, run_line
 from recbole_mmm4rec.benchmark.report.study import Study
 
 _OF_TRANSFER = ("pretrained", "load_item_tables", "learning_rate", "epochs", "patience")
 """Keys in which a pre-trained run may differ from its partner from scratch."""
-MEASURES: tuple[tuple[str, Callable[[Epoch], float | None]], ...] = (
-    ("Epochs", lambda epoch: epoch.number),
-    ("Optimiser steps", lambda epoch: epoch.steps),
-    ("Seconds", lambda epoch: epoch.seconds),
+MEASURES: tuple[tuple[str, Callable[[Point], float | None]], ...] = (
+    ("Epochs", lambda point: point.epochs),
+    ("Optimiser steps", lambda point: point.steps),
+    ("Seconds", lambda point: point.seconds),
+    ("Processor seconds", lambda point: point.cpu_seconds),
 )
+SIDES = ("scratch", "pre-trained", "change")
 NOTES = [
-    "Epochs, steps and seconds of training until validation is as good as the best of the same run from "
-    "scratch (same seed); means over the seeds that reach it (reached: how many of all). Faster: the mean "
-    "from scratch over the mean pre-trained.",
+    "Epochs, steps and seconds of training until validation is first as good as in the best epoch of the "
+    "same run from scratch (same seed), with eval_interval_steps perhaps within an epoch; means over the seeds that reach it (reached: how many of all). Faster: the mean from scratch over the "
+    "mean pre-trained. Before any step: pre-trained, before the first optimiser step, where it was measured.",
     "The pre-training itself is not included.",
 ]
 
@@ -33,14 +35,16 @@ class TransferPair:
     """Two runs of the same dataset, seed and model.
 
     Attributes:
-        scratch_best: epoch of the best validation of ``scratch``.
-        reached: first epoch of ``pretrained`` that is as good; None if there is none.
+        goal: validation result of the best epoch of ``scratch``.
+        scratch_reached: where ``scratch`` is first as good.
+        reached: where ``pretrained`` is first as good; None if nowhere.
     """
 
     scratch: Run
     pretrained: Run
-    scratch_best: Epoch
-    reached: Epoch | None
+    goal: float
+    scratch_reached: Point
+    reached: Point | None
 
 
 Pairs = dict[tuple[str, str], list[TransferPair]]
@@ -85,16 +89,18 @@ def _same_but_transfer(first: Run, second: Run) -> bool:
 
 
 def _pair(scratch: Run, pretrained: Run) -> TransferPair | None:
-    metric = scratch.valid_metric
-    best = next((e for e in scratch.curve if e.number == scratch.best_epoch and metric in e.valid), None)
-    if best is None or not any(metric in epoch.valid for epoch in pretrained.curve):
+    metric, best = scratch.valid_metric, scratch.best_point
+    if best is None or metric not in best.valid or not any(metric in p.valid for p in pretrained.curve):
         return None
+    goal = best.valid[metric]
+    before = _first_as_good(scratch, metric, goal) or best
+    return TransferPair(scratch, pretrained, goal, before, _first_as_good(pretrained, metric, goal))
+
+
+def _first_as_good(run: Run, metric: str, goal: float) -> Point | None:
     sign = -1 if smaller_is_better(metric) else 1
-    goal = sign * best.valid[metric]
-    reached = next(
-        (e for e in pretrained.curve if metric in e.valid and sign * e.valid[metric] >= goal), None
-    )
-    return TransferPair(scratch, pretrained, best, reached)
+    known = (point for point in run.curve if metric in point.valid)
+    return next((point for point in known if sign * point.valid[metric] >= sign * goal), None)
 
 
 def _cost_line(run: Run) -> str:
@@ -109,23 +115,35 @@ def _table(study: Study, pairs: Pairs) -> Table:
             Column(title, f"{name} to equal quality") for title in ("scratch", "pre-trained", "faster")
         ]
     columns += [Column(title, "Seconds per epoch") for title in ("scratch", "pre-trained")]
-    metric = f"Test {written(study.main_metric)}"
-    columns += [Column(title, metric) for title in ("scratch", "pre-trained", "change")]
+    chosen_by = next(iter(pairs.values()))[0].scratch.valid_metric
+    columns += [Column(title, f"Validation {written(chosen_by)}") for title in ("before any step", *SIDES)]
+    columns += [Column(title, f"Test {written(study.main_metric)}") for title in SIDES]
     rows = [Row(label, _cells(study, found), dataset) for (dataset, label), found in pairs.items()]
     return Table("transfer", "Pre-trained against from scratch.", "Setting", columns, rows, NOTES)
 
 
 def _cells(study: Study, pairs: list[TransferPair]) -> list[Cell]:
-    reached = [(pair.scratch_best, pair.reached) for pair in pairs if pair.reached]
+    reached = [(pair.scratch_reached, pair.reached) for pair in pairs if pair.reached]
     cells = [Cell(f"{len(reached)} of {len(pairs)}")]
     for _, measure in MEASURES:
-        cells += _saving([(measure(best), measure(epoch)) for best, epoch in reached])
+        cells += _saving([(measure(before), measure(after)) for before, after in reached])
     sides = [pair.scratch for pair in pairs], [pair.pretrained for pair in pairs]
     cells += [Cell(formatting.amount(_mean([run.seconds_per_epoch for run in side]))) for side in sides]
-    before, after = (_mean([run.test.get(study.main_metric) for run in side]) for side in sides)
+    cells.append(Cell(formatting.value(_mean([_at_start(pair.pretrained) for pair in pairs]))))
+    cells += _change([[run.valid.get(run.valid_metric) for run in side] for side in sides])
+    return cells + _change([[run.test.get(study.main_metric) for run in side] for side in sides])
+
+
+def _at_start(run: Run) -> float | None:
+    """Validation before the first step."""
+    return next((point.valid.get(run.valid_metric) for point in run.curve if point.steps == 0), None)
+
+
+def _change(sides: list[list[float | None]]) -> list[Cell]:
+    """Metric from scratch, metric when pre-trained, and the relative change."""
+    before, after = map(_mean, sides)
     change = (after - before) / before if before and after is not None else None
     return [
-        *cells,
         *(Cell(formatting.value(mean)) for mean in (before, after)),
         Cell(formatting.percent(change)),
     ]
@@ -162,7 +180,7 @@ def _panel(study: Study, dataset: str, label: str, pairs: list[TransferPair]) ->
         for runs in ([pair.scratch for pair in pairs], [pair.pretrained for pair in pairs]):
             lines = [line for run in runs if (line := run_line(run, "epochs", metric))]
             paint_lines(axes, lines, study.styles[runs[0].setting])
-        goal = fmean(pair.scratch_best.valid[metric] for pair in pairs)
+        goal = fmean(pair.goal for pair in pairs)
         axes.axhline(goal, color=study.styles[pairs[0].scratch.setting].colour, linewidth=0.8, linestyle=":")
         label_axes(axes, "epochs", written(metric))
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from recbole_mmm4rec.benchmark.report.section import Table
 from recbole_mmm4rec.benchmark.report.sections.transfer import transfer, transfer_pairs
 from tests.benchmark.report.test_study import ran, study
 
@@ -24,9 +25,35 @@ def test_transfer_reaches_the_best_from_scratch() -> None:
     other = ran("w/o time", changes={"use_time": False}, **course(0.5))
     moved = ran("pre-trained", pretrain_key="p", changes={"pretrained": "x"}, **course(0.2, 0.3, 0.4))
     (pair,) = transfer_pairs(study(other, scratch, moved))[("shop", "pre-trained")]
-    assert (pair.scratch.setting, pair.scratch_best.number) == ("MMM4Rec", 3)
+    assert (pair.scratch.setting, pair.goal, pair.scratch_reached.number) == ("MMM4Rec", 0.3, 3)
     assert pair.reached is not None
     assert (pair.reached.number, pair.reached.steps, pair.reached.seconds) == (2, 20, 4.0)
+
+
+def test_a_run_can_get_there_within_an_epoch() -> None:
+    start = {"epoch": None, "epochs": 0, "steps": 0, "seconds": 0.0, "cpu_seconds": 0.0}
+    halves = [start | {"epochs": n / 2, "steps": 5 * n, "cpu_seconds": 3.0 * n} for n in range(4)]
+    within = [
+        half | {"valid": {"ndcg@10": value}} for half, value in zip(halves, (0.1, 0.31, 0, 0), strict=True)
+    ]
+    ends = course(0.2, 0.3)["curve"]
+    scratch = ran("MMM4Rec", valid={"ndcg@10": 0.3}, **course(0.25, 0.3))
+    curve = sorted([*ends, *(within[n] for n in (0, 1, 3))], key=lambda point: point["steps"])
+    moved = ran("pre-trained", pretrain_key="p", curve=curve, best_epoch=1, valid={"ndcg@10": 0.3})
+    (pair,) = transfer_pairs(study(scratch, moved))[("shop", "pre-trained")]
+    assert pair.reached is not None
+    assert (pair.reached.number, pair.reached.epochs, pair.reached.steps) == (None, 0.5, 5)
+    assert pair.reached.cpu_seconds == 3.0
+    section = transfer(study(scratch, moved))
+    assert section is not None
+    table = section.blocks[0]
+    assert isinstance(table, Table)
+    (row,) = table.rows
+    cells = {
+        (column.group, column.title): cell.text for column, cell in zip(table.columns, row.cells, strict=True)
+    }
+    assert cells["Validation NDCG@10", "before any step"] == "0.1000"
+    assert cells["Optimiser steps to equal quality", "faster"] == "4.00×"
 
 
 def test_a_variant_is_no_partner_of_the_pre_trained_full_model() -> None:
