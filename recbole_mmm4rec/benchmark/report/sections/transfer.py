@@ -24,8 +24,9 @@ MEASURES: tuple[tuple[str, Callable[[Point], float | None]], ...] = (
 SIDES = ("scratch", "pre-trained", "change")
 NOTES = [
     "Epochs, steps and seconds of training until validation is first as good as in the best epoch of the "
-    "same run from scratch (same seed), with eval_interval_steps perhaps within an epoch; means over the seeds that reach it (reached: how many of all). Faster: the mean from scratch over the "
-    "mean pre-trained. Before any step: pre-trained, before the first optimiser step, where it was measured.",
+    "same run from scratch (same seed), with eval_interval_steps perhaps within an epoch; means over the "
+    "seeds that reach it (reached: how many of all). Faster: the mean from scratch over the mean "
+    "pre-trained. Before any step: pre-trained, before the first optimiser step, where it was measured.",
     "The pre-training itself is not included.",
 ]
 
