@@ -6,6 +6,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from recbole.utils import ModelType
+
 from recbole_mmm4rec.benchmark.data_availability import (
     how_to_make,
     is_there,
@@ -21,11 +23,13 @@ from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.config_checks import documented_keys, known_keys
 from recbole_mmm4rec.host.datasets import make_dataset
 from recbole_mmm4rec.host.flags import typed_values
-from recbole_mmm4rec.host.value_checks import check_seed, evaluated_metrics
+from recbole_mmm4rec.host.value_checks import OF_SEQUENTIAL, check_seed, evaluated_metrics
 from recbole_mmm4rec.quick_start.run_key import run_key, settings_of, task_key
 from recbole_mmm4rec.training.plain import plain_config
 
 PRETRAIN = "pretrain."
+_OF_PRETRAINING = {"stage": "pretrain", "eval_interval_steps": 0}
+"""Values of a pre-training, whose curve nobody compares: a finer curve of what follows does not repeat it."""
 _NOT_INHERITED = frozenset({"pretrained", "load_item_tables", "stage", "hold_out", "epochs"})
 """Keys of a setting that apply to its fine-tuning and not to its pre-training."""
 
@@ -123,7 +127,7 @@ class Expansion:
             return None, f"nothing to pre-train on: no other dataset of {', '.join(wanted)} exists"
         source = there[0]
         inherited = {key: value for key, value in setting.values.items() if key not in _NOT_INHERITED}
-        values = self._shared(setting.model, source) | inherited | {"stage": "pretrain"} | pretrain.values
+        values = self._shared(setting.model, source) | inherited | _OF_PRETRAINING | pretrain.values
         values |= self._typed(self.pretrain_flags, setting.model, source)
         if "modalities" not in values:
             folders = [Path(self._data_path) / name for name in (source, target)]
@@ -220,7 +224,9 @@ def _shown(config: RunConfig) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def _known(model: str, dataset: str) -> frozenset[str]:
-    return frozenset(known_keys(find_model(model), documented_keys(model, dataset)))
+    kind: Any = find_model(model)
+    foreign = () if kind.type == ModelType.SEQUENTIAL else OF_SEQUENTIAL
+    return frozenset(known_keys(kind, documented_keys(model, dataset))).difference(foreign)
 
 
 @lru_cache(maxsize=256)

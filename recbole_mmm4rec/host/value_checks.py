@@ -30,6 +30,9 @@ CHOICES = {"stage": ("finetune", "pretrain"), "fidelity": ("repaired", *FIDELITY
 """Values of keys that several places compare with one of them."""
 
 RATE_SCALES = ("moved_rate_scale", "item_rate_scale")
+OF_SEQUENTIAL: dict[str, Any] = {"rate_schedule": CONSTANT, "warmup_epochs": 0, "ema_decay": 0}
+OF_SEQUENTIAL |= {"eval_interval_steps": 0} | dict.fromkeys(RATE_SCALES, 1)
+"""Keys that the trainers of RecBole's other models do not have, with the value that changes nothing."""
 
 LEAVE_ONE_OUT = ("valid_and_test", "valid_only", "test_only")
 
@@ -102,16 +105,12 @@ def check_steps(final: dict[str, Any]) -> None:
         raise UserError(f"warmup_epochs: {warmup} is not from 0 to below the {final['epochs']} epochs")
     if not 0 <= decay < 1:
         raise UserError(f"ema_decay: {decay} is not from 0 to below 1")
-    given = {"rate_schedule": name != CONSTANT, "warmup_epochs": warmup, "ema_decay": decay}
-    given["eval_interval_steps"] = final.get("eval_interval_steps")
     for key in RATE_SCALES:
-        scale = final.get(key, 1.0)
-        if scale < 0:
-            raise UserError(f"{key}: {scale} is below 0")
-        given[key] = scale != 1.0
-    if final["MODEL_TYPE"] != ModelType.SEQUENTIAL and any(given.values()):
-        key = next(key for key, used in given.items() if used)
-        raise UserError(f"{key}: RecBole's trainer of this model does not have it")
+        if final.get(key, 1.0) < 0:
+            raise UserError(f"{key}: {final[key]} is below 0")
+    for key, neutral in OF_SEQUENTIAL.items():
+        if final["MODEL_TYPE"] != ModelType.SEQUENTIAL and final.get(key) not in (None, neutral):
+            raise UserError(f"{key}: RecBole's trainer of this model does not have it")
 
 
 def check_seed(seed: int) -> None:

@@ -101,6 +101,20 @@ def test_pretraining_is_a_run_that_settings_share(make_plans: MakePlans) -> None
     assert RunPlan.from_dict(flagged.to_dict()) == flagged
 
 
+def test_keys_of_sequential_models_are_common_to_those_alone(make_plans: MakePlans) -> None:
+    pop, sasrec = make_plans({"model": "Pop"}, SASREC, common={"eval_interval_steps": 9, "ema_decay": 0.9})
+    assert (pop.config["eval_interval_steps"], sasrec.config["eval_interval_steps"]) == (0, 9)
+    assert (pop.config["ema_decay"], sasrec.config["ema_decay"]) == (0.0, 0.9)
+
+
+def test_a_finer_curve_does_not_repeat_the_pretraining(make_plans: MakePlans) -> None:
+    setting = OURS | {"pretrain": {"dataset": "same", "epochs": 1}}
+    plain, finer = make_plans(setting)[0], make_plans(setting, flags={"eval_interval_steps": "9"})[0]
+    assert plain.pretrain is not None
+    assert plain.pretrain == finer.pretrain
+    assert plain.key != finer.key
+
+
 def test_a_test_set_is_never_pretrained_on(make_plans: MakePlans) -> None:
     setting = OURS | {"pretrain": {"dataset": "same"}}
     before = make_plans(setting)[0].pretrain
