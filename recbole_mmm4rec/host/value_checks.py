@@ -14,6 +14,7 @@ from recbole_mmm4rec.host.property_files import FIDELITY_LAYERS
 from recbole_mmm4rec.host.value_shapes import check_columns
 from recbole_mmm4rec.model.objective import check_objective
 from recbole_mmm4rec.model.positions import check_positions
+from recbole_mmm4rec.nn.time_aware import TIME_BRANCHES
 from recbole_mmm4rec.renamed import renamed_value
 from recbole_mmm4rec.training.rate_schedule import CONSTANT, COSINE, SCHEDULES
 
@@ -26,7 +27,11 @@ POSITIVE = (
 
 NOT_NEGATIVE = ("weight_decay", "epochs")
 
-CHOICES = {"stage": ("finetune", "pretrain"), "fidelity": ("repaired", *FIDELITY_LAYERS)}
+CHOICES = {
+    "stage": ("finetune", "pretrain"),
+    "fidelity": ("repaired", *FIDELITY_LAYERS),
+    "time_branch": TIME_BRANCHES,
+}
 """Values of keys that several places compare with one of them."""
 
 RATE_SCALES = ("moved_rate_scale", "item_rate_scale")

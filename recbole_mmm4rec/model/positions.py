@@ -3,10 +3,14 @@
 from typing import Any
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.nn.time_aware import CAUSAL
 
 LAST, ALL = POSITIONS = ("last", "all")
 
-WHOLE_HISTORY_TIMES = "has a time branch over the whole history; use_time: False switches it off"
+WHOLE_HISTORY_TIMES = (
+    "has a time branch over the whole history; time_branch: causal is one that looks back only, "
+    "use_time: False switches it off"
+)
 
 UNKNOWN = "does not say that it has one"
 
@@ -35,3 +39,9 @@ def check_positions(model_class: type, config: Any, has_time: bool = False) -> N
     part = ask(config, has_time) if ask else UNKNOWN
     if part is not None:
         raise UserError(f"positions: all needs a causal encoder, and {name} {part}")
+
+
+def whole_history_times(config: Any, has_time: bool) -> str | None:
+    """``whole_history_part`` of a model that has nothing but its time branch in the way."""
+    reads_times = bool(config["use_time"]) and has_time
+    return WHOLE_HISTORY_TIMES if reads_times and config["time_branch"] != CAUSAL else None

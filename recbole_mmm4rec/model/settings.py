@@ -11,7 +11,7 @@ from recbole_mmm4rec.extras import require_extra
 from recbole_mmm4rec.nn.item_table import Absent, ModalityTable
 from recbole_mmm4rec.nn.kernels import BACKENDS, MAMBA_SSM, PACKAGES
 from recbole_mmm4rec.nn.mamba import MambaSettings
-from recbole_mmm4rec.nn.time_aware import TimeSettings
+from recbole_mmm4rec.nn.time_aware import CAUSAL, PAPER, TIME_BRANCHES, TimeSettings
 from recbole_mmm4rec.nn.tissd import SKIPS, SSDSettings
 
 ACTIVATIONS = {"silu": F.silu, "hardswish": F.hardswish}
@@ -95,6 +95,15 @@ def ssd_settings(config: Any, **own: Any) -> SSDSettings:
     )
 
 
+def time_branch(config: Any) -> str:
+    """The value of the key; checkpoints from before there was a choice have the paper's branch.
+
+    Raises:
+        UserError: another one than 'paper' or 'causal'.
+    """
+    return PAPER if config["time_branch"] is None else chosen(config, "time_branch", TIME_BRANCHES)
+
+
 def time_settings(config: Any, heads: int, **own: Any) -> TimeSettings:
     """Settings of a time branch: the keys that every model with one has, and the model's ``own``."""
     return TimeSettings(
@@ -106,5 +115,6 @@ def time_settings(config: Any, heads: int, **own: Any) -> TimeSettings:
         tanhshrink=config["time_tanhshrink"],
         masked=config["gap_mask"],
         lively=config["time_lively_init"],
+        causal=time_branch(config) == CAUSAL,
         **own,
     )

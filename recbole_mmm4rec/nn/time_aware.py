@@ -1,5 +1,7 @@
 """The time branch: gaps between interactions become multipliers of the SSD step size.
 
+The paper's branch reads a history as a whole; ``causal`` is one that reads the past of each position only.
+
 It never looks at items, so it runs once per batch at full length, on (B, H, L) tensors that cost little
 beside the token branch. Source: equations (5), (6) of the MMM4Rec paper and TiM4Rec (arXiv 2409.16182).
 """
@@ -11,10 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recbole_mmm4rec.nn.causal import CausalLinear, RunningNorm
 from recbole_mmm4rec.nn.convolution import CausalConv
 from recbole_mmm4rec.nn.dropout import Dropout
 from recbole_mmm4rec.nn.norm import MaskedLayerNorm
 from recbole_mmm4rec.nn.padding import valid_positions
+
+PAPER, CAUSAL = TIME_BRANCHES = ("paper", "causal")
+"""Values of the key ``time_branch``."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +33,18 @@ class TimeSettings:
         kernel: K of the causal convolutions.
         dropout: of the layers' inputs.
         gap_dropout: of the gaps, before their norm; None: as ``dropout``.
-        eps: of the layer norms.
+        eps: of the layer norms over whole histories.
         scale_first: scale the gaps and then convolve twice (released code), instead of convolving once and
             then scaling (equation (5)).
         tanhshrink: end the scaling network with y - tanh y (released code), which is flat around 0.
         masked: leave pads out of layer norms and set their gaps to 0.
         edge: padding of the convolutions, see :func:`~recbole_mmm4rec.nn.convolution.causal_conv`.
-        pointwise_gate: one gate per position instead of one per history (TiM4Rec's option).
+        pointwise_gate: one gate per position instead of one per history (TiM4Rec's option). A causal branch
+            has one per position either way; without the option it is that of the history which ends there.
         lively: initialise the scaling network around 1 instead of around 0.
         activation: of the convolutions.
+        causal: norms and maps look back only, so that a position has the same output whether or not the
+            history goes on after it.
     """
 
     length: int
@@ -51,6 +60,15 @@ class TimeSettings:
     pointwise_gate: bool = False
     lively: bool = True
     activation: Callable[[Tensor], Tensor] = F.silu
+    causal: bool = False
+
+    def norm(self) -> MaskedLayerNorm:
+        """Of (..., L) over its positions."""
+        return RunningNorm(self.length) if self.causal else MaskedLayerNorm(self.length, eps=self.eps)
+
+    def linear(self, outputs: int) -> nn.Linear:
+        """From L positions to ``outputs``, L or 1; a causal one always gives L."""
+        return (CausalLinear if self.causal else nn.Linear)(self.length, outputs)
 
 
 def time_gaps(timestamps: Tensor, lengths: Tensor, log: bool = True, masked: bool = True) -> Tensor:
@@ -88,7 +106,7 @@ class GapNorm(nn.Module):
     def __init__(self, settings: TimeSettings, per_history: bool = True) -> None:
         super().__init__()
         self.settings, self.per_history = settings, per_history
-        self.norm = MaskedLayerNorm(settings.length, eps=settings.eps)
+        self.norm = settings.norm()
         own = settings.gap_dropout
         self.dropout = Dropout(settings.dropout if own is None else own)
 
@@ -112,8 +130,8 @@ class TimeScale(nn.Module):
         super().__init__()
         self.settings = settings
         self.dropout = Dropout(settings.dropout)
-        self.fc1 = nn.Linear(settings.length, settings.length)
-        self.fc2 = nn.Linear(settings.length, settings.length)
+        self.fc1 = settings.linear(settings.length)
+        self.fc2 = settings.linear(settings.length)
         convolutions = 2 if settings.scale_first else 1
         self.convs = nn.ModuleList(
             CausalConv(settings.heads, settings.kernel, settings.edge, settings.activation)
@@ -150,8 +168,8 @@ class TimeGate(nn.Module):
         super().__init__()
         self.masked = settings.masked
         self.dropout = Dropout(settings.dropout)
-        self.gate = nn.Linear(settings.length, settings.length if settings.pointwise_gate else 1)
-        self.norm = MaskedLayerNorm(settings.length, eps=settings.eps)
+        self.gate = settings.linear(settings.length if settings.pointwise_gate else 1)
+        self.norm = settings.norm()
 
     def forward(self, gaps: Tensor, scale: Tensor, valid: Tensor | None) -> Tensor:
         """(B, H, L), (B, H, L), (B, L) bool or None -> (B, H, L)."""

@@ -21,6 +21,10 @@ from tests.tiny import assert_equal
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0}
 KNOWN = {key: value for key, value in SMALL.items() if key not in ("head_dim", "d_state", "n_groups")}
 VALUES: dict[str, Any] = KNOWN | NO_DROPOUT | {"n_heads": 2, "epochs": 2, "accumulation_steps": 2}
+RUNS: dict[str, dict[str, Any]] = {
+    "SASRecT": VALUES | {"hidden_dropout_prob": 0.3},
+    "MMM4Rec": SMALL | {"time_branch": "causal", "dropout_prob": 0.3, "time_dropout_prob": 0.1},
+}
 LOADER = {"positions": "all", "MAX_ITEM_LIST_LENGTH": 4, "train_batch_size": 16}
 
 pytestmark = pytest.mark.usefixtures("tiny")
@@ -55,14 +59,16 @@ def test_every_epoch_has_an_order_of_its_own_that_the_seed_repeats() -> None:
     assert one != [batch["item_id"].tolist() for batch in first]
 
 
-def end(**values: Any) -> dict[str, Any]:
-    result = run("SASRecT", "tiny", config_dict=VALUES | values)
+def end(model: str = "SASRecT", **values: Any) -> dict[str, Any]:
+    result = run(model, "tiny", config_dict=(VALUES if model == "SASRecT" else {}) | values)
     return torch.load(Path(result["checkpoint"]).with_suffix(".last.pth"), weights_only=True)
 
 
-def test_in_equal_batches_a_run_ends_where_samples_of_their_own_end() -> None:
+@pytest.mark.parametrize("model", RUNS)
+def test_in_equal_batches_a_run_ends_where_samples_of_their_own_end(model: str) -> None:
     values = {"train_batch_size": 512, "accumulation_steps": 1, "epochs": 3, "num_buckets": 3}
-    last, every = (end(positions=positions, **values) for positions in ("last", "all"))
+    values = RUNS[model] | {name: 0.0 for name in RUNS[model] if "dropout" in name} | values
+    last, every = (end(model, positions=positions, **values) for positions in ("last", "all"))
     assert every["training"]["record"]["losses"] == pytest.approx(
         last["training"]["record"]["losses"], rel=1e-5
     )
@@ -71,12 +77,13 @@ def test_in_equal_batches_a_run_ends_where_samples_of_their_own_end() -> None:
         torch.testing.assert_close(every["state_dict"][name], weight, rtol=1e-3, atol=1e-4)
 
 
-def test_a_run_goes_on_bit_for_bit() -> None:
-    values = {"positions": "all", "hidden_dropout_prob": 0.3, "epochs": 4}
-    whole = end(**values)
-    run("SASRecT", "tiny", config_dict=VALUES | values | {"epochs": 2, "checkpoint_dir": "half"})
+@pytest.mark.parametrize("model", RUNS)
+def test_a_run_goes_on_bit_for_bit(model: str) -> None:
+    values = RUNS[model] | {"positions": "all", "epochs": 4, "accumulation_steps": 2}
+    whole = end(model, **values)
+    run(model, "tiny", config_dict=values | {"epochs": 2, "checkpoint_dir": "half"})
     state = next(Path("half").glob("*.last.pth"))
-    run("SASRecT", config_dict={"resume": str(state), "epochs": 4})
+    run(model, config_dict={"resume": str(state), "epochs": 4})
     half = torch.load(state, weights_only=True)
     assert_equal(half["state_dict"], whole["state_dict"])
     assert half["training"]["record"]["losses"] == whole["training"]["record"]["losses"]

@@ -20,6 +20,7 @@ from tests.model import builders
 from tests.model.test_every_baseline import LENGTH, SMALL, N, build
 from tests.model.test_objective import SAMPLING, with_negatives
 
+CAUSAL: dict[str, Any] = {"time_branch": "causal", "n_groups": 2}
 NO_TIME: dict[str, Any] = {"use_time": False, "n_groups": 2}
 ONE_LOSS: dict[str, Any] = {"pcl_weight": 0.0}
 ALLOWED: list[tuple[str, str, dict[str, Any]]] = [
@@ -34,6 +35,10 @@ ALLOWED: list[tuple[str, str, dict[str, Any]]] = [
     ),
     *(("MMM4Rec", fidelity, NO_TIME) for fidelity in ("repaired", "reference")),
     ("MMM4Rec", "repaired", NO_TIME | {"conv_edge": False, "share_alignment": False, "num_layers": 2}),
+    *((name, fidelity, CAUSAL) for name in ("MMM4Rec", "TiM4Rec") for fidelity in ("repaired", "reference")),
+    ("TiM4RecT", "repaired", CAUSAL | {"pointwise_gate": False, "num_layers": 3}),
+    ("MMM4Rec", "repaired", CAUSAL | {"pointwise_gate": True, "share_alignment": False, "num_layers": 2}),
+    ("MMM4Rec", "repaired", CAUSAL | {"gap_norm": "fixed", "gap_mask": False}),
     ("HM4SR", "repaired", ONE_LOSS),
     ("HM4SR", "repaired", ONE_LOSS | {"use_time": False}),
 ]
@@ -176,7 +181,7 @@ def test_what_cannot_be_is_refused_before_any_data_is_read(
 @pytest.mark.parametrize("name", ["MMM4Rec", "TiM4Rec"])
 def test_a_time_branch_is_refused_once_there_are_times(name: str) -> None:
     RunConfig(name, "ml-100k", config_dict={"positions": "all"})
-    with pytest.raises(UserError, match=f"{name} has a time branch over the whole history; use_time: False"):
+    with pytest.raises(UserError, match=f"{name} has a time branch over the whole history; time_branch: c"):
         build(name, positions="all", n_groups=2)
 
 

@@ -20,6 +20,7 @@ VARIANTS = [
     ("MMM4Rec", {"item_ids": False}),
     ("MMM4Rec", {"use_time": False, "missing_modality": "constant"}),
     ("MMM4Rec", {"fidelity": "reference"}),
+    ("MMM4Rec", {"time_branch": "causal", "positions": "all"}),
     ("MISSRec", {"item_ids": True, "item_mm_fusion": "dynamic_instance"}),
     ("MISSRec", {"item_mm_fusion": "static", "interest_ratio": 0.5}),
     ("UniSRec", {"item_ids": True}),

@@ -13,14 +13,16 @@ from torch import Tensor, nn
 
 from recbole_mmm4rec.columns import IMAGE, TEXT
 from recbole_mmm4rec.model.base import MultiModalRecommender, Table
+from recbole_mmm4rec.model.mmm4rec.causal_filter import CausalFilter
 from recbole_mmm4rec.model.mmm4rec.fourier import DualChannelFilter
 from recbole_mmm4rec.model.mmm4rec.released import convert_mmm4rec
-from recbole_mmm4rec.model.positions import WHOLE_HISTORY_TIMES
+from recbole_mmm4rec.model.positions import whole_history_times
 from recbole_mmm4rec.model.settings import (
     absent_vectors,
     chosen,
     conv_activation,
     ssd_settings,
+    time_branch,
     time_settings,
 )
 from recbole_mmm4rec.nn.dropout import Dropout
@@ -45,9 +47,7 @@ class TimeLayer(nn.Module):
         self.own_image = None
         if not config["share_alignment"]:
             self.own_image = nn.ModuleDict({"align": TimeScale(settings), "gate": TimeGate(settings)})
-        self.filter = DualChannelFilter(
-            settings.length, config["full_spectrum"], config["crossed_bias"], settings.lively
-        )
+        self.filter = _time_filter(settings, config)
         self.fuse = TimeScale(replace(settings, activation=conv_activation(config)))
 
     def forward(
@@ -63,6 +63,14 @@ class TimeLayer(nn.Module):
         text, image = self.gate(text, e_text, valid), own["gate"](image, e_image, valid)
         e_fused = self.fuse(self.filter(text, image))
         return torch.stack([e_text, e_image, e_fused], dim=1), (text, image)
+
+
+def _time_filter(settings: TimeSettings, config: Any) -> nn.Module:
+    """Maps two time streams (B, H, L) to one."""
+    if settings.causal:
+        return CausalFilter(settings.length, settings.heads)
+    spectrum = config["full_spectrum"], config["crossed_bias"]
+    return DualChannelFilter(settings.length, *spectrum, settings.lively)
 
 
 class TokenLayer(nn.Module):
@@ -137,6 +145,7 @@ class MMM4Rec(MultiModalRecommender):
         features = self.required_features(config, dataset)
         chosen(config, "fidelity", ("repaired", "reference", "improved"))
         self.use_time = bool(config["use_time"]) and getattr(dataset, "has_time", True)
+        self.time_branch = time_branch(config)
         self.gap_log, self.gap_mask = config["gap_log"], config["gap_mask"]
         self._build(config, features)
         initialise(self, config["initializer_range"])
@@ -221,8 +230,8 @@ class MMM4Rec(MultiModalRecommender):
 
     @classmethod
     def whole_history_part(cls, config: Any, has_time: bool) -> str | None:
-        """The time branch."""
-        return WHOLE_HISTORY_TIMES if config["use_time"] and has_time else None
+        """The paper's time branch."""
+        return whole_history_times(config, has_time)
 
     def _fused(self, table: Table, item_seq: Tensor, context: list[Tensor], read: Tail | None) -> Tensor:
         """The fused stream where it is read, everywhere without ``read``: (b, W or size, D or D + 1)."""
@@ -255,7 +264,8 @@ class MMM4Rec(MultiModalRecommender):
         block = self.ssd
         sizes = {"num_layers": len(self.layers), "d_state": block.d_state}
         sizes |= {"expand": block.expand, "head_dim": block.head_dim, "n_groups": block.n_groups}
-        return super().transfer_signature() | sizes | {"d_conv": block.d_conv}
+        branch = {"time_branch": self.time_branch} if self.use_time else {}
+        return super().transfer_signature() | sizes | {"d_conv": block.d_conv} | branch
 
     @classmethod
     def convert_released(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

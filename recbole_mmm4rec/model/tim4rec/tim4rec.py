@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recbole_mmm4rec.model.positions import WHOLE_HISTORY_TIMES
-from recbole_mmm4rec.model.settings import chosen, conv_activation, ssd_settings, time_settings
+from recbole_mmm4rec.model.positions import whole_history_times
+from recbole_mmm4rec.model.settings import chosen, conv_activation, ssd_settings, time_branch, time_settings
 from recbole_mmm4rec.model.single_table import SingleTableRecommender, TextStream
 from recbole_mmm4rec.model.tim4rec.time_streams import TimeStreams
 from recbole_mmm4rec.nn.state_space_encoder import SelfTiSSD, StateSpaceEncoder, StateSpaceLayer
@@ -30,7 +30,7 @@ class TiM4Rec(SingleTableRecommender):
 
     def build_rest(self, config: Any) -> None:
         """The time branch, where there are times."""
-        self.time = None
+        self.time, self.time_branch = None, time_branch(config)
         if config["use_time"] and self.has_time:
             gaps = config["gap_dropout_prob"]
             settings = time_settings(
@@ -46,14 +46,19 @@ class TiM4Rec(SingleTableRecommender):
 
     @classmethod
     def whole_history_part(cls, config: Any, has_time: bool) -> str | None:
-        """The time branch."""
-        return WHOLE_HISTORY_TIMES if config["use_time"] and has_time else None
+        """The paper's time branch."""
+        return whole_history_times(config, has_time)
 
     def context(self, interaction: Any) -> list[Tensor]:
         """(B, L, H) multipliers of step sizes, one tensor per layer."""
         if self.time is None:
             return []
         return self.time(interaction[self.TIME_SEQ], interaction[self.ITEM_SEQ_LEN])
+
+    def transfer_signature(self) -> dict[str, Any]:
+        """Adds what the weights of the time branch are for."""
+        branch = {} if self.time is None else {"time_branch": self.time_branch}
+        return super().transfer_signature() | branch
 
 
 class TiM4RecT(TextStream, TiM4Rec):

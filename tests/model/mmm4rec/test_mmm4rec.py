@@ -71,6 +71,8 @@ SWITCHES: list[dict[str, Any]] = [
     {"score_bias": True, "fidelity": "reference", "softmax_chunk": 7},
     {"score_bias": True, "stage": "pretrain"},
     {"fidelity": "improved"},
+    {"time_branch": "causal"},
+    {"time_branch": "causal", "num_layers": 2, "fidelity": "reference", "share_alignment": False},
 ]
 
 

@@ -20,6 +20,7 @@ from recbole_mmm4rec.recommend.recommender import Recommender
 from tests.recommend.trained import recommender
 
 SHORT = {"MAX_ITEM_LIST_LENGTH": 7}
+CAUSAL = {"time_branch": "causal"}
 TOWERS = ["MMM4Rec", "MISSRec", "HM4SR", "UniSRec"]
 ONLY_USERS = ["MMSRec", "BSARec", "Mamba4Rec", "GRU4Rec"]
 """Of models that are made of the same operators one is here: an export takes seconds."""
@@ -45,9 +46,11 @@ def of_every_length(known: Recommender) -> tuple[Histories, dict[str, np.ndarray
     return histories, {"history": items[at] * valid, "lengths": lengths, "times": times[at] * valid}
 
 
-@pytest.mark.parametrize("model", [*TOWERS, *ONLY_USERS])
-def test_onnx_says_what_the_model_says(model: str, tmp_path: Path) -> None:
-    known = recommender(model, **SHORT)
+@pytest.mark.parametrize(
+    ("model", "values"), [*((model, {}) for model in [*TOWERS, *ONLY_USERS]), ("MMM4Rec", CAUSAL)], ids=str
+)
+def test_onnx_says_what_the_model_says(model: str, values: dict[str, Any], tmp_path: Path) -> None:
+    known = recommender(model, **SHORT | values)
     refusals, files = written(known, tmp_path)
     assert ("item_tower.onnx" in files) == (model in TOWERS)
     assert len(refusals) == (model == "MMSRec")  # the other models score ids
