@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from recbole_mmm4rec.benchmark.results import RUNS, Results
 from recbole_mmm4rec.benchmark.run_plan import RunPlan, with_pretraining
 from recbole_mmm4rec.benchmark.schedule import Schedule
 from recbole_mmm4rec.benchmark.spec import Benchmark, find_benchmark, refuse_own
+from recbole_mmm4rec.benchmark.tuned_values import Chosen, best_values
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import locked, write_text
 from recbole_mmm4rec.host.flags import refuse_beside
@@ -43,6 +46,7 @@ def benchmark_command(flags: dict[str, str]) -> int:
     left = dict(flags)
     wanted = find_benchmark(left.pop("benchmark"))
     wanted = wanted.narrowed(_names(left.pop("dataset", "")), _seeds(left))
+    wanted = _with_budget(wanted, left.pop("max_evals", None))
     workers, launcher = _count("workers", left.pop("workers", "1")), left.pop("launcher", "process")
     address = left.pop("ray_address", None)
     folder = Path(left.pop("output", f"{OUTPUT}/{wanted.name}")).resolve()
@@ -53,16 +57,23 @@ def benchmark_command(flags: dict[str, str]) -> int:
     refuse_own(files, "the config file", shared)
     wanted.common.update(shared)
     expansion = Expansion(wanted, left, Results(folder).finished_tasks() if keep else {})
-    plans = expansion.plans()
+    trials, plans = expansion.trials(), expansion.plans()
     for line in expansion.skipped:
         LOGGER.warning(line)
     with locked(folder), logging_redirect_tqdm():
         results = Results(folder)
-        _report_other_code(results, plans, keep)
-        describe(folder, wanted, plans)
-        failed = Schedule(plans, results, make_launcher(launcher, folder, workers, address), workers).work()
+        _report_other_code(results, [*trials, *plans], keep)
+        start, lost = partial(make_launcher, launcher, folder, workers, address), set()
+        if trials:
+            describe(folder, wanted, trials)
+            Schedule(trials, results, start(), workers).work()
+            expansion.chosen = best_values(trials, results.rows)
+            lost = _without_score(trials, expansion.chosen)
+            plans = [plan for plan in expansion.plans() if (plan.setting, plan.dataset) not in lost]
+        describe(folder, wanted, [*trials, *plans])
+        failed = Schedule(plans, results, start(), workers, beside=trials).work()
     report_command(str(folder))
-    return 1 if failed else 0
+    return 1 if failed or lost else 0
 
 
 def report_command(folder: str) -> int:
@@ -103,6 +114,23 @@ def _report_other_code(results: Results, plans: list[RunPlan], keep: bool) -> No
             "%d finished runs are of other code or versions and run again; --keep_results=True keeps them",
             number,
         )
+
+
+def _with_budget(wanted: Benchmark, text: str | None) -> Benchmark:
+    """``--max_evals``: another largest number of trials for every setting."""
+    if text is None:
+        return wanted
+    if wanted.tuning is None or _count("max_evals", text) == 0:
+        raise UserError("--max_evals expects a number above 0, and a benchmark with 'tune'")
+    return replace(wanted, tuning=replace(wanted.tuning, max_evals=int(text)))
+
+
+def _without_score(trials: list[RunPlan], chosen: Chosen) -> set[tuple[str, str]]:
+    """Settings and datasets that are left out because no trial of them has a score; says so."""
+    lost = {(plan.setting, plan.dataset) for plan in trials} - chosen.keys()
+    for setting, dataset in sorted(lost):
+        LOGGER.warning("skipped: '%s' on %s: none of its trials has a score", setting, dataset)
+    return lost
 
 
 def _switch(flag: str, text: str) -> bool:

@@ -17,6 +17,7 @@ from recbole_mmm4rec.benchmark.data_availability import (
 from recbole_mmm4rec.benchmark.report.plan import report_choices
 from recbole_mmm4rec.benchmark.run_plan import RunPlan
 from recbole_mmm4rec.benchmark.spec import SAME, Benchmark, Pretraining, Setting, refuse_own
+from recbole_mmm4rec.benchmark.tuned_values import Chosen
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import find_model, near
 from recbole_mmm4rec.host.config import RunConfig
@@ -43,6 +44,7 @@ class Expansion:
         flags: raw values by key, for every run whose model knows the key; the values of a setting take
             precedence. Keys with the prefix ``pretrain.`` apply to every pre-training.
         kept: keys by task of results that count as a run's, whatever code they are of.
+        chosen: what a search found for some settings.
 
     Attributes:
         skipped: a line per setting that cannot run on a dataset, which says what to do.
@@ -51,6 +53,7 @@ class Expansion:
     benchmark: Benchmark
     flags: dict[str, str] = field(default_factory=dict)
     kept: Mapping[str, str] = field(default_factory=dict)
+    chosen: Chosen = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
 
     def plans(self) -> list[RunPlan]:
@@ -64,26 +67,56 @@ class Expansion:
         for seed in self.benchmark.seeds:
             check_seed(seed)
         found: dict[str, RunPlan] = {}
-        for plan in (plan for dataset in self.benchmark.datasets for plan in self._on(dataset)):
+        for plan in (plan for setting, dataset in self._pairs() for plan in self._of(setting, dataset)):
             first = found.setdefault(plan.key, plan)
             if first is not plan:
-                self.skipped.append(f"skipped: '{plan}' is the same run as '{first}'")
+                self._skip(f"'{plan}' is the same run as '{first}'")
         if not found:
             raise UserError("; ".join([f"{self.benchmark.origin}: nothing to run", *self.skipped]))
         self._refuse_unmeasured(list(found.values()))
         return list(found.values())
 
-    def _on(self, dataset: str) -> Iterator[RunPlan]:
-        if not is_there(self._data_path, dataset):
-            self.skipped.append(f"skipped: {how_to_make(self._data_path, dataset)}")
-            return
-        for setting in self.benchmark.settings:
-            if setting.runs_on(dataset):
-                yield from self._of(setting, dataset)
+    def trials(self) -> list[RunPlan]:
+        """The search of every setting on every dataset, with the first seed; none without ``tune``.
+
+        Raises:
+            UserError: a key that no model knows or that a flag sets, or a value that a model refuses.
+        """
+        if self.benchmark.tuning is None:
+            return []
+        self._refuse_unknown()
+        return [plan for setting, dataset in self._pairs() for plan in self._search(setting, dataset)]
+
+    def _search(self, setting: Setting, dataset: str) -> Iterator[RunPlan]:
+        seed, tuning = self.benchmark.seeds[0], self.benchmark.tuning if setting.tuned else None
+        keys = _known(setting.model, dataset) - setting.values.keys()
+        for params in tuning.proposals(keys, seed) if tuning else ():
+            made = self._made(setting, dataset, params)
+            if made is not None:
+                yield self._seeded(setting, made, seed).as_trial(params, self.kept)
+
+    def _pairs(self) -> Iterator[tuple[Setting, str]]:
+        for dataset in self.benchmark.datasets:
+            if not is_there(self._data_path, dataset):
+                self._skip(how_to_make(self._data_path, dataset))
+                continue
+            yield from ((setting, dataset) for setting in self.benchmark.settings if setting.runs_on(dataset))
+
+    def _skip(self, line: str) -> None:
+        if f"skipped: {line}" not in self.skipped:
+            self.skipped.append(f"skipped: {line}")
 
     def _of(self, setting: Setting, dataset: str) -> Iterator[RunPlan]:
         """Runs of a setting on a dataset; if something is missing, no run and a line in ``skipped``."""
-        values = self._shared(setting.model, dataset) | setting.values
+        made = self._made(setting, dataset, self.chosen.get((setting.name, dataset), {}))
+        if made is not None:
+            yield from (self._seeded(setting, made, seed) for seed in self.benchmark.seeds)
+
+    def _made(
+        self, setting: Setting, dataset: str, tuned: dict[str, Any]
+    ) -> "tuple[_Made, _Made | None] | None":
+        """The configurations of a setting and of its pre-training, if it has one."""
+        values = self._shared(setting.model, dataset) | setting.values | tuned
         if setting.pretrain is not None and values.get("pretrained"):
             raise UserError(f"'pretrained' for all runs, but '{setting.name}' has its own pre-training")
         config = self._config(setting, setting.model, dataset, values)
@@ -92,11 +125,14 @@ class Expansion:
         if why_not is None and setting.pretrain is not None:
             before, why_not = self._pretraining(setting, setting.pretrain, dataset)
         if why_not is not None:
-            self.skipped.append(f"skipped: '{setting.name}' on {dataset}: {why_not}")
-            return
-        for seed in self.benchmark.seeds:
-            source = self._plan(before, f"{setting.model}, pre-training", seed) if before else None
-            yield self._plan(_Made(config, values), setting.name, seed, source)
+            self._skip(f"'{setting.name}' on {dataset}: {why_not}")
+            return None
+        return _Made(config, values), before
+
+    def _seeded(self, setting: Setting, made: "tuple[_Made, _Made | None]", seed: int) -> RunPlan:
+        own, before = made
+        source = self._plan(before, f"{setting.model}, pre-training", seed) if before else None
+        return self._plan(own, setting.name, seed, source)
 
     def _plan(self, made: "_Made", label: str, seed: int, before: RunPlan | None = None) -> RunPlan:
         config, values = made.config, dict(made.values)
@@ -167,7 +203,13 @@ class Expansion:
         models = sorted({setting.model for setting in self.benchmark.settings})
         known = set().union(*(_known(model, name) for model in models for name in self.benchmark.datasets))
         flags = [*self.run_flags, *self.pretrain_flags]
-        for origin, keys in ((self.benchmark.origin, [*self.benchmark.common]), ("command line", flags)):
+        searched = [*self.benchmark.tuning.space] if self.benchmark.tuning else []
+        for key in searched:
+            if key in self.run_flags or key in self.benchmark.common:
+                where = self.benchmark.origin
+                raise UserError(f"{where}: '{key}' is searched over and given at the same time")
+        own = [*self.benchmark.common, *searched]
+        for origin, keys in ((self.benchmark.origin, own), ("command line", flags)):
             for key in keys:
                 if key not in known:
                     hint = near(key, sorted(known))

@@ -29,6 +29,7 @@ def blank_record(plan: RunPlan) -> dict[str, Any]:
         "setting": plan.setting,
         "seed": plan.seed,
         "stage": plan.stage,
+        "trial": plan.trial,
         "changes": plan.changes,
         "config": plan.config,
         "versions": {**package_versions(), "python": platform.python_version(), "device": None},
@@ -66,7 +67,7 @@ def finished_record(
     Args:
         plan: what was asked for.
         selection: the trained model and how its epoch was chosen.
-        test: the test result of the chosen epoch; None in pre-training.
+        test: the test result of the chosen epoch; None in pre-training and in trials of a search.
         seconds: wall time of this process, without what came before an interruption.
         peak: peak memory in bytes.
     """

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+from recbole_mmm4rec.quick_start.run_key import short_hash
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class RunPlan:
         config: the final values, as JSON types.
         pretrain: the run whose weights this run starts from.
         task: :func:`recbole_mmm4rec.quick_start.run_key.task_key`, which does not change with the code.
+        trial: values that the run tries in a search; None for a run whose result counts: it alone is tested.
     """
 
     key: str
@@ -32,6 +35,7 @@ class RunPlan:
     config: dict[str, Any]
     pretrain: RunPlan | None = None
     task: str = ""
+    trial: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
@@ -44,7 +48,18 @@ class RunPlan:
         return cls(**{**plain, "pretrain": cls.from_dict(before) if before else None})
 
     def __str__(self) -> str:
-        return f"{self.setting} · {self.dataset} · {self.seed}"
+        tried = "" if self.trial is None else f" · {self.trial}"
+        return f"{self.setting} · {self.dataset} · {self.seed}{tried}"
+
+    def as_trial(self, values: dict[str, Any], kept: Mapping[str, str]) -> RunPlan:
+        """The same run as a trial of these values, which is another one, as it is not tested.
+
+        Args:
+            values: what it tries.
+            kept: keys by task of results that count as a trial's, whatever code they are of.
+        """
+        key, task = (short_hash(["trial", self.setting, name]) for name in (self.key, self.task))
+        return replace(self, key=kept.get(task, key), task=task, trial=values)
 
 
 def with_pretraining(plans: Iterable[RunPlan]) -> list[RunPlan]:

@@ -21,13 +21,20 @@ class Schedule:
         results: where records go.
         launcher: starts the runs.
         workers: number of runs at a time.
+        beside: runs that are over and whose records stay listed, failed ones too.
     """
 
     def __init__(
-        self, plans: Iterable[RunPlan], results: Results, launcher: Launcher, workers: int = 1
+        self,
+        plans: Iterable[RunPlan],
+        results: Results,
+        launcher: Launcher,
+        workers: int = 1,
+        beside: Iterable[RunPlan] = (),
     ) -> None:
         self.results, self.launcher, self.workers = results, launcher, max(workers, 1)
         self.waiting = with_pretraining(plans)
+        self.beside = with_pretraining(beside)
         self.number = len(self.waiting)
         self.running: set[str] = set()
         self.failed: dict[str, str] = {}
@@ -48,7 +55,7 @@ class Schedule:
         return len(self.failed)
 
     def _leave_out_finished(self) -> None:
-        self.results.keep_those_of(self.waiting)
+        self.results.keep_those_of([*self.waiting, *self.beside])
         self.waiting = [plan for plan in self.waiting if not self.results.take_up(plan)]
         LOGGER.info("%d runs, %d of them already finished", self.number, self.number - len(self.waiting))
 

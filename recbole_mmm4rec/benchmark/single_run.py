@@ -62,7 +62,8 @@ def _train_and_test(plan: RunPlan, folder: Path, here: Path, paths: Mapping[str,
     logging.getLogger().info(config)
     train_data, valid_data, test_data = _load(config)
     selection = select_or_continue(config, train_data, valid_data)
-    test = selection.trainer.evaluate(test_data)  # the only use of the test data, after everything is chosen
+    # the only use of the test data, after everything is chosen
+    test = selection.trainer.evaluate(test_data) if plan.trial is None else None
     ranks, ties = (getattr(selection.trainer, name, None) for name in ("last_ranks", "last_ties"))
     peak = peak_memory(selection.trainer.device)
     record = finished_record(plan, selection, test, time() - started, peak)

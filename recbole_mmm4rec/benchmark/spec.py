@@ -5,13 +5,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt
 
 from recbole_mmm4rec.benchmark.report.plan import report_choices
+from recbole_mmm4rec.benchmark.tuned_values import Tuning
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import known_models, near
 from recbole_mmm4rec.host.property_files import properties_path, read_properties, ready_benchmarks
 from recbole_mmm4rec.schema import Label, Names, Numbers, Strict, Values, as_list, checked
+from recbole_mmm4rec.tuning.space import space_of
 
 OWN_KEYS = frozenset({"resume", "nproc", "bench", "checkpoint_dir", "model", "dataset", "config_files"})
 """Keys of a run that the benchmark itself sets."""
@@ -31,13 +33,17 @@ class Pretraining:
 
 @dataclass(frozen=True)
 class Setting:
-    """A model with values under the label that the report shows; on all datasets, or on some."""
+    """A model with values under the label that the report shows; on all datasets, or on some.
+
+    ``tuned`` is whether it takes part in the benchmark's search.
+    """
 
     name: str
     model: str
     values: dict[str, Any] = field(default_factory=dict)
     datasets: tuple[str, ...] | None = None
     pretrain: Pretraining | None = None
+    tuned: bool = True
 
     def runs_on(self, dataset: str) -> bool:
         """Whether the setting is meant for a dataset."""
@@ -56,6 +62,7 @@ class Benchmark:
     seeds: tuple[int, ...] = DEFAULT_SEEDS
     common: dict[str, Any] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
+    tuning: Tuning | None = None
 
     def narrowed(self, datasets: Iterable[str] | None, seeds: Iterable[int] | None) -> "Benchmark":
         """The same benchmark with other datasets or seeds."""
@@ -102,11 +109,19 @@ class _SettingEntry(BaseModel):
     model: str | None = None
     datasets: Names = []
     pretrain: _PretrainEntry | None = None
+    tune: bool = True
 
     @property
     def label(self) -> str:
         """The name, by default the model's."""
         return self.name or str(self.model)
+
+
+class _TuneEntry(Strict):
+    """``tune``: the same search for every setting."""
+
+    space: Values
+    max_evals: PositiveInt
 
 
 class _File(Strict):
@@ -118,6 +133,7 @@ class _File(Strict):
     common: Values = Field(default_factory=dict)
     models: Names = []
     settings: Annotated[list[_SettingEntry], BeforeValidator(as_list)] = []
+    tune: _TuneEntry | None = None
     report: Values = Field(default_factory=dict)
 
 
@@ -135,8 +151,23 @@ def read_benchmark(path: Path) -> Benchmark:
     refuse_own(origin, "common", found.common)
     _refuse_strangers(origin, report_choices(origin, found.report).labels, settings)
     title = found.title or path.stem
-    whole = Benchmark(path.stem, title, origin, settings, common=found.common, report=found.report)
+    whole = Benchmark(
+        path.stem,
+        title,
+        origin,
+        settings,
+        common=found.common,
+        report=found.report,
+        tuning=_tuning(origin, found.tune),
+    )
     return whole.narrowed(found.datasets, found.seeds)
+
+
+def _tuning(origin: str, entry: _TuneEntry | None) -> Tuning | None:
+    if entry is None:
+        return None
+    refuse_own(origin, "tune: space", entry.space)
+    return Tuning(space_of(f"{origin}: tune: space", entry.space), entry.max_evals)
 
 
 def _setting(origin: str, entry: _SettingEntry) -> Setting:
@@ -144,7 +175,8 @@ def _setting(origin: str, entry: _SettingEntry) -> Setting:
     if entry.model is None:
         raise UserError(f"{origin}: setting '{name}' names no model")
     refuse_own(origin, f"setting '{name}'", values)
-    return Setting(name, entry.model, values, tuple(entry.datasets) or None, _pretraining(origin, entry))
+    before = _pretraining(origin, entry)
+    return Setting(name, entry.model, values, tuple(entry.datasets) or None, before, entry.tune)
 
 
 def _pretraining(origin: str, entry: _SettingEntry) -> Pretraining | None:

@@ -9,7 +9,7 @@ import ast
 import itertools
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,25 @@ def _range(kind: str, text: str) -> Range:
     if count and not (values[0] <= values[1] < math.inf and all(step > 0 for step in values[2:])):
         raise ValueError(text)
     return Range(kind, values)
+
+
+def space_of(origin: str, values: Mapping[str, Any]) -> Space:
+    """Ranges by key from YAML: a list of choices, or a text as after the key in a ``.hyper`` file.
+
+    Raises:
+        UserError: a value that is neither; names ``origin`` and key.
+    """
+    return {key: _range_of(f"{origin}: {key}", value) for key, value in values.items()}
+
+
+def _range_of(place: str, value: Any) -> Range:
+    if isinstance(value, list) and value:
+        return Range("choice", tuple(value))
+    try:
+        return _range(*value.split(maxsplit=1))
+    except (AttributeError, ValueError, SyntaxError, TypeError) as error:
+        wanted = "expected a list of values, or uniform, loguniform or quniform with numbers"
+        raise UserError(f"{place}: {wanted}; got {value!r}") from error
 
 
 def size(space: Space) -> float:

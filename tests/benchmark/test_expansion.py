@@ -151,7 +151,10 @@ def test_pretraining_takes_the_first_other_dataset_and_the_features_in_common(
 
 def expand(benchmark: Benchmark) -> tuple[list[RunPlan], str]:
     expansion = Expansion(benchmark)
-    return expansion.plans(), "\n".join(expansion.skipped)
+    searched = {plan.setting for plan in expansion.trials()}
+    plans = expansion.plans()
+    assert searched <= {plan.setting for plan in plans}
+    return plans, "\n".join(expansion.skipped)
 
 
 def test_what_cannot_run_here_is_left_out_with_a_line(make_benchmark: Callable[..., Benchmark]) -> None:

@@ -26,6 +26,7 @@ FIELDS = [
         "setting",
         "seed",
         "stage",
+        "trial",
         "changes",
         "config",
         "versions",

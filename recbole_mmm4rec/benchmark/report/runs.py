@@ -75,6 +75,7 @@ class Run(_Entry):
     Attributes:
         setting: the label under which runs that differ only by seed are averaged.
         changes: keys that the setting sets.
+        trial: values that it tried in a search; None for a run whose result counts.
         best_epoch: epochs trained when the validation metric was best, counted from 1; from 0 in the file.
         seconds, train_seconds, seconds_per_epoch: wall time of the run, of its training, of a trained epoch.
         train_cpu_seconds: processor time of the training.
@@ -90,6 +91,7 @@ class Run(_Entry):
     seed: Whole = None
     stage: str = "finetune"
     changes: dict[str, Any] = {}
+    trial: dict[str, Any] | None = None
     config: dict[str, Any] = {}
     versions: dict[str, Any] = {}
     error: str = ""

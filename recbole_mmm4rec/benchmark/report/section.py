@@ -23,6 +23,7 @@ NAMES = (
         "history_length",
         "popularity",
         "modality",
+        "tuning",
         "failures",
         "versions",
     ),

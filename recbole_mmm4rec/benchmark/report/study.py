@@ -44,6 +44,11 @@ class Study:
         return [run for run in self.runs if run.finished and run.stage == "pretrain"]
 
     @cached_property
+    def trials(self) -> list[Run]:
+        """Runs of the searches for the settings' best values."""
+        return [run for run in self.runs if run.trial is not None]
+
+    @cached_property
     def subset_only(self) -> bool:
         """Whether all runs left out the items that lack a modality."""
         return all(run.full_modality for run in self._tested)
@@ -223,7 +228,7 @@ def _newest(runs: list[Run]) -> list[Run]:
     """Of runs that differ only in their configuration, the last: the setting was changed in between."""
     last: dict[tuple[object, ...], Run] = {}
     for run in runs:
-        own = run.key if run.stage == "pretrain" else run.full_modality
+        own = run.key if run.stage == "pretrain" or run.trial is not None else run.full_modality
         place = (run.setting, run.model, run.dataset, run.seed, own)
         if place in last:
             getLogger().warning("%s: left out, %s has the same setting and seed", last[place].key, run.key)

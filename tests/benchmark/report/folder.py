@@ -161,7 +161,7 @@ def write_runs(folder: Path, entries: list[dict[str, Any]]) -> None:
 
 
 def whole_benchmark(folder: Path, seeds: tuple[int, ...] = (2020, 2021, 2022), count: int = 3000) -> None:
-    """Two datasets: settings, ablations, transfer, truncation, a full-modality subset and a failed run."""
+    """Two datasets: settings, ablations, transfer, truncation, full-modality subset, trials, a failed run."""
     entries = []
     for dataset in ("ml-latest-small", "amazon-2018-scientific"):
         for setting in [*SETTINGS, *VARIANTS]:
@@ -177,6 +177,9 @@ def whole_benchmark(folder: Path, seeds: tuple[int, ...] = (2020, 2021, 2022), c
             entry = add(folder, setting, "amazon-2018-scientific", seed, count, error="")
             entry["config"] = entry["config"] | {"full_modality_only": True}
             entries.append(entry)
+    for number, rate in enumerate((0.001, 0.003)):
+        entry = record(SETTINGS[0], "ml-latest-small", seeds[0], users("ml-latest-small", 1, 0))
+        entries.append(entry | {"key": f"trial{number}", "trial": {"rate": rate}, "test": {}, "users": None})
     entries.append(
         record(Setting("MMM4Rec, pre-training", "MMM4Rec", 1), "ml-1m", 2020, users("ml-1m", 1, 0))
     )

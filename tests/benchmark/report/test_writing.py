@@ -95,7 +95,9 @@ def numbers(text: str) -> list[str]:
 def test_means_and_improvements_in_the_page(whole: Path, page: Page) -> None:
     """The first row of the comparison, from the records."""
     records = [json.loads(line) for line in (whole / "runs.jsonl").read_text().splitlines()]
-    chosen = [r for r in records if r["dataset"] == "ml-latest-small" and r["status"] == "finished"]
+    chosen = [
+        r for r in records if r["dataset"] == "ml-latest-small" and r["status"] == "finished" and r["test"]
+    ]
     means = {
         s.label: np.mean([r["test"]["recall@10"] for r in chosen if r["setting"] == s.label])
         for s in SETTINGS

@@ -21,6 +21,7 @@ from recbole_mmm4rec.benchmark.report.sections.significance import significance
 from recbole_mmm4rec.benchmark.report.sections.summary import summary
 from recbole_mmm4rec.benchmark.report.sections.transfer import transfer
 from recbole_mmm4rec.benchmark.report.sections.truncation import truncation
+from recbole_mmm4rec.benchmark.report.sections.tuning import tuning
 from recbole_mmm4rec.benchmark.report.study import Study
 from recbole_mmm4rec.errors import UserError
 
@@ -41,6 +42,7 @@ SECTIONS: dict[str, MakeSection] = {
     "history_length": by_history,
     "popularity": by_popularity,
     "modality": by_modality,
+    "tuning": tuning,
     "failures": failures,
     "versions": provenance,
 }

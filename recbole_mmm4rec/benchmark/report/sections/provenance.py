@@ -33,8 +33,9 @@ def _failure_cells(run: Run) -> list[Cell]:
 
 def provenance(study: Study) -> Section:
     """Versions, settings, runs and configurations; folded, because it is long."""
-    blocks: list[Table | Folded] = [_versions(study.runs), _settings(study.runs), _runs(study)]
-    blocks += _configurations(study.runs)
+    counting = [run for run in study.runs if run.trial is None]
+    blocks: list[Table | Folded] = [_versions(study.runs), _settings(counting), _runs(study, counting)]
+    blocks += _configurations(counting)
     return Section("Versions and configurations", protocol(study.runs), blocks, folded=True)
 
 
@@ -73,7 +74,7 @@ def _settings(runs: list[Run]) -> Table:
     )
 
 
-def _runs(study: Study) -> Table:
+def _runs(study: Study, runs: list[Run]) -> Table:
     metric = written(study.main_metric)
     titles = (
         "Seed",
@@ -88,7 +89,7 @@ def _runs(study: Study) -> Table:
     columns = [Column("Run", number=False), *(Column(title) for title in titles)]
     rows = [
         Row(run.setting, _run_cells(run, study.main_metric), run.dataset)
-        for run in sorted(study.runs, key=lambda run: run.dataset)
+        for run in sorted(runs, key=lambda run: run.dataset)
         if run.finished
     ]
     return Table("runs", "Finished runs.", "Setting", columns, rows)
