@@ -43,7 +43,7 @@ COMMON = {"hidden_size": WIDTH, "train_batch_size": BATCH, "accumulation_steps":
 ATTENTIVE = {"inner_size": INNER, "n_heads": HEADS, "n_layers": LAYERS}
 ORIGINAL = {"recbole_code": "original"}
 OURS: dict[str, tuple[str, dict[str, Any]]] = {
-    "MMM4Rec": ("MMM4Rec", position_costs.MODELS["MMM4Rec"] | {"use_time": True}),
+    "MMM4Rec": ("MMM4Rec", position_costs.SMALL_MMM4REC),
     "SASRec": ("SASRec", ATTENTIVE),
     "SASRec, RecBole's own": ("SASRec", ATTENTIVE | ORIGINAL),
     "GRU4Rec": ("GRU4Rec", {}),

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("tiny")
 SMALL = {"num_buckets": 20, "train_batch_size": 16, "MAX_ITEM_LIST_LENGTH": 50}
 
 
-@pytest.mark.parametrize("model", ["MMM4Rec", "Mamba4Rec"])  # the second is not in the list
+@pytest.mark.parametrize("model", ["UniSRec", "Mamba4Rec"])  # the second is not in the list
 def test_an_epoch_of_each(in_tmp: Path, model: str) -> None:
     call = {"model": model, "dataset": "tiny", "config_file_list": [], "config_dict": SMALL, "origin": "test"}
     text = position_costs.run(call, in_tmp, steps=1)
@@ -29,6 +29,25 @@ def test_an_epoch_of_each(in_tmp: Path, model: str) -> None:
     assert min(last["cpu_seconds"], every["cpu_seconds"]) > 0
     assert text.splitlines()[0] == f"tiny, {written['threads']} threads: an epoch of {sum(targets):,} targets"
     assert text.splitlines()[2].startswith(model)
+
+
+def test_times_are_trained_at_all_positions_where_their_branch_is_causal(in_tmp: Path) -> None:
+    call = {
+        "model": "MMM4Rec",
+        "dataset": "tiny",
+        "config_file_list": [],
+        "config_dict": SMALL,
+        "origin": "test",
+    }
+    text = position_costs.run(call, in_tmp, steps=1)
+    epochs = json.loads((in_tmp / "positions.json").read_text())["epochs"]
+    found = {(epoch["name"], epoch["positions"]): epoch for epoch in epochs}
+    names = [line[:18].strip() for line in text.splitlines()[2:]]
+    assert names == ["MMM4Rec, no times", "MMM4Rec, causal", "MMM4Rec, paper"]
+    every = {(name, positions) for name in names for positions in ("last", "all")}
+    assert found.keys() == every - {("MMM4Rec, paper", "all")}
+    for positions in ("last", "all"):
+        assert len({epoch["tokens"] for epoch in epochs if epoch["positions"] == positions}) == 1
 
 
 def test_groups_are_those_of_the_model_where_nothing_says_how_many(in_tmp: Path) -> None:
