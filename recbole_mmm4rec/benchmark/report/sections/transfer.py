@@ -26,7 +26,8 @@ NOTES = [
     "Epochs, steps and seconds of training until validation is first as good as in the best epoch of the "
     "same run from scratch (same seed), with eval_interval_steps perhaps within an epoch; means over the "
     "seeds that reach it (reached: how many of all). Faster: the mean from scratch over the mean "
-    "pre-trained. Before any step: pre-trained, before the first optimiser step, where it was measured.",
+    "pre-trained. Before any step: before the first optimiser step, where it was measured; from scratch that "
+    "is what random weights make of the features.",
     "The pre-training itself is not included.",
 ]
 
@@ -117,7 +118,9 @@ def _table(study: Study, pairs: Pairs) -> Table:
         ]
     columns += [Column(title, "Seconds per epoch") for title in ("scratch", "pre-trained")]
     chosen_by = next(iter(pairs.values()))[0].scratch.valid_metric
-    columns += [Column(title, f"Validation {written(chosen_by)}") for title in ("before any step", *SIDES)]
+    validation = f"Validation {written(chosen_by)}"
+    columns += [Column(title, f"{validation} before any step") for title in SIDES]
+    columns += [Column(title, validation) for title in SIDES]
     columns += [Column(title, f"Test {written(study.main_metric)}") for title in SIDES]
     rows = [Row(label, _cells(study, found), dataset) for (dataset, label), found in pairs.items()]
     return Table("transfer", "Pre-trained against from scratch.", "Setting", columns, rows, NOTES)
@@ -130,7 +133,7 @@ def _cells(study: Study, pairs: list[TransferPair]) -> list[Cell]:
         cells += _saving([(measure(before), measure(after)) for before, after in reached])
     sides = [pair.scratch for pair in pairs], [pair.pretrained for pair in pairs]
     cells += [Cell(formatting.amount(_mean([run.seconds_per_epoch for run in side]))) for side in sides]
-    cells.append(Cell(formatting.value(_mean([_at_start(pair.pretrained) for pair in pairs]))))
+    cells += _change([[_at_start(run) for run in side] for side in sides])
     cells += _change([[run.valid.get(run.valid_metric) for run in side] for side in sides])
     return cells + _change([[run.test.get(study.main_metric) for run in side] for side in sides])
 
