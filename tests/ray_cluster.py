@@ -22,7 +22,7 @@ class TwoNodes:
 
     def _node(self, name: str) -> dict[str, Any]:
         self.place(name).mkdir(exist_ok=True)
-        # Sums depend on the number of threads in their last bits, and what runs on a node is compared with a run here.
+        # What runs on a node is compared with a run here, and the last bits depend on the number of threads.
         environment = {"TMPDIR": str(self.place(name)), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         return {"num_cpus": 1, "object_store_memory": 100 * 2**20, "env_vars": environment}
 

@@ -140,9 +140,6 @@ def _call(given: dict[str, str]) -> dict[str, Any]:
     from recbole_mmm4rec.host.resumed import settings_to_resume
 
     flags = dict(given)
-    for key in ("model", "dataset"):
-        if not flags.get(key, key):
-            raise UserError(f"command line: '{key}' is empty")
     model, dataset = flags.pop("model", None), flags.pop("dataset", None)
     files = flags.pop("config_files", "").split()
     resume = typed_values({"resume": flags.get("resume", "~")}, model, dataset)["resume"]

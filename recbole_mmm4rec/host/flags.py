@@ -11,18 +11,22 @@ from recbole_mmm4rec.host.property_files import Key, PropertyLoader
 
 TRUE = "True"
 NULLS = frozenset({"~", "null", "none", ""})
+NAMES = frozenset({"model", "dataset", "pretrained", "resume", "config_files", "data_path"})
+"""Keys that are not given empty, as an unset shell variable is: another run would start. ``~`` is none."""
 
 
 def parse(arguments: Sequence[str]) -> dict[str, str]:
     """``--key=value``, ``--key value`` and ``--flag`` to raw strings by key.
 
     Raises:
-        UserError: an argument that is not a flag, or a key given twice with different values.
+        UserError: an argument that is not a flag, a key given twice with different values, or an empty name.
     """
     flags: dict[str, str] = {}
     remaining = list(arguments)
     while remaining:
         key, value = _take(remaining)
+        if not value and key in NAMES:
+            raise UserError(f"command line: '{key}' is empty")
         if flags.get(key, value) != value:
             raise UserError(f"command line: '{key}' is given twice, as '{flags[key]}' and as '{value}'")
         flags[key] = value

@@ -163,6 +163,8 @@ def test_recboles_sequential_models_take_averages_and_schedules() -> None:
     [
         (["--dataset="], "command line: 'dataset' is empty"),
         (["--model=", "--dataset=tiny"], "command line: 'model' is empty"),
+        (["--dataset=tiny", "--pretrained="], "command line: 'pretrained' is empty"),
+        (["--resume", ""], "command line: 'resume' is empty"),
         (["--dataset=tiny", f"--topk={'[' * 3000}"], "command line: a value is nested too deeply: [["),
         (["--config_files=deep.yaml"], "deep.yaml: not readable as YAML (nested too deeply)"),
         (["--config_files=model.yaml"], "model.yaml: model: expected a text, found True"),
