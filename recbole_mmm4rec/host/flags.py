@@ -11,7 +11,7 @@ from recbole_mmm4rec.host.property_files import Key, PropertyLoader
 
 TRUE = "True"
 NULLS = frozenset({"~", "null", "none", ""})
-NAMES = frozenset({"model", "dataset", "pretrained", "resume", "config_files", "data_path"})
+NAMES = frozenset({"model", "dataset", "pretrained", "resume", "config_files", "data_path", "checkpoint_dir"})
 """Keys that are not given empty, as an unset shell variable is: another run would start. ``~`` is none."""
 
 
