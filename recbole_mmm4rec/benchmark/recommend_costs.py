@@ -161,7 +161,7 @@ def write_files(folder: Path, items: np.ndarray, users: int) -> None:
 
 def files_per_second(folder: Path, count: int) -> float:
     """Files that ``count`` processes do in a second, after the first ones."""
-    path, order = str(folder / "model.pth"), Order(folder / "histories", folder / f"by-{count}", K)
+    path, order = str(folder / "model.pth"), Order(folder / "histories", folder / f"by-{count}", k=K)
     done: list[float] = []
 
     def tick(files: int) -> None:

@@ -152,7 +152,7 @@ def find_model(name: str, recbole_code: str = FAST) -> type:
         from recbole.utils import get_model
 
         with anomaly_mode_kept():
-            return _replaced(recbole_code).get(name) or get_model(name)
+            return _replacement(name, recbole_code) or get_model(name)
     except ModuleNotFoundError as error:
         raise UserError(f"model '{name}' needs the package '{error.name}', which is not installed") from error
 
@@ -172,12 +172,17 @@ def anomaly_mode_kept() -> Iterator[None]:
         torch.autograd.set_detect_anomaly(before)
 
 
-def _replaced(recbole_code: str) -> dict[str, type]:
-    """Imported only when a model of RecBole is asked for: it imports several of them."""
-    mended = importlib.import_module("recbole_mmm4rec.host.mended_models").MENDED
-    if recbole_code == ORIGINAL:
-        return mended
-    return mended | importlib.import_module("recbole_mmm4rec.host.fast_models").FAST
+def _replacement(name: str, recbole_code: str) -> type | None:
+    """What stands in for a model of RecBole.
+
+    Modules are imported only when a model of RecBole is asked for, and the faster models first: with the
+    others comes all of RecBole's package of general models, and scikit-learn too, a second of every start.
+    """
+    if recbole_code != ORIGINAL:
+        fast = importlib.import_module("recbole_mmm4rec.host.fast_models").FAST
+        if name in fast:
+            return fast[name]
+    return importlib.import_module("recbole_mmm4rec.host.mended_models").MENDED.get(name)
 
 
 def near(name: str, known: list[str]) -> str:

@@ -5,7 +5,7 @@ never has, and repeats samples where they do not go round. Here a batch of sever
 that one process would have, epoch by epoch, down to the last and smallest.
 """
 
-from collections.abc import Iterator, Sized
+from collections.abc import Callable, Iterator, Sized
 from typing import Any
 
 from recbole.data.dataloader import TrainDataLoader
@@ -48,6 +48,7 @@ class _InShares(DataLoader[Any]):
 
     shuffle: bool
     step: int
+    _init_batch_size_and_step: Callable[[], None]  # these three are of RecBole's loader, which comes before
 
     def __init__(
         self, *, dataset: Any, batch_size: int, shuffle: bool, sampler: Any, generator: Any, **rest: Any
@@ -65,9 +66,6 @@ class _InShares(DataLoader[Any]):
     def order(self, dataset: Any, shuffle: bool, generator: Any) -> Sampler[int]:
         """That of torch's own loader."""
         return RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
-
-    def _init_batch_size_and_step(self) -> None:
-        raise NotImplementedError
 
 
 class SharedLoader(TrainDataLoader, _InShares):

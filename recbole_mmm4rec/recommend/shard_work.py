@@ -19,7 +19,7 @@ from recbole_mmm4rec.data.offenders import Offenders, named
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.recommend.histories import Histories
 from recbole_mmm4rec.recommend.loading import load
-from recbole_mmm4rec.recommend.orders import LISTS, Order
+from recbole_mmm4rec.recommend.orders import Order
 from recbole_mmm4rec.recommend.parts import Counted, Part, write_part
 from recbole_mmm4rec.recommend.ranking import Filters
 from recbole_mmm4rec.recommend.recommender import Recommender
@@ -62,8 +62,7 @@ def do_shard(
         unknown=_counted(unknown),
         timeless=recommender.scorer.layout.time is not None and histories.times is None,
     )
-    asked = {name: getattr(order, name) for name in LISTS}
-    filters = recommender.filters(histories.users, "ignore", **asked)  # unknown ids have been told
+    filters = recommender.filters(histories.users, "ignore", **order.lists)  # unknown ids have been told
     write_part(path, part, _lists(recommender, histories, filters, order.k, tick))
 
 

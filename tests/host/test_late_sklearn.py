@@ -1,4 +1,4 @@
-"""RecBole's metrics without scikit-learn: the same values, and no stand-in left behind."""
+"""RecBole without scikit-learn: the same values, no stand-in left behind, and models that need none."""
 
 import subprocess
 import sys
@@ -27,6 +27,15 @@ from recbole.evaluator import metrics
 print(metrics.sk_auc is sys.modules["sklearn.metrics"].auc)
 """
 
+MODELS = """
+import sys
+from recbole_mmm4rec.host.late_sklearn import import_recbole_metrics
+import_recbole_metrics()
+from recbole_mmm4rec.host.catalogue import find_model
+from recbole_mmm4rec.host.fast_models import FAST
+print(all(find_model(name) is kind for name, kind in FAST.items()), "sklearn" in sys.modules)
+"""
+
 
 def _lines(program: str) -> list[str]:
     command = [sys.executable, "-c", program]
@@ -39,3 +48,7 @@ def test_values_are_those_of_scikit_learn_which_comes_when_it_is_called() -> Non
 
 def test_a_scikit_learn_that_is_there_stays() -> None:
     assert _lines(SURROUNDING) == ["True False", "True"]
+
+
+def test_the_faster_models_need_no_scikit_learn() -> None:
+    assert _lines(MODELS) == ["True False"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from recbole_mmm4rec.recommend.dataset_facts import DatasetFacts, thumbnail
 from recbole_mmm4rec.recommend.explanation import explained
 from recbole_mmm4rec.recommend.histories import Histories
 from recbole_mmm4rec.recommend.history_files import read_history_file
-from recbole_mmm4rec.recommend.orders import LISTS
+from recbole_mmm4rec.recommend.orders import Asked
 from recbole_mmm4rec.recommend.page.rendering import facts, rendered
 from recbole_mmm4rec.recommend.recommender import Recommender
 from recbole_mmm4rec.recommend.telling import treat_unknown
@@ -33,26 +32,18 @@ TITLES = 20_000
 
 
 @dataclass(frozen=True)
-class PageOrder:
+class PageOrder(Asked):
     """What a page shows.
 
     Attributes:
         users: CSV, Parquet or JSON lines file of histories; the page takes its first ``most`` users.
         path: the HTML file.
         most: users on the page.
-        k, exclude_seen, allow, deny, on_unknown, categories, per_category: as for ``Recommender.recommend``.
     """
 
     users: Path
     path: Path
     most: int = 12
-    k: int = 10
-    exclude_seen: bool | None = None
-    allow: list[str] | None = None
-    deny: list[str] | None = None
-    on_unknown: str = "warn"
-    categories: Mapping[str, str] | None = None
-    per_category: int | None = None
 
 
 def write_page(
@@ -73,8 +64,7 @@ def write_page(
     if not len(rows):
         raise UserError(f"{order.users}: no history with an item that the model knows")
     chosen = histories.of(rows)
-    filters = {name: getattr(order, name) for name in LISTS}
-    lists = recommender.recommend(_as_table(recommender, chosen), None, order.k, **filters)
+    lists = recommender.recommend(_as_table(recommender, chosen), None, order.k, **order.lists)
     bar = tqdm(range(len(chosen)), "users", disable=not show_progress)
     users = [_user(recommender, chosen.of(np.array([row])), lists) for row in bar]
     data = facts(recommender) | {"live": False, "users": users}
