@@ -53,6 +53,7 @@ def check_values(model_class: type, final: dict[str, Any]) -> None:
     check_learner(final)
     check_steps(final)
     check_loss(model_class, final)
+    check_shared(model_class, final)
     values = defaultdict(lambda: None, final)
     check_objective(model_class, values)
     check_positions(model_class, values)
@@ -92,6 +93,13 @@ def check_loss(model_class: type, final: dict[str, Any]) -> None:
         raise UserError(
             f"loss_type: {model_class.__name__} has CE, cross-entropy; got {final.get('loss_type')}"
         )
+
+
+def check_shared(model_class: type, final: dict[str, Any]) -> None:
+    """Refuse to share out batches among processes where a loss reads them whole."""
+    for key, value in getattr(model_class, "whole_batch_values", {}).items():
+        if final.get("single_spec") is False and final.get(key) == value:
+            raise UserError(f"{key}: '{value}' reads whole batches, which several processes share out")
 
 
 def check_learner(final: dict[str, Any]) -> None:

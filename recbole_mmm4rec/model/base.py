@@ -44,6 +44,8 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         companions: names of files read along with those, such as other features of the same texts.
         objectives: values of the key ``objective`` that make sense in fine-tuning.
         pretraining_objectives: the same in pre-training; none where pre-training has its own losses.
+        whole_batch_values: key -> its value with which a loss reads whole batches, so that processes cannot
+            share them out.
         item_bound, immovable, frozen_after_transfer, ranks_in_pretraining, item_rows, ...: what trainer and
             recommender ask, see :class:`~recbole_mmm4rec.model.interface.TrainedModel`.
     """
@@ -56,6 +58,7 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
     bucket_overhead: ClassVar[float] = 12_800
     objectives: ClassVar[tuple[str, ...]] = OBJECTIVES
     pretraining_objectives: ClassVar[tuple[str, ...]] = OBJECTIVES
+    whole_batch_values: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)

@@ -34,7 +34,7 @@ from recbole_mmm4rec.errors import ResumeError, UserError
 from recbole_mmm4rec.model.interface import hooks_of
 from recbole_mmm4rec.renamed import under_new_names
 from recbole_mmm4rec.schema import checked
-from recbole_mmm4rec.training.checkpoint_parts import Parts
+from recbole_mmm4rec.training.checkpoint_parts import Parts, check_numbers
 from recbole_mmm4rec.training.plain import portable_config
 
 FORMAT = "recbole_mmm4rec/1"
@@ -133,13 +133,20 @@ def read_checkpoint(path: str | os.PathLike[str], mapped: bool = False) -> Check
         mapped: tensors are mapped and not read, for one who only looks at the parts.
 
     Raises:
-        UserError: no such file; not a checkpoint, or a damaged one; a pickle of RecBole's; another format.
+        UserError: no such file; not a checkpoint, or a damaged one; a pickle of RecBole's; another format;
+            weights that are not numbers, unless they are mapped.
     """
-    raw = load_plain(Path(path), mapped)
+    checkpoint = _checkpoint(str(path), load_plain(Path(path), mapped))
+    if not mapped:
+        check_numbers(checkpoint.path, checkpoint.state_dict)
+    return checkpoint
+
+
+def _checkpoint(path: str, raw: Any) -> Checkpoint:
     if isinstance(raw, dict) and raw.get("format") == FORMAT:
-        return _ours(str(path), raw)
+        return _ours(path, raw)
     if isinstance(raw, dict) and _is_state_dict(raw.get("model")):
-        return Checkpoint(str(path), RELEASED, raw["model"])
+        return Checkpoint(path, RELEASED, raw["model"])
     kind = raw.get("format") if isinstance(raw, dict) else None
     found = f"format {kind!r}" if isinstance(kind, str) else "other content"
     raise UserError(f"{path}: not a checkpoint of this package ({FORMAT!r} expected, {found} found)")

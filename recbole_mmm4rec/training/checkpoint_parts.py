@@ -110,6 +110,17 @@ def using(path: str | None, part: str, kind: type[UserError] = UserError) -> Ite
         ) from error
 
 
+def check_numbers(path: str, state: Mapping[str, Tensor]) -> None:
+    """Refuse the weights of a model whose training has diverged: whatever it is asked, it has no answer.
+
+    Raises:
+        UserError: naming the file and the first entry that holds NaN.
+    """
+    for name, value in state.items():
+        if value.is_floating_point() and bool(value.isnan().any()):
+            raise UserError(f"{path}: weights are not numbers (NaN) in {name}; its training has diverged")
+
+
 def load_weights(
     path: str,
     model: nn.Module,

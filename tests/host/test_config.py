@@ -295,3 +295,7 @@ def test_the_configuration_follows_what_the_process_has_joined(monkeypatch: pyte
     for model in ("Pop", "ItemKNN"):
         with pytest.raises(UserError, match=f"{model}: is not trained by gradients, and so by one process"):
             RunConfig(model, "tiny")
+    shared_out = "category_index: 'sample' reads whole batches, which several processes share out"
+    with pytest.raises(UserError, match=shared_out):
+        RunConfig("HM4SR", "tiny", config_dict={"fidelity": "reference", "use_gpu": False})
+    RunConfig("HM4SR", "tiny", config_dict={"use_gpu": False})

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from recbole_mmm4rec.columns import TEXT
-from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import find_model
 from recbole_mmm4rec.model.mmsrec.masked_items import MaskDraws
 from recbole_mmm4rec.model.s3rect.self_supervision import Views
@@ -206,9 +205,3 @@ def test_two_processes_have_the_loss_and_gradients_of_one(two: list[Any], name: 
     for shared_loss, shared_grads in (end[name, rows] for end in two):
         assert_agrees(shared_loss, loss, "loss", 1e-5, 1.0)
         assert_gradients_agree(shared_grads, grads, 2e-5)
-
-
-def test_the_released_index_of_categories_needs_one_process() -> None:
-    keys = {"category_index": "sample", "single_spec": False}
-    with pytest.raises(UserError, match="category_index: 'sample' counts through whole batches"):
-        build(Case("HM4SR", "repaired", keys))

@@ -81,6 +81,7 @@ DAMAGES: dict[str, Callable[[dict[str, Any], dict[str, Any]], object]] = {
     "part": lambda raw, text: raw.update(items={"features": []}),
     "tokens": lambda raw, text: raw.update(item_tokens=raw["item_tokens"][:1]),
     "weights": lambda raw, text: raw["state_dict"].pop("layers.0.text_norm.weight"),
+    "diverged": lambda raw, text: raw["state_dict"]["layers.0.text_norm.weight"].fill_(torch.nan),
     "width": lambda raw, text: raw.update(
         config=raw["config"].replace('"hidden_size": 16', '"hidden_size": 32')
     ),
@@ -98,6 +99,7 @@ DAMAGES: dict[str, Callable[[dict[str, Any], dict[str, Any]], object]] = {
         ("metadata", "features: text: metadata: expected a JSON object"),
         ("part", "items: features: expected keys and values"),
         ("tokens", "names no items"),
+        ("diverged", r"weights are not numbers \(NaN\) in layers.0.text_norm.weight; its training"),
         ("weights", "weights do not fit MMM4Rec: layers"),
         ("width", "weights do not fit MMM4Rec: size mismatch"),
         ("model", "unknown model 'MMM5Rec'; did you mean"),

@@ -66,6 +66,13 @@ def test_all_but_item_tables_moves(path):
     assert report.matched_items is None
 
 
+def test_weights_that_are_not_numbers_are_refused(path):
+    there = Model(3)
+    torch.nn.init.constant_(there.layers[0].bias, torch.nan)
+    with pytest.raises(UserError, match=r"not numbers \(NaN\) in layers.0.bias; its training has diverged"):
+        load_pretrained(Model(5), save(path, there, *"abc"), Dataset(*"vwxyz"))
+
+
 def test_the_log_has_three_short_lists(path, caplog):
     with caplog.at_level(logging.INFO):
         load_pretrained(Model(5), save(path, Model(3), *"abc"), Dataset(*"vwxyz"))

@@ -44,6 +44,7 @@ class HM4SR(StreamRecommender):
     item_bound: tuple[str, ...] = ("ids.", "categories.")
     loss_only: tuple[str, ...] = ("categories.",)
     without_losses: Mapping[str, Any] = {"category_field": None, "cp_weight": 0.0}
+    whole_batch_values: ClassVar[Mapping[str, str]] = {"category_index": "sample"}
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
@@ -56,6 +57,7 @@ class HM4SR(StreamRecommender):
         self.encoder = StreamMixtureEncoder(mixture, transformer_settings(config), self.table.adapters.keys())
         self._build_categories(config, dataset)
         initialise(self, config["initializer_range"])
+        self.encoder.start_placeholders(config["initializer_range"])
         if chosen(config, "expert_start", STARTS) == "torch":
             start_as_torch(self.encoder.interaction, self.encoder.placeholders)
             if self.categories is not None:
@@ -81,8 +83,6 @@ class HM4SR(StreamRecommender):
     def _build_categories(self, config: Any, dataset: Any) -> None:
         field = config["category_field"]
         self.misindexed = chosen(config, "category_index", INDICES) == "sample"
-        if self.misindexed and config["single_spec"] is False:
-            raise UserError("category_index: 'sample' counts through whole batches; processes need 'item'")
         categories = item_categories(dataset, field)
         self.categories = None
         if categories is None and self.weights["cp"]:

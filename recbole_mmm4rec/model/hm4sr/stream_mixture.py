@@ -84,6 +84,15 @@ class StreamMixtureEncoder(nn.Module):
             )
         self.encoders = nn.ModuleDict({name: StreamEncoder(transformer) for name in m.start})
 
+    def start_placeholders(self, std: float) -> None:
+        """Normal(0, std) for placeholders without times, which are their maps' biases.
+
+        From zero every layer norm multiplies their gradients by ``eps ** -0.5``, and a few layers of that
+        overflow (see :class:`~recbole_mmm4rec.nn.item_table.Absent`).
+        """
+        for layer in () if self.with_time else self.placeholders.values():
+            nn.init.normal_(layer.bias, std=std)  # type: ignore[arg-type]
+
     def forward(
         self,
         histories: Mapping[str, Tensor],

@@ -24,6 +24,7 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import replacing, write_json
 from recbole_mmm4rec.recommend.export.model_card import write_card
 from recbole_mmm4rec.training.checkpoint import FORMAT, OURS, Checkpoint
+from recbole_mmm4rec.training.checkpoint_parts import check_numbers
 from recbole_mmm4rec.training.plain import portable_config
 
 WEIGHTS, CONFIG, ITEMS = "model.safetensors", "config.json", "items.json"
@@ -70,7 +71,7 @@ def read_model(folder: Path) -> Checkpoint:
     """The inverse of :func:`write_model`, without optimiser and training state.
 
     Raises:
-        UserError: a file that is missing, damaged, or of another format.
+        UserError: a file that is missing, damaged, or of another format; weights that are not numbers.
     """
     facts = _json(folder / CONFIG, dict)
     if facts.get("format") != FORMAT:
@@ -90,6 +91,7 @@ def read_model(folder: Path) -> Checkpoint:
         settings, signature = dict(facts["settings"]), dict(facts["signature"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{folder / CONFIG}: part {error} is missing or unreadable") from None
+    check_numbers(str(folder / WEIGHTS), state)
     return Checkpoint(str(folder), OURS, state, settings, signature, tokens, items=items)
 
 

@@ -340,6 +340,16 @@ def test_placeholders_stand_for_texts_and_pictures_alone() -> None:
         assert (users[name][0] - views[name][0]).abs().max() > 1e-3
 
 
+@pytest.mark.parametrize("stage", ["finetune", "pretrain"])
+def test_placeholders_without_times_start_where_their_gradients_are_small(stage: str) -> None:
+    """With 1e-12 in the layer norms, from zero they are beyond 1e12 in two layers, and NaN in a few more."""
+    longest = {"MAX_ITEM_LIST_LENGTH": 20, "n_layers": 2, "layer_norm_eps": 1e-12}
+    model = make(use_time=False, stage=stage, **longest)
+    model.calculate_loss(builders.random_batch([1, 2, 4, 20, 20], ITEMS, 20)).backward()
+    for layer in model.encoder.placeholders.values():
+        assert 0 < layer.bias.grad.abs().max() < 1
+
+
 def test_losses_without_a_weight_are_not_computed() -> None:
     interaction = batch([2, LENGTH])
     assert losses(make(), interaction).keys() == LOSSES

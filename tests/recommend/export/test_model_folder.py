@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.recommend.export import model_folder
@@ -60,8 +62,15 @@ def test_the_card_says_what_the_checkpoint_knows(in_tmp: Path) -> None:
     assert len(ran["lists"]) == 5  # type: ignore[arg-type]
 
 
+def diverge(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    next(value for name, value in tensors.items() if "layers" in name).fill_(torch.nan)
+    save_file(tensors, folder / "model.safetensors")
+
+
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "weights": lambda f: (f / "model.safetensors").write_bytes(b"no tensors"),
+    "diverged": diverge,
     "config": lambda f: (f / "config.json").write_text("{"),
     "format": lambda f: (f / "config.json").write_text('{"format": "other"}'),
     "parts": lambda f: (f / "config.json").write_text('{"format": "recbole_mmm4rec/1"}'),
@@ -78,6 +87,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     ("kind", "line"),
     [
         ("weights", "model.safetensors: not a file of safetensors"),
+        ("diverged", r"model.safetensors: weights are not numbers \(NaN\) in layers"),
         ("config", "config.json: not a JSON file"),
         ("format", "config.json: not a model of this package"),
         ("parts", "config.json: part 'has_time' is missing or unreadable"),
