@@ -12,6 +12,15 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 
 
+def two_places(data: Path, folder: Path, *names: str) -> tuple[Path, Path]:
+    """Two new working folders with the same data, for runs side by side."""
+    one, other = (folder / name for name in names)
+    for place in (one, other):
+        place.mkdir()
+        (place / "atomic_data").symlink_to(data.parent)
+    return one, other
+
+
 def start(folder: Path, *flags: str, **options: Any) -> "subprocess.Popen[str]":
     """``run_recbole.py`` with these flags at work in a folder; what it prints can be read from it."""
     return _start(folder, [str(ROOT / "run_recbole.py"), *flags], options)

@@ -3,25 +3,20 @@
 import logging
 import signal
 import socket
-from collections.abc import Callable
 from queue import Empty
 from typing import Any
 
 import torch.multiprocessing as mp
 
-from recbole_mmm4rec.child_process import end_with_parent, ending
+from recbole_mmm4rec.child_process import ending
 from recbole_mmm4rec.cluster.group import joined
 from recbole_mmm4rec.cluster.place import torchrun_place
 from recbole_mmm4rec.cluster.watch import NO_SIGN
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import RunConfig
-from recbole_mmm4rec.host.host_warnings import ignore_host_warnings
 from recbole_mmm4rec.quick_start.launch import LOCALHOST, PORT, Launch
+from recbole_mmm4rec.quick_start.one_of_several import Arguments, work
 from recbole_mmm4rec.quick_start.whole_run import run
-from recbole_mmm4rec.training.process import prepare_process
-
-Arguments = Callable[[], dict[str, Any]]
-"""The arguments of ``run``, asked for in every process; it can be pickled."""
 
 
 def run_in_processes(launch: Launch, arguments: Arguments) -> dict[str, Any]:
@@ -49,7 +44,7 @@ def run_in_processes(launch: Launch, arguments: Arguments) -> dict[str, Any]:
         RunConfig(**{name: value for name, value in arguments().items() if name != "saved"})
     port = launch.port or (_free_port() if launch.one_host and launch.ip == LOCALHOST else PORT)
     queue = mp.get_context("spawn").Queue()
-    started = mp.spawn(_work, args=(launch, port, arguments, queue), nprocs=launch.nproc, join=False)
+    started = mp.spawn(work, args=(launch, port, arguments, queue), nprocs=launch.nproc, join=False)
     return _result(started, launch, queue)
 
 
@@ -92,27 +87,6 @@ def _said(queue: Any, before: Any) -> Any:
     except Empty:
         return before
     return before if isinstance(before, str) else said
-
-
-def _work(local_rank: int, launch: Launch, port: int, arguments: Arguments, queue: Any) -> None:
-    """One process. Unpickling this function imports the package, which registers it with RecBole."""
-    end_with_parent()
-    ignore_host_warnings()
-    prepare_process()
-
-    def say(outcome: Any) -> None:
-        queue.put(outcome)
-        queue.close()
-        queue.join_thread()  # the process may end at once
-
-    try:
-        with joined(launch.place(local_rank, port), launch.limits, say):
-            outcome: Any = run(**arguments())
-    except UserError as error:
-        say(str(error))
-        raise SystemExit(2) from error
-    if local_rank == 0:
-        say(outcome)
 
 
 def _free_port() -> int:

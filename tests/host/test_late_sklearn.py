@@ -36,6 +36,14 @@ from recbole_mmm4rec.host.fast_models import FAST
 print(all(find_model(name) is kind for name, kind in FAST.items()), "sklearn" in sys.modules)
 """
 
+PROCESS = """
+import sys
+from recbole_mmm4rec.cli.run_recbole import _call
+from recbole_mmm4rec.quick_start.launch import Launch
+from recbole_mmm4rec.quick_start.one_of_several import work
+print("torch" in sys.modules, "recbole" in sys.modules)
+"""
+
 
 def _lines(program: str) -> list[str]:
     command = [sys.executable, "-c", program]
@@ -52,3 +60,7 @@ def test_a_scikit_learn_that_is_there_stays() -> None:
 
 def test_the_faster_models_need_no_scikit_learn() -> None:
     assert _lines(MODELS) == ["True False"]
+
+
+def test_what_a_process_is_started_with_loads_no_recbole() -> None:
+    assert _lines(PROCESS) == ["False False"]

@@ -13,24 +13,17 @@ import pytest
 import torch
 
 from recbole_mmm4rec.files import read_json_lines
-from tests.programs import alive, finish, kill, start, until
+from tests.programs import alive, finish, kill, start, two_places, until
 from tests.tiny import assert_equal
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 
 EPOCHS = 30
 RUN = ["--dataset=tiny", "--hidden_size=16", f"--epochs={EPOCHS}", f"--patience={EPOCHS}"]
+PLACES = "whole", "killed"
+"""For the run that is left alone, and for the one that is killed beside it."""
 QUIET = "--show_progress=False"
 TIMES = {"seconds", "train_seconds", "train_cpu_seconds", "seconds_per_epoch", "peak_memory_mib", "finished"}
-
-
-def two_places(data: Path, folder: Path) -> tuple[Path, Path]:
-    """Working folders with the same data: for the run that is left alone, and for the one that is killed."""
-    places = folder / "whole", folder / "killed"
-    for place in places:
-        place.mkdir()
-        (place / "atomic_data").symlink_to(data.parent)
-    return places
 
 
 def kill_at_random(folder: Path, begun: Callable[[], Any], *flags: str) -> None:
@@ -48,7 +41,8 @@ def end_of(folder: Path) -> dict[str, Any]:
     content = torch.load(path, weights_only=True)
     best = torch.load(str(path).replace(".last.pth", ".pth"), weights_only=True)
     content["training"].pop("best_file")
-    content["training"]["record"].pop("seconds")
+    for name in ("seconds", "cpu_seconds"):
+        content["training"]["record"].pop(name)
     return {name: content[name] for name in ("state_dict", "optimizer", "training")} | {
         "best": best["state_dict"]
     }
@@ -56,8 +50,8 @@ def end_of(folder: Path) -> dict[str, Any]:
 
 def test_a_training(tiny: Path, in_tmp: Path) -> None:
     flags = ["--model=SASRec", *RUN, QUIET]
-    whole, folder = two_places(tiny, in_tmp)
-    assert finish(start(whole, *flags))[0] == 0
+    whole, folder = two_places(tiny, in_tmp, *PLACES)
+    alone = start(whole, *flags)
     kill_at_random(folder, lambda: list((folder / "saved").glob("*.last.pth")), *flags)
     for attempt in range(2):
         (last,) = (folder / "saved").glob("*.last.pth")
@@ -67,17 +61,19 @@ def test_a_training(tiny: Path, in_tmp: Path) -> None:
         else:
             before = last.stat().st_mtime_ns
             kill_at_random(folder, lambda: last.stat().st_mtime_ns != before, *resume)  # noqa: B023
+    assert finish(alone)[0] == 0
     assert_equal(end_of(folder), end_of(whole))
     assert not list((folder / "saved").glob(".*"))
 
 
 def test_a_benchmark(tiny: Path, in_tmp: Path) -> None:
     flags = ["--benchmark=SASRec,GRU4Rec", *RUN, "--seeds=1", "--workers=2", "--output=out"]
-    whole, folder = two_places(tiny, in_tmp)
-    code, said = finish(start(whole, *flags))
-    assert code == 0, said[-2000:]
+    whole, folder = two_places(tiny, in_tmp, *PLACES)
+    alone = start(whole, *flags)
     kill_at_random(folder, lambda: list((folder / "out").glob("runs/*/saved/*.last.pth")), *flags)
     assert finish(start(folder, *flags))[0] == 0
+    code, said = finish(alone)
+    assert code == 0, said[-2000:]
     assert records(folder) == records(whole)
 
 
@@ -92,11 +88,12 @@ def records(folder: Path) -> list[dict[str, Any]]:
 def test_a_search(tiny: Path, in_tmp: Path) -> None:
     (in_tmp / "rates.hyper").write_text("learning_rate choice [0.01,0.003]\n")
     flags = [f"--tune={in_tmp / 'rates.hyper'}", "--model=SASRec", *RUN, "--output=out"]
-    whole, folder = two_places(tiny, in_tmp)
-    code, said = finish(start(whole, *flags))
-    assert code == 0, said[-2000:]
+    whole, folder = two_places(tiny, in_tmp, *PLACES)
+    alone = start(whole, *flags)
     kill_at_random(folder, lambda: list((folder / "out").glob("checkpoints/*/*.last.pth")), *flags)
     assert finish(start(folder, *flags))[0] == 0
+    code, said = finish(alone)
+    assert code == 0, said[-2000:]
     assert trials(folder) == trials(whole)
     ends = [torch.load(place / "out" / "best.pth", weights_only=True) for place in (folder, whole)]
     assert_equal(*(end["state_dict"] for end in ends))
