@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for pr
 EPOCHS = 30
 RUN = ["--dataset=tiny", "--hidden_size=16", f"--epochs={EPOCHS}", f"--patience={EPOCHS}"]
 PLACES = "whole", "killed"
-"""For the run that is left alone, and for the one that is killed beside it."""
+"""For the run that is left alone, and for the one that is killed."""
 QUIET = "--show_progress=False"
 TIMES = {"seconds", "train_seconds", "train_cpu_seconds", "seconds_per_epoch", "peak_memory_mib", "finished"}
 
@@ -69,11 +69,10 @@ def test_a_training(tiny: Path, in_tmp: Path) -> None:
 def test_a_benchmark(tiny: Path, in_tmp: Path) -> None:
     flags = ["--benchmark=SASRec,GRU4Rec", *RUN, "--seeds=1", "--workers=2", "--output=out"]
     whole, folder = two_places(tiny, in_tmp, *PLACES)
-    alone = start(whole, *flags)
+    code, said = finish(start(whole, *flags))
+    assert code == 0, said[-2000:]
     kill_at_random(folder, lambda: list((folder / "out").glob("runs/*/saved/*.last.pth")), *flags)
     assert finish(start(folder, *flags))[0] == 0
-    code, said = finish(alone)
-    assert code == 0, said[-2000:]
     assert records(folder) == records(whole)
 
 
@@ -89,11 +88,10 @@ def test_a_search(tiny: Path, in_tmp: Path) -> None:
     (in_tmp / "rates.hyper").write_text("learning_rate choice [0.01,0.003]\n")
     flags = [f"--tune={in_tmp / 'rates.hyper'}", "--model=SASRec", *RUN, "--output=out"]
     whole, folder = two_places(tiny, in_tmp, *PLACES)
-    alone = start(whole, *flags)
+    code, said = finish(start(whole, *flags))
+    assert code == 0, said[-2000:]
     kill_at_random(folder, lambda: list((folder / "out").glob("checkpoints/*/*.last.pth")), *flags)
     assert finish(start(folder, *flags))[0] == 0
-    code, said = finish(alone)
-    assert code == 0, said[-2000:]
     assert trials(folder) == trials(whole)
     ends = [torch.load(place / "out" / "best.pth", weights_only=True) for place in (folder, whole)]
     assert_equal(*(end["state_dict"] for end in ends))
