@@ -47,7 +47,21 @@ def ssd(
         return ssd_by_kernel(x, dt, a, b, c)
     if at is None and x.shape[1] > QUADRATIC_UP_TO:
         return ssd_linear(x, dt, a, b, c)
+    if at is not None and at.shape[1] == 1:
+        return ssd_read(x, dt, a, b, c, at)
     return ssd_quadratic(x, dt, a, b, c, at)
+
+
+def ssd_read(x: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, at: Tensor) -> Tensor:
+    """The form for one position, a weighted sum of inputs; arguments and result as :func:`ssd`, with Q = 1.
+
+    Products of a row with a matrix for every head of every history cost more to start than to compute.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        x, dt, b, c = x.float(), dt.float(), b.float(), c.float()
+        similarity = _per_head((b * c).sum(-1), x.shape[2], 2)  # (B, L, H)
+        weights = _decay(_log_decay(dt, a), at).squeeze(2).transpose(1, 2) * dt * similarity
+        return (x * weights.unsqueeze(-1)).sum(1, keepdim=True)
 
 
 def ssd_quadratic(x: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, at: Tensor | None = None) -> Tensor:
@@ -88,10 +102,10 @@ def _remembered(log_decay: Tensor) -> Tensor:
     return F.threshold(log_decay, FORGOTTEN, -torch.inf).exp()
 
 
-def _per_head(similarity: Tensor, heads: int) -> Tensor:
-    """(B, G, Q, L) -> (B, H, Q, L), every group repeated for its heads."""
-    groups = similarity.shape[1]
-    return similarity if groups == heads else similarity.repeat_interleave(heads // groups, dim=1)
+def _per_head(x: Tensor, heads: int, dim: int = 1) -> Tensor:
+    """(..., G, ...) -> (..., H, ...) along ``dim``, every group repeated for its heads."""
+    groups = x.shape[dim]
+    return x if groups == heads else x.repeat_interleave(heads // groups, dim=dim)
 
 
 def ssd_linear(x: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, chunk: int = 64) -> Tensor:

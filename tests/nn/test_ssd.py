@@ -83,6 +83,22 @@ def test_outputs_at_chosen_positions() -> None:
         torch.testing.assert_close(chosen[row], everywhere[row, at[row]])
 
 
+@pytest.mark.parametrize("groups", [1, 2, 4])
+@pytest.mark.parametrize("length", [1, 2, 7, 20])
+def test_one_position_is_read_as_the_recurrence_has_it(groups: int, length: int) -> None:
+    arguments = [t.requires_grad_() for t in inputs(length, groups, batch=5)]
+    twins = [t.detach().double().requires_grad_() for t in arguments]
+    at, rows = torch.tensor([0, length - 1, length // 2, length // 3, 0]), torch.arange(5)
+    *rest, c = arguments
+    fast = ssd(*rest, c[rows, at].unsqueeze(1), at.unsqueeze(1))
+    slow = recurrence(*twins)[rows, at].unsqueeze(1)
+    assert_agrees(fast.double(), slow, "outputs", 1e-5)
+    cotangent = torch.randn_like(slow)
+    grads = torch.autograd.grad(fast, arguments, cotangent.float())
+    for actual, expected in zip(grads, torch.autograd.grad(slow, twins, cotangent), strict=True):
+        assert_agrees(actual.double(), expected, "gradient", 2e-5)
+
+
 @pytest.mark.parametrize("path", golden_files("scan-*", "input.dt"))
 def test_agrees_with_the_published_scan(path: Path) -> None:
     golden = load(path)
