@@ -218,9 +218,14 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         return in_buckets(encode, buckets)
 
     @contextmanager
-    def shared_item_table(self) -> Iterator[None]:
-        """Within it the table of all items is made once: for an evaluation, or the batches of one step."""
-        self._shared_table = shared = SharedTable(self.item_table)
+    def shared_item_table(self, histories: int = 0) -> Iterator[None]:
+        """Within it the table of all items is made once: for an evaluation, or the batches of one step.
+
+        Args:
+            histories: that will be encoded without gradients; from as many as items on, linear maps of the
+                items pay that the encoder begins with, and are kept as well.
+        """
+        self._shared_table = shared = SharedTable(self.item_table, keeps=histories >= self.n_items)
         try:
             yield
         finally:

@@ -84,8 +84,11 @@ class TrainedModel(Protocol):
         """What the optimiser is given: parameters, or groups of them with their own weight decay."""
         ...
 
-    def shared_item_table(self) -> AbstractContextManager[Any]:
-        """Within it the table of all items is made once: for an evaluation, or the batches of one step."""
+    def shared_item_table(self, histories: int = 0) -> AbstractContextManager[Any]:
+        """Within it the table of all items is made once: for an evaluation, or the batches of one step.
+
+        ``histories`` will be encoded without gradients, where it is known.
+        """
         ...
 
     def item_matrix(self) -> Tensor | None:
@@ -130,7 +133,7 @@ class TrainingHooks:
         assert isinstance(self, nn.Module)
         return self.parameters()
 
-    def shared_item_table(self) -> AbstractContextManager[Any]:
+    def shared_item_table(self, histories: int = 0) -> AbstractContextManager[Any]:  # noqa: ARG002
         """Nothing is shared."""
         return nullcontext()
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from recbole_mmm4rec.nn.item_stream import KeptTable
+
 
 class SharedTable:
     """A table that is made on first use and then handed out again and again.
@@ -15,10 +17,11 @@ class SharedTable:
 
     Args:
         make: the table, by name.
+        keeps: hand out a table that, without gradients, keeps what is computed from it as well.
     """
 
-    def __init__(self, make: Callable[[], Mapping[str, Tensor]]) -> None:
-        self._make = make
+    def __init__(self, make: Callable[[], Mapping[str, Tensor]], keeps: bool = False) -> None:
+        self._make, self._keeps = make, keeps
         self._made: Mapping[str, Tensor] = {}
         self._handed_out: dict[str, Tensor] = {}
 
@@ -29,6 +32,8 @@ class SharedTable:
             self._handed_out = {
                 name: part.detach().requires_grad_(part.requires_grad) for name, part in self._made.items()
             }
+            if self._keeps and not torch.is_grad_enabled():
+                self._handed_out = KeptTable(self._handed_out)
         return self._handed_out
 
     def backward(self) -> None:

@@ -1,13 +1,20 @@
 """The last few positions of right-padded histories: all that the read-out of a last layer ever looks at."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from recbole_mmm4rec.nn.item_stream import ItemStream, Stream
 
-def at_positions(x: Tensor, positions: Tensor) -> Tensor:
+AnyStream = TypeVar("AnyStream", Tensor, ItemStream, Stream)
+
+
+def at_positions(x: AnyStream, positions: Tensor) -> AnyStream:
     """(B, L, D) at positions (B, R) int64 -> (B, R, D)."""
+    if isinstance(x, ItemStream):
+        return x.at(positions)
     return x.gather(1, positions.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
 
 
@@ -41,6 +48,6 @@ class Tail:
         """The tail that reaches ``by`` positions further back, at most ``width``, the longest history."""
         return Tail(self.lengths, min(self.size + by, width))
 
-    def of(self, x: Tensor) -> Tensor:
+    def of(self, x: AnyStream) -> AnyStream:
         """(B, L, C) -> (B, size, C)."""
         return at_positions(x, self.positions)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recbole_mmm4rec.nn.convolution import CausalConv
+from recbole_mmm4rec.nn.item_stream import Stream, through
 from recbole_mmm4rec.nn.kernels import AUTO
 from recbole_mmm4rec.nn.norm import GatedRMSNorm
 from recbole_mmm4rec.nn.ssd import ssd
@@ -131,9 +132,9 @@ class TiSSD(nn.Module):
 
     def forward(
         self,
-        source: Tensor,
-        query: Tensor,
-        gate: Tensor,
+        source: Stream,
+        query: Stream,
+        gate: Stream,
         scale: Tensor | None = None,
         tail: Tail | None = None,
     ) -> Tensor:
@@ -150,7 +151,7 @@ class TiSSD(nn.Module):
             (B, L, D), or (B, size, D) with ``tail``.
         """
         s = self.settings
-        mapped, raw_dt = self.in_proj(source).split([self.conv.weight.shape[0], s.heads], dim=-1)
+        mapped, raw_dt = through(self.in_proj, source).split([self.conv.weight.shape[0], s.heads], dim=-1)
         x, b = self.conv(mapped).split([s.inner, s.n_groups * s.d_state], dim=-1)
         x, b = x.unflatten(-1, (s.heads, s.head_dim)), b.unflatten(-1, (s.n_groups, s.d_state))
         c = self._queries(query, tail).unflatten(-1, (s.n_groups, s.d_state))
@@ -159,11 +160,11 @@ class TiSSD(nn.Module):
         y = ssd(x, dt, -self.a_log.float().exp(), b, c, read, s.backend)
         if self.skip is not None:
             y = y + self._skipped(x, dt, tail)
-        return self.out_proj(self.norm(y.flatten(2), self.gate_proj(gate)).to(source.dtype))
+        return self.out_proj(self.norm(y.flatten(2), through(self.gate_proj, gate)).to(source.dtype))
 
-    def _queries(self, query: Tensor, tail: Tail | None) -> Tensor:
+    def _queries(self, query: Stream, tail: Tail | None) -> Tensor:
         """Output maps C: projected, then convolved over their own past."""
-        projected = self.query_proj(query)
+        projected = through(self.query_proj, query)
         if tail is None:
             return self.query_conv(projected)
         if not self.settings.edge:

@@ -245,7 +245,7 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
             self._load_best(model_file or self.saved_model_file)
         self.last_ranks, self.last_ties, self.eval_collector.loader = None, None, eval_data
         show_progress = show_progress and distributed.rank() == 0
-        with self.hooks.shared_item_table():
+        with self.hooks.shared_item_table(histories=len(eval_data.dataset)):
             if not counting_suffices(self.config["metrics"], eval_data, self.model):
                 return super().evaluate(eval_data, load_best_model=False, show_progress=show_progress)
             above, tied = self._rank_all(eval_data, show_progress).unbind(1)

@@ -152,7 +152,8 @@ def test_the_item_table_is_shared_during_an_evaluation(folder, mode):
     events = []
 
     @contextmanager
-    def shared():
+    def shared(histories):
+        assert histories == len(valid.dataset)
         events.append("begin")
         yield
         events.append("end")

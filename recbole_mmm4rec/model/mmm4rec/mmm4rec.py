@@ -27,6 +27,7 @@ from recbole_mmm4rec.model.settings import (
 )
 from recbole_mmm4rec.nn.dropout import Dropout
 from recbole_mmm4rec.nn.feed_forward import FeedForward
+from recbole_mmm4rec.nn.item_stream import ItemStream, KeptTable, Stream, values
 from recbole_mmm4rec.nn.item_table import FrozenFeatures, ModalityTable
 from recbole_mmm4rec.nn.padding import valid_positions
 from recbole_mmm4rec.nn.parameters import initialise
@@ -92,7 +93,7 @@ class TokenLayer(nn.Module):
         self.context = settings.d_conv - 1
 
     def forward(
-        self, text: Tensor, image: Tensor, scales: list[Tensor] | None, tail: Tail | None
+        self, text: Stream, image: Stream, scales: list[Tensor] | None, tail: Tail | None
     ) -> tuple[Tensor, Tensor]:
         """One layer on all positions, or, with ``tail``, only its fused output at the last ones.
 
@@ -107,19 +108,20 @@ class TokenLayer(nn.Module):
         at_text, at_image, at_fused = scales if scales else (None, None, None)
         one_stream = image is text and self.own_align_image is None  # a model of one modality
         aligned = self.align(text, text, text, at_text)
-        text = self.text_ffn(self.text_norm(text + self.dropout(aligned)))
+        source: Tensor = self.text_ffn(self.text_norm(values(text) + self.dropout(aligned)))
 
-        wider = tail and tail.wider(self.context, text.shape[1])
-        image = self.image_ffn(self._aligned_image(image, at_image, wider, aligned if one_stream else None))
+        wider = tail and tail.wider(self.context, source.shape[1])
+        aligned_image = self._aligned_image(image, at_image, wider, aligned if one_stream else None)
+        query: Tensor = self.image_ffn(aligned_image)
 
-        text_read = text if tail is None else tail.of(text)
-        image_read = image if tail is None else image[:, -tail.size :]
-        fused = self.fuse(text, image, image_read + text_read, at_fused, tail)
+        text_read = source if tail is None else tail.of(source)
+        image_read = query if tail is None else query[:, -tail.size :]
+        fused = self.fuse(source, query, image_read + text_read, at_fused, tail)
         fused = self.fusion_norm(self.dropout(fused) + image_read + text_read)
-        return text, self.fusion_ffn(fused)
+        return source, self.fusion_ffn(fused)
 
     def _aligned_image(
-        self, image: Tensor, scale: Tensor | None, tail: Tail | None, aligned: Tensor | None
+        self, image: Stream, scale: Tensor | None, tail: Tail | None, aligned: Tensor | None
     ) -> Tensor:
         """The image stream is only ever read as queries, so a tail of it is enough."""
         query = read = image
@@ -129,7 +131,7 @@ class TokenLayer(nn.Module):
             aligned = (self.own_align_image or self.align)(image, query, read, scale, tail)
         elif tail is not None:
             aligned = tail.of(aligned)
-        return self.image_norm(read + self.dropout(aligned))
+        return self.image_norm(values(read) + self.dropout(aligned))
 
 
 class MMM4Rec(MultiModalRecommender):
@@ -235,23 +237,34 @@ class MMM4Rec(MultiModalRecommender):
 
     def _fused(self, table: Table, item_seq: Tensor, context: list[Tensor], read: Tail | None) -> Tensor:
         """The fused stream where it is read, everywhere without ``read``: (b, W or size, D or D + 1)."""
-        text, image = self._inputs(table, item_seq)
+        streams = self._inputs(table, item_seq)
         for number, layer in enumerate(self.layers):
             scales = None
             if context:
                 trimmed = context[number][..., : item_seq.shape[1]]
                 scales = [scale.transpose(1, 2) for scale in trimmed.unbind(1)]
             tail = read if number == len(self.layers) - 1 else None
-            text, image = layer(text, image, scales, tail)
-        return image if self.score_bias is None else self.score_bias.of_users(image)
+            streams = layer(*streams, scales, tail)
+        fused = values(streams[1])
+        return fused if self.score_bias is None else self.score_bias.of_users(fused)
 
-    def _inputs(self, table: Table, item_seq: Tensor) -> tuple[Tensor, Tensor]:
-        """Input streams; with one modality both streams are that one."""
-        histories = {name: vectors[item_seq] for name, vectors in table.items()}
+    def _inputs(self, table: Table, item_seq: Tensor) -> tuple[Stream, Stream]:
+        """Input streams; with one modality both streams are that one.
+
+        Without dropout they are the same wherever an item stands, so that a kept table holds them.
+        """
+        if isinstance(table, KeptTable) and not self.training:
+            made = table.once("inputs", lambda: self._streams(dict(table)))
+            streams: Mapping[str, Stream] = {n: ItemStream(table, n, made[n], item_seq) for n in made}
+        else:
+            streams = self._streams({name: vectors[item_seq] for name, vectors in table.items()})
+        return streams[self.source_stream], streams[self.query_stream]
+
+    def _streams(self, histories: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Item vectors (..., D) by modality -> what the first layer reads, (..., D)."""
         histories |= {name: absent(histories[name]) for name, absent in self.absent.items()}
         histories = self.modality_dropout(histories, self._stand_in)
-        streams = {name: self.input_norm[name](self.dropout(h)) for name, h in histories.items()}
-        return streams[self.source_stream], streams[self.query_stream]
+        return {name: self.input_norm[name](self.dropout(h)) for name, h in histories.items()}
 
     def _stand_in(self, name: str) -> Tensor:
         """(D,) what an item that lacks the modality has in its stream."""
