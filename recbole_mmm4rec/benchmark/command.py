@@ -120,9 +120,10 @@ def _with_budget(wanted: Benchmark, text: str | None) -> Benchmark:
     """``--max_evals``: another largest number of trials for every setting."""
     if text is None:
         return wanted
-    if wanted.tuning is None or _count("max_evals", text) == 0:
+    count = _count("max_evals", text)
+    if wanted.tuning is None or count == 0:
         raise UserError("--max_evals expects a number above 0, and a benchmark with 'tune'")
-    return replace(wanted, tuning=replace(wanted.tuning, max_evals=int(text)))
+    return replace(wanted, tuning=replace(wanted.tuning, max_evals=count))
 
 
 def _without_score(trials: list[RunPlan], chosen: Chosen) -> set[tuple[str, str]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recbole_mmm4rec.benchmark.record import FINISHED
-from recbole_mmm4rec.benchmark.report.metrics import smaller_is_better
+from recbole_mmm4rec.benchmark.report.comparison import best
 from recbole_mmm4rec.benchmark.run_plan import RunPlan
 from recbole_mmm4rec.tuning.space import Space, drawn
 
@@ -38,14 +38,19 @@ def best_values(trials: Iterable[RunPlan], rows: Mapping[str, Mapping[str, Any]]
         trials: runs with values to try.
         rows: their records by key, those that there are.
     """
-    chosen: Chosen = {}
-    best: dict[tuple[str, str], float] = {}
+    searches: dict[tuple[str, str], list[RunPlan]] = {}
     for plan in trials:
-        place, row = (plan.setting, plan.dataset), rows.get(plan.key, {})
-        metric = str(plan.config["valid_metric"]).lower()
-        if row.get("status") != FINISHED or metric not in row["valid"]:
-            continue
-        score = row["valid"][metric] * (-1 if smaller_is_better(metric) else 1)
-        if place not in best or score > best[place]:
-            best[place], chosen[place] = score, dict(plan.trial or {})
+        searches.setdefault((plan.setting, plan.dataset), []).append(plan)
+    chosen: Chosen = {}
+    for place, plans in searches.items():
+        metric = str(plans[0].config["valid_metric"]).lower()
+        found = {plan.key: rows[plan.key] for plan in plans if plan.key in rows}
+        scores = {
+            key: row["valid"][metric]
+            for key, row in found.items()
+            if row["status"] == FINISHED and metric in row["valid"]
+        }
+        key = best(scores, metric)
+        if key is not None:
+            chosen[place] = next(dict(plan.trial or {}) for plan in plans if plan.key == key)
     return chosen

@@ -35,8 +35,13 @@ CHOICES = {
 """Values of keys that several places compare with one of them."""
 
 RATE_SCALES = ("moved_rate_scale", "item_rate_scale")
-OF_SEQUENTIAL: dict[str, Any] = {"rate_schedule": CONSTANT, "warmup_epochs": 0, "ema_decay": 0}
-OF_SEQUENTIAL |= {"eval_interval_steps": 0} | dict.fromkeys(RATE_SCALES, 1)
+OF_SEQUENTIAL: dict[str, Any] = {
+    "rate_schedule": CONSTANT,
+    "warmup_epochs": 0,
+    "ema_decay": 0,
+    "eval_interval_steps": 0,
+    **dict.fromkeys(RATE_SCALES, 1),
+}
 """Keys that the trainers of RecBole's other models do not have, with the value that changes nothing."""
 
 LEAVE_ONE_OUT = ("valid_and_test", "valid_only", "test_only")

@@ -3,6 +3,7 @@
 import json
 
 from recbole_mmm4rec.benchmark.report import formatting
+from recbole_mmm4rec.benchmark.report.comparison import best
 from recbole_mmm4rec.benchmark.report.metrics import smaller_is_better, written
 from recbole_mmm4rec.benchmark.report.runs import Run
 from recbole_mmm4rec.benchmark.report.section import BEST, Cell, Column, Row, Section, Table
@@ -27,15 +28,26 @@ def tuning(study: Study) -> Section | None:
     return Section("Tuning", text, [_searches(searches), _trials(searches)])
 
 
-def ranked(trials: list[Run]) -> list[Run]:
-    """The trials that have a score, the best on validation first, equals as they are."""
-    scored = [run for run in trials if run.finished and run.valid_metric in run.valid]
-    sign = 1 if scored and smaller_is_better(scored[0].valid_metric) else -1
-    return sorted(scored, key=lambda run: sign * run.valid[run.valid_metric])
+def _scores(trials: list[Run]) -> dict[str, float]:
+    """Validation of the trials that have a score, by key."""
+    return {
+        run.key: run.valid[run.valid_metric]
+        for run in trials
+        if run.finished and run.valid_metric in run.valid
+    }
+
+
+def _chosen(trials: list[Run]) -> Run | None:
+    key = best(_scores(trials), trials[0].valid_metric)
+    return next((run for run in trials if run.key == key), None)
+
+
+def _metric(searches: Searches) -> str:
+    return written(next(iter(searches.values()))[0].valid_metric)
 
 
 def _searches(searches: Searches) -> Table:
-    metric = written(next(iter(searches.values()))[0].valid_metric)
+    metric = _metric(searches)
     columns = [Column("Trials"), Column("Failed"), Column("Chosen", number=False), Column(f"Best {metric}")]
     columns += [Column(f"Worst {metric}"), Column("Seconds of all")]
     rows = [Row(setting, _cells(runs), dataset) for (dataset, setting), runs in searches.items()]
@@ -43,25 +55,23 @@ def _searches(searches: Searches) -> Table:
 
 
 def _cells(runs: list[Run]) -> list[Cell]:
-    order = ranked(runs)
-    scores: list[float | None] = [run.valid[run.valid_metric] for run in order]
+    chosen, smaller = _chosen(runs), smaller_is_better(runs[0].valid_metric)
+    scores: list[float | None] = [*sorted(_scores(runs).values(), reverse=not smaller)]
     return [
         Cell(str(len(runs))),
         Cell(str(sum(not run.finished for run in runs))),
-        Cell(_values(order[0]) if order else formatting.DASH),
+        Cell(_values(chosen) if chosen else formatting.DASH),
         *(Cell(formatting.value(score)) for score in (scores[:1] + scores[-1:] or [None, None])),
         Cell(formatting.amount(sum(run.seconds or 0 for run in runs))),
     ]
 
 
 def _trials(searches: Searches) -> Table:
-    metric = written(next(iter(searches.values()))[0].valid_metric)
-    columns = [Column("Values", number=False), Column("Epochs"), Column(f"Validation {metric}")]
-    rows = [
-        Row(setting, _trial_cells(run, run in ranked(runs)[:1]), dataset)
-        for (dataset, setting), runs in searches.items()
-        for run in runs
-    ]
+    columns = [Column("Values", number=False), Column("Epochs"), Column(f"Validation {_metric(searches)}")]
+    rows: list[Row] = []
+    for (dataset, setting), runs in searches.items():
+        chosen = _chosen(runs)
+        rows += [Row(setting, _trial_cells(run, run is chosen), dataset) for run in runs]
     return Table("trials", "All trials; chosen in bold.", "Setting", columns, rows, folded=True)
 
 
