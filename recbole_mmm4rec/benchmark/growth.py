@@ -20,12 +20,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from recbole_mmm4rec.benchmark.clock import Clock
+from recbole_mmm4rec.benchmark.small_mmm4rec import SMALL_MMM4REC, WIDTH
 from recbole_mmm4rec.benchmark.synthetic import synthetic_batch, synthetic_model
 from recbole_mmm4rec.files import write_json, write_text
 from recbole_mmm4rec.nn.ssd import ssd_linear, ssd_quadratic
 
-BASE = {"length": 20, "items": 1_000, "batch": 64, "hidden_size": 64}
-SMALL_HEADS = {"head_dim": 16, "d_state": 16}
+BASE = {"length": 20, "items": 1_000, "batch": 64, "hidden_size": WIDTH}
 CHUNK = 65_536
 NAMES = {
     "length": "history length L",
@@ -128,7 +128,7 @@ def measure(sweep: Sweep, runs: int, bar: Any) -> Curve:
 
 def _step_cost(sizes: dict[str, int], values: dict[str, Any], runs: int) -> float:
     items, length, width = sizes["items"], sizes["length"], sizes["hidden_size"]
-    settings = SMALL_HEADS | {"hidden_size": width, "inner_size": width, "item_ids": False} | values
+    settings = SMALL_MMM4REC | {"hidden_size": width, "inner_size": width, "item_ids": False} | values
     model = synthetic_model(items, length, **settings)
     batch = synthetic_batch(model, sizes["batch"], items, length)
     return _cost(lambda: model.calculate_loss(batch), batch[model.ITEM_SEQ].device, runs)

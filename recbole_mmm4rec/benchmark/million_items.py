@@ -11,11 +11,12 @@ from typing import Any
 import torch
 
 from recbole_mmm4rec.benchmark.clock import peak_memory
+from recbole_mmm4rec.benchmark.small_mmm4rec import SMALL_MMM4REC
 from recbole_mmm4rec.benchmark.synthetic import step_cost, synthetic_model
 from recbole_mmm4rec.files import write_json
 
 ITEMS, FEATURE_WIDTH, LENGTH, BATCH = 1_000_000, 128, 20, 1024
-SIZES = {"hidden_size": 64, "inner_size": 64, "head_dim": 16, "d_state": 16, "softmax_chunk": 65_536}
+SETTINGS = SMALL_MMM4REC | {"softmax_chunk": 65_536}
 RUNS: tuple[dict[str, Any], ...] = (
     {"objective": "in_batch", "item_ids": False},
     {"objective": "sampled", "item_ids": False},
@@ -65,7 +66,7 @@ def run(folder: Path = Path(), items: int = ITEMS, batch: int = BATCH, steps: in
 
 
 def _cost(values: dict[str, Any], items: int, batch: int, steps: int) -> Cost:
-    model = synthetic_model(items, LENGTH, FEATURE_WIDTH, **SIZES, **values)
+    model = synthetic_model(items, LENGTH, FEATURE_WIDTH, **SETTINGS, **values)
     device = next(model.parameters()).device
     seconds = step_cost(model, batch, items, LENGTH, steps)["wall_ms"] / 1e3
     return Cost(values["objective"], values["item_ids"], 1 / seconds, peak_memory(device))

@@ -28,8 +28,8 @@ import torch
 from recbole.evaluator import Collector, Evaluator
 from recbole.utils import init_seed
 
-from recbole_mmm4rec.benchmark import position_costs
 from recbole_mmm4rec.benchmark.clock import Clock, peak_memory
+from recbole_mmm4rec.benchmark.small_mmm4rec import SMALL_MMM4REC, WIDTH
 from recbole_mmm4rec.benchmark.step_costs import training_steps
 from recbole_mmm4rec.files import write_json
 from recbole_mmm4rec.host.config import RunConfig
@@ -38,12 +38,12 @@ from recbole_mmm4rec.quick_start.training_run import build_model, build_trainer
 from recbole_mmm4rec.training.process import prepare_process
 
 STEPS, RANKED = 20, 2048
-WIDTH, INNER, HEADS, LAYERS, DROPOUT, BATCH = 64, 256, 2, 2, 0.5, 1024
+INNER, HEADS, LAYERS, DROPOUT, BATCH = 256, 2, 2, 0.5, 1024
 COMMON = {"hidden_size": WIDTH, "train_batch_size": BATCH, "accumulation_steps": 1, "state": "WARNING"}
 ATTENTIVE = {"inner_size": INNER, "n_heads": HEADS, "n_layers": LAYERS}
 ORIGINAL = {"recbole_code": "original"}
 OURS: dict[str, tuple[str, dict[str, Any]]] = {
-    "MMM4Rec": ("MMM4Rec", position_costs.SMALL_MMM4REC),
+    "MMM4Rec": ("MMM4Rec", SMALL_MMM4REC),
     "SASRec": ("SASRec", ATTENTIVE),
     "SASRec, RecBole's own": ("SASRec", ATTENTIVE | ORIGINAL),
     "GRU4Rec": ("GRU4Rec", {}),

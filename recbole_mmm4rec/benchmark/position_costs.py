@@ -14,6 +14,7 @@ import torch
 from recbole.utils import init_seed
 
 from recbole_mmm4rec.benchmark.clock import Clock
+from recbole_mmm4rec.benchmark.small_mmm4rec import SMALL_MMM4REC, WIDTH
 from recbole_mmm4rec.benchmark.step_costs import training_steps
 from recbole_mmm4rec.files import write_json
 from recbole_mmm4rec.host.config import RunConfig
@@ -23,8 +24,7 @@ from recbole_mmm4rec.nn.time_aware import CAUSAL, PAPER
 from recbole_mmm4rec.quick_start.training_run import build_model, build_trainer
 
 STEPS = 20
-COMMON = {"hidden_size": 64, "train_batch_size": 512, "accumulation_steps": 1, "state": "WARNING"}
-SMALL_MMM4REC = {"inner_size": 64, "head_dim": 16, "d_state": 16}
+COMMON = {"hidden_size": WIDTH, "train_batch_size": 512, "accumulation_steps": 1, "state": "WARNING"}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+from recbole_mmm4rec.benchmark.small_mmm4rec import SMALL_MMM4REC
 from recbole_mmm4rec.benchmark.synthetic import synthetic_batch, synthetic_run
 from recbole_mmm4rec.files import write_json
 from recbole_mmm4rec.nn.collectives import TRAFFIC
@@ -26,12 +27,8 @@ from recbole_mmm4rec.training.trainer import MultiModalTrainer
 
 PROCESSES = (1, 2)
 LENGTH, BATCH, ITEMS, FEATURE_WIDTH = 20, 1024, 100_000, 768
-VALUES: dict[str, Any] = {
+VALUES = SMALL_MMM4REC | {
     "stage": "pretrain",
-    "hidden_size": 64,
-    "inner_size": 64,
-    "head_dim": 16,
-    "d_state": 16,
     "item_ids": False,
     "accumulation_steps": 1,
     "use_gpu": False,
@@ -142,9 +139,7 @@ def _work(rank: int, processes: int, batch: int, items: int, steps: int, folder:
         items, LENGTH, FEATURE_WIDTH, **VALUES, checkpoint_dir=str(folder / "saved")
     )
     trainer = MultiModalTrainer(config, model)
-    warm_up, measured = (
-        SharedSteps(model, number, batch, items, rank, processes) for number in (2, steps)
-    )
+    warm_up, measured = (SharedSteps(model, number, batch, items, rank, processes) for number in (2, steps))
     trainer._train_epoch(warm_up, 0)
     given, wall, cpu = (TRAFFIC.bytes, TRAFFIC.tensors), perf_counter(), process_time()
     trainer._train_epoch(measured, 1)

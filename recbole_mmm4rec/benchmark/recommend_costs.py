@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from recbole_mmm4rec.benchmark.clock import Clock
+from recbole_mmm4rec.benchmark.small_mmm4rec import SMALL_MMM4REC, WIDTH
 from recbole_mmm4rec.benchmark.synthetic import synthetic_checkpoint
 from recbole_mmm4rec.files import write_json
 from recbole_mmm4rec.recommend.batch_run import recommend_shards
@@ -29,8 +30,7 @@ from recbole_mmm4rec.recommend.ranking import best
 from recbole_mmm4rec.recommend.recommender import Recommender
 from recbole_mmm4rec.recommend.workers import Processes
 
-ITEMS, LENGTH, FEATURE_WIDTH, WIDTH = 3_650, 20, 384, 64
-SIZES = {"hidden_size": WIDTH, "inner_size": WIDTH, "head_dim": 16, "d_state": 16}
+ITEMS, LENGTH, FEATURE_WIDTH = 3_650, 20, 384
 CATALOGUES = (10_000, 100_000, 1_000_000)
 PER_CLUSTER, QUERIES, K = 100, 200, 10
 FILES, PROCESSES = 10, (1, 2)
@@ -137,7 +137,7 @@ def run(
 
 def write_model(path: Path) -> None:
     """The checkpoint that is measured."""
-    synthetic_checkpoint(path, ITEMS, LENGTH, FEATURE_WIDTH, use_gpu=False, **SIZES)
+    synthetic_checkpoint(path, ITEMS, LENGTH, FEATURE_WIDTH, use_gpu=False, **SMALL_MMM4REC)
 
 
 def made_up(items: np.ndarray, count: int) -> tuple[list[list[str]], list[list[float]]]:
