@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from recbole_mmm4rec.training.stopwatch import Stopwatch
+from recbole_mmm4rec.training.stopwatch import Spent
 
 
 @dataclass
@@ -52,20 +52,21 @@ class RunRecord:
     valid: dict[int, dict[str, float]] = field(default_factory=dict)
     within: list[PointWithin] = field(default_factory=list)
 
-    def end_epoch(self, watch: Stopwatch, loss: float) -> None:
-        """Count an epoch that was just trained; the watch ran since its first batch."""
+    def end_epoch(self, spent: Spent, loss: float) -> None:
+        """Count an epoch that was just trained, with the time since its first batch."""
         self.epochs += 1
-        self.seconds.append(watch.seconds)
-        self.cpu_seconds.append(watch.cpu_seconds)
+        self.seconds.append(spent.seconds)
+        self.cpu_seconds.append(spent.cpu_seconds)
         self.losses.append(loss)
 
     def add_validation(self, result: Mapping[str, float]) -> None:
         """Note the validation result of the epoch that was just trained."""
         self.valid[self.epochs - 1] = _numbers(result)
 
-    def add_point(self, result: Mapping[str, float], watch: Stopwatch) -> None:
-        """Note a validation result within the epoch whose first batch the watch began at."""
-        seconds, cpu_seconds = sum(self.seconds) + watch.seconds, sum(self.cpu_seconds) + watch.cpu_seconds
+    def add_point(self, result: Mapping[str, float], spent: Spent) -> None:
+        """Note a validation result within an epoch, with the time since the epoch's first batch."""
+        seconds = sum(self.seconds) + spent.seconds
+        cpu_seconds = sum(self.cpu_seconds) + spent.cpu_seconds
         self.within.append(PointWithin(self.steps, seconds, cpu_seconds, _numbers(result)))
 
     def mark_best(self) -> None:

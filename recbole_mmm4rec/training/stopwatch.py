@@ -3,8 +3,19 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter, process_time
+from typing import NamedTuple
 
 import torch
+
+
+class Spent(NamedTuple):
+    """Seconds by the clock, and seconds of the processor that all threads of this process took."""
+
+    seconds: float
+    cpu_seconds: float
+
+    def __sub__(self, other: "Spent") -> "Spent":
+        return Spent(self.seconds - other.seconds, self.cpu_seconds - other.cpu_seconds)
 
 
 class Stopwatch:
@@ -18,30 +29,20 @@ class Stopwatch:
         self._device = device
         self._began = self._now()
 
-    @property
-    def seconds(self) -> float:
-        """Seconds by the clock, without the pauses."""
-        return self._now()[0] - self._began[0]
-
-    @property
-    def cpu_seconds(self) -> float:
-        """Seconds of the processor that all threads of this process took, without the pauses."""
-        return self._now()[1] - self._began[1]
+    def read(self) -> Spent:
+        """The time since the watch was made, without the pauses."""
+        return self._now() - self._began
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """What is done within it takes no time."""
-        stopped = self._now()
+        before = self.read()
         try:
             yield
         finally:
-            resumed = self._now()
-            self._began = (
-                self._began[0] + resumed[0] - stopped[0],
-                self._began[1] + resumed[1] - stopped[1],
-            )
+            self._began = self._now() - before
 
-    def _now(self) -> tuple[float, float]:
+    def _now(self) -> Spent:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
-        return perf_counter(), process_time()
+        return Spent(perf_counter(), process_time())

@@ -147,7 +147,7 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
             if self._is_due(train_data):
                 self._validate_within(watch)
         total = losses.total()
-        self.record.end_epoch(watch, sum(total))
+        self.record.end_epoch(watch.read(), sum(total))
         return total if len(total) > 1 else total[0]
 
     def _enter_epoch(self, train_data: Any, epoch_idx: int) -> None:
@@ -208,7 +208,7 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
             distributed.barrier()
         self.model.train(training)
         assert result is not None
-        self.record.add_point(result, watch)
+        self.record.add_point(result, watch.read())
         score = set_color("valid_score", "blue") + f": {result[self.valid_metric]:f}"
         self.logger.info(set_color(f"step {self.record.steps} evaluating", "green") + f" [{score}]")
 

@@ -155,7 +155,16 @@ def test_a_pause_takes_no_time(monkeypatch):
     with watch.paused():
         pass_time(8.0)
     pass_time(2.0)
-    assert (watch.seconds, watch.cpu_seconds) == (3.0, 6.0)
+    assert watch.read() == (3.0, 6.0)
+
+
+def test_a_gpu_is_waited_for_once_a_reading(monkeypatch):
+    waits = []
+    monkeypatch.setattr(torch.cuda, "synchronize", waits.append)
+    gpu = torch.device("cuda")
+    watch = stopwatch.Stopwatch(gpu)
+    watch.read()
+    assert waits == [gpu, gpu]
 
 
 def test_a_curve_of_another_run_is_refused(folder):
