@@ -108,17 +108,17 @@ class TokenLayer(nn.Module):
         at_text, at_image, at_fused = scales if scales else (None, None, None)
         one_stream = image is text and self.own_align_image is None  # a model of one modality
         aligned = self.align(text, text, text, at_text)
-        source: Tensor = self.text_ffn(self.text_norm(values(text) + self.dropout(aligned)))
+        new_text: Tensor = self.text_ffn(self.text_norm(values(text) + self.dropout(aligned)))
 
-        wider = tail and tail.wider(self.context, source.shape[1])
+        wider = tail and tail.wider(self.context, new_text.shape[1])
         aligned_image = self._aligned_image(image, at_image, wider, aligned if one_stream else None)
-        query: Tensor = self.image_ffn(aligned_image)
+        new_image: Tensor = self.image_ffn(aligned_image)
 
-        text_read = source if tail is None else tail.of(source)
-        image_read = query if tail is None else query[:, -tail.size :]
-        fused = self.fuse(source, query, image_read + text_read, at_fused, tail)
+        text_read = new_text if tail is None else tail.of(new_text)
+        image_read = new_image if tail is None else new_image[:, -tail.size :]
+        fused = self.fuse(new_text, new_image, image_read + text_read, at_fused, tail)
         fused = self.fusion_norm(self.dropout(fused) + image_read + text_read)
-        return source, self.fusion_ffn(fused)
+        return new_text, self.fusion_ffn(fused)
 
     def _aligned_image(
         self, image: Stream, scale: Tensor | None, tail: Tail | None, aligned: Tensor | None
