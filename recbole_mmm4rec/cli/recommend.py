@@ -113,9 +113,7 @@ def _write_page(recommender: Any, given: dict[str, Any], asked: dict[str, Any]) 
     from recbole_mmm4rec.recommend.page import PageOrder, write_page
 
     folders = (None if given[name] is None else Path(given[name]) for name in ("dataset", "pictures"))
-    order = PageOrder(
-        users=Path(given["users"]), path=Path(given["page"]), most=given["page_users"], **asked
-    )
+    order = PageOrder(users=Path(given["users"]), path=Path(given["page"]), most=given["page_users"], **asked)
     users = write_page(recommender, read_dataset(*folders), order, show_progress=sys.stderr.isatty())
     click.echo(f"{order.path}: a page of {users:,} users")
 

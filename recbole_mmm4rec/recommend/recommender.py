@@ -143,9 +143,7 @@ class Recommender:
         treat_unknown(filters.unknown, "allow and deny", on_unknown)
         return filters
 
-    def ranked(
-        self, histories: Histories, rows: np.ndarray, filters: Filters, k: int
-    ) -> Iterator[Part]:
+    def ranked(self, histories: Histories, rows: np.ndarray, filters: Filters, k: int) -> Iterator[Part]:
         """Lists of some users at a time.
 
         Args:

@@ -173,9 +173,7 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
                 model's file is gone.
         """
         path = str(resume_file)
-        path = distributed.broadcast_object(
-            _state_file(path) if os.path.exists(_state_file(path)) else path
-        )
+        path = distributed.broadcast_object(_state_file(path) if os.path.exists(_state_file(path)) else path)
         with brought(path) as here:
             checkpoint = replace(read_checkpoint(here), path=path)
         training = _training_of(checkpoint)

@@ -135,9 +135,9 @@ def test_launchers_have_names(tmp_path: Path) -> None:
         make_launcher("slurm", tmp_path, 1)
 
 
-@pytest.mark.parametrize(("gpus", "workers", "each"), [
-    (0, 2, 0), (1, 4, 0.25), (2, 2, 1), (8, 2, 1), (2, 3, 0.5)
-])
+@pytest.mark.parametrize(
+    ("gpus", "workers", "each"), [(0, 2, 0), (1, 4, 0.25), (2, 2, 1), (8, 2, 1), (2, 3, 0.5)]
+)
 def test_runs_share_the_gpus_that_ray_has(gpus: float, workers: int, each: float) -> None:
     assert gpu_share(gpus, workers) == each
 

@@ -273,9 +273,7 @@ def test_other_errors_of_duckdb_are_faults_of_ours(tmp_path: Path) -> None:
         base.run("SELEC", "t")
 
 
-def test_no_room(
-    tmp_path: Path, on_disk: Callable[[bool], None], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_room(tmp_path: Path, on_disk: Callable[[bool], None], capsys: pytest.CaptureFixture[str]) -> None:
     """Each file in turn is the first that does not fit: one line, and the sorted files are gone."""
     _write(tmp_path / "raw" / "interactions.csv", _lines(np.random.default_rng(1), 30_000))
     on_disk(True)
