@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+
+from tests.forked import in_processes
 
 Work = Callable[[int], Any]
 """What a process does, given its number; a function of a module. Plain data and tensors come back."""
@@ -14,7 +15,7 @@ Work = Callable[[int], Any]
 
 def in_two_processes(work: Work, folder: Path) -> list[Any]:
     """What ``work`` returned in both processes, in their order; ``folder`` is theirs to meet in."""
-    mp.spawn(_process, args=(work, folder), nprocs=2)
+    in_processes(_process, work, folder)
     return [torch.load(folder / f"end{rank}.pt", weights_only=False) for rank in range(2)]
 
 

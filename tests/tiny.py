@@ -1,4 +1,4 @@
-"""A tiny dataset, model and run for the tests of training; as a program it trains once and saves the end."""
+"""A tiny dataset, model and run for the tests of training."""
 
 import os
 import random
@@ -159,20 +159,18 @@ def scripted(trainer: MultiModalTrainer, monkeypatch: pytest.MonkeyPatch, scores
     monkeypatch.setattr(MultiModalTrainer, "evaluate", evaluate)
 
 
-def main(folder: str, out: str, kill_at: str, resume: str) -> None:
-    """Train, possibly to death; save weights, optimiser and results at the end."""
-    TinyModel.kill_at = int(kill_at) if kill_at else None
+def train_to_the_end(folder: Path, out: Path, kill_at: int | None, resume: Path | None) -> None:
+    """Train in a process of its own, possibly to death; save weights, optimiser and results at the end."""
+    os.chdir(folder)
+    torch.set_num_threads(1)
+    TinyModel.kill_at = kill_at
     values = {"epochs": 6, "drop": 0.3, "noise": 0.1, "accumulation_steps": 2, "patience": 3}
-    trainer, train, valid, test = make_run(make_config(Path(folder), **values))
+    trainer, train, valid, test = make_run(make_config(folder, **values))
     if resume:
-        trainer.resume_checkpoint(resume)
+        trainer.resume_checkpoint(str(resume))
     best = trainer.fit(train, valid)
     last = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     result = trainer.evaluate(test)
     end = {"best": best, "last": last, "test": result, "optimizer": trainer.optimizer.state_dict()}
     record = trainer.record.to_dict() | {"seconds": None, "cpu_seconds": None}
     torch.save(end | {"record": record, "ranks": trainer.last_ranks.tolist()}, out)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 
 from recbole_mmm4rec.cluster.brought import brought
 from recbole_mmm4rec.cluster.group import group, joined
@@ -15,6 +14,7 @@ from recbole_mmm4rec.cluster.one_per_host import one_per_host
 from recbole_mmm4rec.cluster.place import Place
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.quick_start.attempts import earlier_state
+from tests.forked import in_processes
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/maps").is_file(), reason="looks at memory in /proc")
 
@@ -100,7 +100,7 @@ def test_two_processes(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    mp.spawn(work, args=(port, tmp_path), nprocs=2)
+    in_processes(work, port, tmp_path)
     ends = [torch.load(tmp_path / f"end{rank}.pt", weights_only=False) for rank in range(2)]
     shared, files = [end["shared"] for end in ends], [end["brought"] for end in ends]
     assert [end["calls"] for end in shared] == [[0], []]

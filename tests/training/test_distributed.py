@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from recbole.data import create_dataset, data_preparation
 from recbole.model.general_recommender import BPR
 from recbole.utils import init_seed
@@ -17,6 +16,7 @@ from recbole_mmm4rec.nn.item_table import FrozenFeatures
 from recbole_mmm4rec.quick_start.training_run import trainer_class
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint import read_checkpoint
+from tests.forked import in_processes
 from tests.tiny import USERS, TinyModel, make_config, make_run, write_dataset
 
 EVEN = 3  # a dataset with an even number of training samples: of an odd one a sample is dealt out twice
@@ -112,7 +112,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two")
     for name in RUNS:
         write_dataset(folder / name, seed=EVEN)
-    mp.spawn(work, args=(folder,), nprocs=2)
+    in_processes(work, folder)
     return folder
 
 

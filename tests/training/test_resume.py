@@ -1,54 +1,56 @@
 """A killed run goes on bit for bit; what does not fit is refused."""
 
 import os
-import subprocess
-import sys
+import signal
 from pathlib import Path
 
 import pytest
 import torch
 
 from recbole_mmm4rec.errors import UserError
-from tests.tiny import TinyModel, assert_equal, make_config, make_run, scripted, weights, write_dataset
+from tests.forked import in_a_process
+from tests.tiny import (
+    TinyModel,
+    assert_equal,
+    make_config,
+    make_run,
+    scripted,
+    train_to_the_end,
+    weights,
+    write_dataset,
+)
 
-ROOT = Path(__file__).parents[2]
 
-
-def run_process(folder, out, kill_at="", resume=""):
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "tests.tiny", str(folder), str(out), str(kill_at), str(resume)]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+def run_process(folder, out, kill_at=None, resume=None):
+    return in_a_process(train_to_the_end, folder, out, kill_at, resume)
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     write_dataset(folder)
-    done = run_process(folder, folder / "end.pt")
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert run_process(folder, folder / "end.pt") == 0
     return torch.load(folder / "end.pt", weights_only=False)
 
 
 @pytest.mark.parametrize("kill_at", [2, 29])
 def test_a_killed_run_goes_on_bit_for_bit(folder, uninterrupted, kill_at):
-    killed = run_process(folder, folder / "never.pt", kill_at)
-    assert killed.returncode == -9
+    assert run_process(folder, folder / "never.pt", kill_at) == -signal.SIGKILL
     assert not (folder / "never.pt").exists()
     (last,) = (folder / "saved").glob("*.last.pth")
-    done = run_process(folder, folder / "end.pt", resume=last)
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert run_process(folder, folder / "end.pt", resume=last) == 0
     end = torch.load(folder / "end.pt", weights_only=False)
     end["record"]["seconds"] = uninterrupted["record"]["seconds"]
     assert_equal(end, uninterrupted)
 
 
 def test_two_kills_and_resume_by_the_best_models_name(folder, uninterrupted):
-    run_process(folder, folder / "never.pt", 12)
+    assert run_process(folder, folder / "never.pt", 12) == -signal.SIGKILL
     (last,) = (folder / "saved").glob("*.last.pth")
-    run_process(folder, folder / "never.pt", 14, last)
+    assert run_process(folder, folder / "never.pt", 14, last) == -signal.SIGKILL
     best = last.with_name(last.name.replace(".last", ""))
     assert best.exists()
-    assert run_process(folder, folder / "end.pt", resume=best).returncode == 0
+    assert run_process(folder, folder / "end.pt", resume=best) == 0
     assert_equal(torch.load(folder / "end.pt", weights_only=False), uninterrupted)
 
 

@@ -1,6 +1,5 @@
 """Searches in this process: what is proposed, what is remembered, what survives a kill."""
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.tuning.hyperopt_search import search_with_hyperopt
 from recbole_mmm4rec.tuning.search import Search, Trials
 from recbole_mmm4rec.tuning.space import Range
+from tests.forked import in_a_process
 from tests.tuning.conftest import Counting, store_of
 
 MakeSearch = Callable[..., Search]
@@ -77,10 +77,7 @@ def test_a_killed_search_continues_in_the_middle_of_a_trial(make_search: MakeSea
         if path.is_file():
             path.unlink()
     search = make_search(space, epochs=6, patience=6)
-    child = multiprocessing.get_context("spawn").Process(target=search_to_death, args=(search,))
-    child.start()
-    child.join(timeout=300)
-    assert child.exitcode == -signal.SIGKILL
+    assert in_a_process(search_to_death, search) == -signal.SIGKILL
     assert len(read_json_lines(folder / "trials.jsonl")) == 1
     assert list(folder.glob("checkpoints/*/*.last.pth"))
     rest = Counting(make_search(space, epochs=6, patience=6))
