@@ -1,4 +1,4 @@
-"""Runs as programs of their own, to be killed."""
+"""Runs as programs of their own, to be killed, and what such a run would have done undisturbed."""
 
 import os
 import signal
@@ -8,6 +8,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import torch
+
+from recbole_mmm4rec.cli.run_recbole import main
+from tests.forked import in_a_process
 
 ROOT = Path(__file__).parents[1]
 
@@ -19,6 +24,18 @@ def two_places(data: Path, folder: Path, *names: str) -> tuple[Path, Path]:
         place.mkdir()
         (place / "atomic_data").symlink_to(data.parent)
     return one, other
+
+
+def undisturbed(folder: Path, *flags: str) -> int:
+    """The exit code of ``run_recbole.py`` with these flags in a folder, without a new start of Python."""
+    return in_a_process(_run, folder, flags)
+
+
+def _run(folder: Path, flags: tuple[str, ...]) -> None:
+    os.chdir(folder)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+    sys.exit(main(flags))
 
 
 def start(folder: Path, *flags: str, **options: Any) -> "subprocess.Popen[str]":

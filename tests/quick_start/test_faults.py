@@ -72,9 +72,9 @@ def test_a_folder_that_cannot_be_made_is_one_line(name: str, in_tmp: Path, capfd
 
 
 @pytest.mark.usefixtures("tiny")
-def test_two_runs_at_once_in_one_folder_do_not_meet(in_tmp: Path) -> None:
-    alone = start(in_tmp, *TRAIN, "--epochs=2", "--checkpoint_dir=alone")
-    expected = results(finish(alone))
+def test_two_runs_at_once_in_one_folder_do_not_meet(in_tmp: Path, capfd: Any) -> None:
+    code = main([*TRAIN, "--epochs=2", "--checkpoint_dir=alone"])
+    expected = results((code, "".join(capfd.readouterr())))
     both = [start(in_tmp, *TRAIN, "--epochs=2") for _ in range(2)]
     assert [results(finish(process)) for process in both] == [expected, expected]
     assert len(list((in_tmp / "saved").glob("*.pth"))) == 4

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from recbole_mmm4rec.files import read_json_lines
-from tests.programs import alive, finish, kill, start, two_places, until
+from tests.programs import alive, kill, start, two_places, undisturbed, until
 from tests.tiny import assert_equal
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
@@ -51,17 +51,16 @@ def end_of(folder: Path) -> dict[str, Any]:
 def test_a_training(tiny: Path, in_tmp: Path) -> None:
     flags = ["--model=SASRec", *RUN, QUIET]
     whole, folder = two_places(tiny, in_tmp, *PLACES)
-    alone = start(whole, *flags)
+    assert undisturbed(whole, *flags) == 0
     kill_at_random(folder, lambda: list((folder / "saved").glob("*.last.pth")), *flags)
     for attempt in range(2):
         (last,) = (folder / "saved").glob("*.last.pth")
         resume = [f"--resume={last.relative_to(folder)}", QUIET]
         if attempt:
-            assert finish(start(folder, *resume))[0] == 0
+            assert undisturbed(folder, *resume) == 0
         else:
             before = last.stat().st_mtime_ns
             kill_at_random(folder, lambda: last.stat().st_mtime_ns != before, *resume)  # noqa: B023
-    assert finish(alone)[0] == 0
     assert_equal(end_of(folder), end_of(whole))
     assert not list((folder / "saved").glob(".*"))
 
@@ -69,10 +68,9 @@ def test_a_training(tiny: Path, in_tmp: Path) -> None:
 def test_a_benchmark(tiny: Path, in_tmp: Path) -> None:
     flags = ["--benchmark=SASRec,GRU4Rec", *RUN, "--seeds=1", "--workers=2", "--output=out"]
     whole, folder = two_places(tiny, in_tmp, *PLACES)
-    code, said = finish(start(whole, *flags))
-    assert code == 0, said[-2000:]
+    assert undisturbed(whole, *flags) == 0
     kill_at_random(folder, lambda: list((folder / "out").glob("runs/*/saved/*.last.pth")), *flags)
-    assert finish(start(folder, *flags))[0] == 0
+    assert undisturbed(folder, *flags) == 0
     assert records(folder) == records(whole)
 
 
@@ -88,10 +86,9 @@ def test_a_search(tiny: Path, in_tmp: Path) -> None:
     (in_tmp / "rates.hyper").write_text("learning_rate choice [0.01,0.003]\n")
     flags = [f"--tune={in_tmp / 'rates.hyper'}", "--model=SASRec", *RUN, "--output=out"]
     whole, folder = two_places(tiny, in_tmp, *PLACES)
-    code, said = finish(start(whole, *flags))
-    assert code == 0, said[-2000:]
+    assert undisturbed(whole, *flags) == 0
     kill_at_random(folder, lambda: list((folder / "out").glob("checkpoints/*/*.last.pth")), *flags)
-    assert finish(start(folder, *flags))[0] == 0
+    assert undisturbed(folder, *flags) == 0
     assert trials(folder) == trials(whole)
     ends = [torch.load(place / "out" / "best.pth", weights_only=True) for place in (folder, whole)]
     assert_equal(*(end["state_dict"] for end in ends))
