@@ -207,4 +207,4 @@ def test_the_script_takes_recboles_flags() -> None:
     command = [sys.executable, str(script), "--model=SASrec", "--dataset=ml-100k"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "unknown model 'SASrec'; did you mean SASRec" in done.stderr
+    assert done.stderr.startswith("error: unknown model 'SASrec'; did you mean SASRec")
