@@ -78,6 +78,11 @@ class RunRecord:
         """Validation result of the best epoch; ``None`` without validation."""
         return self.valid.get(self.best_epoch)
 
+    @property
+    def start_result(self) -> dict[str, float] | None:
+        """Validation result before the first step; ``None`` where there was none."""
+        return self.within[0].valid if self.within and self.within[0].steps == 0 else None
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, lists and dicts: fit for JSON and for a checkpoint."""
         return asdict(self)

@@ -110,7 +110,20 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
         result = super().fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
         self._save_state()
         self.logger.info(set_color("training", "green") + f": {self.record.summary()}")
+        self._compare_with_start()
         return result
+
+    def _compare_with_start(self) -> None:
+        """Say so where no epoch validated better than the weights that the run began with."""
+        start, best = self.record.start_result, self.record.best_result
+        if start is None or best is None:
+            return
+        metric, sign = self.valid_metric, 1 if self.valid_metric_bigger else -1
+        if sign * best[metric] <= sign * start[metric]:
+            self.logger.warning(
+                f"valid {metric} was {start[metric]:.4f} before the first step, {best[metric]:.4f} in the best "
+                "epoch: training did not help; too few histories, or too large a learning rate?"
+            )
 
     def _build_optimizer(self, **kwargs: Any) -> optim.Optimizer:
         learner = str(kwargs.pop("learner", self.learner)).lower()
