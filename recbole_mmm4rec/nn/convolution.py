@@ -89,9 +89,7 @@ def _add_edge_gradients(x: Tensor, grad: Tensor, taps: Tensor, grad_x: Tensor, g
     grad_taps[1:] += met[torch.arange(len(taps) - 1, device=x.device).clamp_max(len(met) - 1)]
 
 
-def causal_conv(
-    x: Tensor, weight: Tensor, bias: Tensor, edge: bool = False, backend: str = TORCH
-) -> Tensor:
+def causal_conv(x: Tensor, weight: Tensor, bias: Tensor, edge: bool = False, backend: str = TORCH) -> Tensor:
     """Convolve every channel along the history, looking back only.
 
     Args:

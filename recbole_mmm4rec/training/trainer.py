@@ -121,8 +121,8 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
         metric, sign = self.valid_metric, 1 if self.valid_metric_bigger else -1
         if sign * best[metric] <= sign * start[metric]:
             self.logger.warning(
-                f"valid {metric} was {start[metric]:.4f} before the first step, {best[metric]:.4f} in the best "
-                "epoch: training did not help; too few histories, or too large a learning rate?"
+                f"valid {metric} was {start[metric]:.4f} before the first step, {best[metric]:.4f} in the "
+                "best epoch: training did not help; too few histories, or too large a learning rate?"
             )
 
     def _build_optimizer(self, **kwargs: Any) -> optim.Optimizer:

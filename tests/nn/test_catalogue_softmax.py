@@ -59,9 +59,7 @@ def test_which_losses_take_it(monkeypatch: pytest.MonkeyPatch) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert not in_passing(users, candidates)
     calls = []
-    monkeypatch.setattr(
-        "recbole_mmm4rec.nn.losses.catalogue_cross_entropy", lambda *args: calls.append(args)
-    )
+    monkeypatch.setattr("recbole_mmm4rec.nn.losses.catalogue_cross_entropy", lambda *args: calls.append(args))
     full_catalogue_loss(users, candidates, targets)
     assert len(calls) == 1
     full_catalogue_loss(users, candidates, targets, smoothing=0.1)

@@ -107,9 +107,7 @@ def test_the_scan_of_the_kernel_is_the_plain_one_in_value_and_gradient(groups: i
 @on_gpu
 def test_the_convolution_of_the_kernel_is_the_plain_one_in_value_and_gradient() -> None:
     arguments = [torch.randn(2, 300, 24), torch.randn(24, 4), torch.randn(24)]
-    _compare(
-        kernels.conv_by_kernel, lambda x, taps, bias: causal_conv(x, taps.unsqueeze(1), bias), arguments
-    )
+    _compare(kernels.conv_by_kernel, lambda x, taps, bias: causal_conv(x, taps.unsqueeze(1), bias), arguments)
 
 
 def _compare(fast: Any, plain: Any, arguments: list[Tensor]) -> None:
