@@ -44,18 +44,13 @@ def benchmark_command(flags: dict[str, str]) -> int:
     """
     _log_to_console()
     left = dict(flags)
-    wanted = find_benchmark(left.pop("benchmark"))
-    wanted = wanted.narrowed(_names(left.pop("dataset", "")), _seeds(left))
-    wanted = _with_budget(wanted, left.pop("max_evals", None))
-    workers, launcher = _count("workers", left.pop("workers", "1")), left.pop("launcher", "process")
-    address = left.pop("ray_address", None)
+    wanted = _wanted(left)
     folder = Path(left.pop("output", f"{OUTPUT}/{wanted.name}")).resolve()
+    workers, launcher = _count("workers", left.pop("workers", "1")), left.pop("launcher", "process")
+    start = partial(make_launcher, launcher, folder, workers, left.pop("ray_address", None))
     keep = _switch("keep_results", left.pop("keep_results", "False"))
     refuse_beside("benchmark", left, NOT_FOR_RUNS)
-    files = left.pop("config_files", "")
-    shared = read_config_files(files.split())
-    refuse_own(files, "the config file", shared)
-    wanted.common.update(shared)
+    _take_files(wanted, left.pop("config_files", ""))
     expansion = Expansion(wanted, left, Results(folder).finished_tasks() if keep else {})
     trials, plans = expansion.trials(), expansion.plans()
     for line in expansion.skipped:
@@ -63,7 +58,7 @@ def benchmark_command(flags: dict[str, str]) -> int:
     with locked(folder), logging_redirect_tqdm():
         results = Results(folder)
         _report_other_code(results, [*trials, *plans], keep)
-        start, lost = partial(make_launcher, launcher, folder, workers, address), set()
+        lost: set[tuple[str, str]] = set()
         if trials:
             describe(folder, wanted, trials)
             Schedule(trials, results, start(), workers).work()
@@ -74,6 +69,20 @@ def benchmark_command(flags: dict[str, str]) -> int:
         failed = Schedule(plans, results, start(), workers, beside=trials).work()
     report_command(str(folder))
     return 1 if failed or lost else 0
+
+
+def _wanted(left: dict[str, str]) -> Benchmark:
+    """The benchmark that the flags name and narrow; takes those flags out of ``left``."""
+    wanted = find_benchmark(left.pop("benchmark"))
+    wanted = wanted.narrowed(_names(left.pop("dataset", "")), _seeds(left))
+    return _with_budget(wanted, left.pop("max_evals", None))
+
+
+def _take_files(wanted: Benchmark, files: str) -> None:
+    """``--config_files``: values for every run."""
+    shared = read_config_files(files.split())
+    refuse_own(files, "the config file", shared)
+    wanted.common.update(shared)
 
 
 def report_command(folder: str) -> int:
