@@ -2,52 +2,32 @@
 
 An MMM4Rec of ml-latest-small's size with made-up items, 64 wide: users per second in a batch, one request
 after the other, loading, and files of histories shared out among processes. Then finding a user's best items
-among more and more of them, by the product with all and by an approximate index. Costs do not depend on
-values, except that an index finds what lies in clusters, so these vectors do.
+among more and more of them, see :mod:`.index_costs`.
 """
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from recbole_mmm4rec.benchmark.clock import Clock
+from recbole_mmm4rec.benchmark.index_costs import CATALOGUES, Growth, K, grown
 from recbole_mmm4rec.benchmark.small_mmm4rec import SMALL_MMM4REC, WIDTH
 from recbole_mmm4rec.benchmark.synthetic import synthetic_checkpoint
 from recbole_mmm4rec.files import write_json
 from recbole_mmm4rec.recommend.batch_run import recommend_shards
 from recbole_mmm4rec.recommend.loading import load
 from recbole_mmm4rec.recommend.model_facts import ModelFacts
-from recbole_mmm4rec.recommend.neighbours import ItemIndex
 from recbole_mmm4rec.recommend.orders import Order
-from recbole_mmm4rec.recommend.ranking import best
 from recbole_mmm4rec.recommend.recommender import Recommender
 from recbole_mmm4rec.recommend.workers import Processes
 
 ITEMS, LENGTH, FEATURE_WIDTH = 3_650, 20, 384
-CATALOGUES = (10_000, 100_000, 1_000_000)
-PER_CLUSTER, QUERIES, K = 100, 200, 10
 FILES, PROCESSES = 10, (1, 2)
-
-
-@dataclass
-class Growth:
-    """Of a catalogue of ``items``: CPU milliseconds per user of both ways, and of making the index.
-
-    ``recall``: share of the ten best items that the index finds.
-    """
-
-    items: int
-    exact_ms: float
-    index_ms: float
-    build_s: float
-    recall: float
 
 
 @dataclass
@@ -85,11 +65,8 @@ class Costs:
             f"CPU {self.request_cpu_ms:.1f} ms",
             f"load: {self.load_s:.2f} s, CPU {self.load_cpu_s:.2f} s",
             *(f"files, {count} at a time: {rate:,.0f} users/s" for count, rate in self.processes.items()),
-            f"{'items':>10}{'exact, ms':>12}{'index, ms':>12}{'build, s':>12}{'recall@10':>12}",
-        ]
-        lines += [
-            f"{g.items:>10,}{g.exact_ms:>12.3f}{g.index_ms:>12.3f}{g.build_s:>12.1f}{g.recall:>12.4f}"
-            for g in self.growth
+            Growth.head(),
+            *(growth.line() for growth in self.growth),
         ]
         return "\n".join(lines) + "\n"
 
@@ -180,54 +157,3 @@ def _recommend(recommender: Recommender, clock: Clock, batch: int, requests: int
     for number in range(requests):
         with clock.part("request"):
             recommender.recommend(histories[number % batch], times[number % batch])
-
-
-def grown(items: int) -> Growth:
-    """Both ways in a catalogue of ``items`` made-up vectors."""
-    table, users = clustered(items)
-    clock = Clock(torch.device("cpu"))
-    with clock.part("build"):
-        index = ItemIndex(table)
-    shared = 0
-    for user in users.split(1):
-        with clock.part("exact"):
-            wanted = _exact(table, user)
-        with clock.part("index"):
-            found = _indexed(table, index, user)
-        shared += len(set(wanted.tolist()) & set(found.tolist()))
-    parts = clock.medians()
-    return Growth(
-        items,
-        parts["exact"]["cpu_ms"],
-        parts["index"]["cpu_ms"],
-        parts["build"]["cpu_ms"] / 1e3,
-        shared / (K * len(users)),
-    )
-
-
-def clustered(items: int, width: int = WIDTH, users: int = QUERIES) -> tuple[Tensor, Tensor]:
-    """(N + 1, D) vectors of different lengths in clusters, row 0 the pad's, and (U, D) users near them."""
-    generator = torch.Generator().manual_seed(0)
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator)
-
-    centres = normal(max(1, items // PER_CLUSTER), width)
-    owners = torch.randint(len(centres), (items,), generator=generator)
-    table = torch.zeros(items + 1, width)
-    table[1:] = centres[owners] + 0.5 * normal(items, width)
-    table[1:] *= 0.5 + torch.rand(items, 1, generator=generator)
-    near = torch.randint(len(centres), (users,), generator=generator)
-    return table, centres[near] + 0.7 * normal(users, width)
-
-
-def _exact(table: Tensor, user: Tensor) -> Tensor:
-    scores = user @ table.T
-    scores[:, 0] = -torch.inf
-    return best(scores, K)[1][0]
-
-
-def _indexed(table: Tensor, index: ItemIndex, user: Tensor) -> Tensor:
-    found = index.nearest(user, K)
-    scores: Any = torch.einsum("ud,ucd->uc", user, table[found])
-    return found.gather(1, best(scores, K)[1])[0]

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 
 from recbole_mmm4rec.benchmark import recommend_costs
 
@@ -24,13 +23,3 @@ def test_all_figures_are_there(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert all(part["recall"] >= 0.99 for part in growth)
     assert "batch of 8 users" in table
     assert [file.name for file in in_tmp.iterdir()] == ["recommend.json"]
-
-
-def test_vectors_lie_in_clusters() -> None:
-    table, users = recommend_costs.clustered(1_000, 16, 5)
-    assert table.shape == (1_001, 16)
-    assert not table[0].any()
-    assert users.shape == (5, 16)
-    cosines = torch.nn.functional.normalize(table[1:], dim=1)
-    likest = (cosines @ cosines.T - 2 * torch.eye(1_000)).max(1).values
-    assert likest.median() > 0.8
