@@ -224,16 +224,16 @@ def _numpy_scalars() -> list[Any]:
 def _ours(path: str, raw: dict[str, Any]) -> Checkpoint:
     try:
         return Checkpoint(
-            path,
-            OURS,
-            raw["state_dict"],
-            under_new_names(dict(json.loads(raw["config"]))),
-            json.loads(raw["signature"]),
-            raw["item_tokens"],
-            raw.get("other_tokens", {}),
-            raw["optimizer"],
-            raw["training"],
-            raw.get("items"),
+            path=path,
+            kind=OURS,
+            state_dict=raw["state_dict"],
+            config=under_new_names(dict(json.loads(raw["config"]))),
+            signature=json.loads(raw["signature"]),
+            item_tokens=raw["item_tokens"],
+            other_tokens=raw.get("other_tokens", {}),
+            optimizer=raw["optimizer"],
+            training=raw["training"],
+            items=raw.get("items"),
         )
     except UserError:
         raise

@@ -66,11 +66,6 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
         """What the model brings to its training; the defaults for RecBole's models."""
         return hooks_of(self.model)
 
-    @property
-    def optimizer_steps(self) -> int:
-        """Optimiser steps taken so far, those before a resume included."""
-        return self.record.steps
-
     def fit(
         self,
         train_data: Any,

@@ -80,7 +80,7 @@ def test_accumulated_gradients_are_summed_and_an_incomplete_group_steps(folder):
     trainer.fit(train, saved=False)
     for name, value in weights(trainer).items():
         torch.testing.assert_close(value, twin.model.state_dict()[name], rtol=1e-5, atol=1e-7)
-    assert trainer.optimizer_steps == -(-len(batches) // 4)
+    assert trainer.record.steps == -(-len(batches) // 4)
 
 
 def test_clipping_sees_the_whole_group(folder, monkeypatch):
@@ -99,7 +99,7 @@ def test_clipping_sees_the_whole_group(folder, monkeypatch):
 
     monkeypatch.setattr(trainer.optimizer, "step", spy)
     trainer.fit(train, saved=False)
-    assert len(norms) == trainer.optimizer_steps
+    assert len(norms) == trainer.record.steps
     assert max(norms) == pytest.approx(1e-3, rel=1e-3)
 
 
