@@ -5,6 +5,7 @@ to its :mod:`.sentinel`. A process that fails leaves a note there. One that find
 signs of life or no store any more says so and ends at once, whatever its main thread waits for.
 """
 
+import itertools
 import os
 import subprocess
 import sys
@@ -12,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 from torch.distributed import Store
 
@@ -115,12 +115,12 @@ class Watch:
             return None
         line = f"error: {self.place}: {NO_SIGN} for {self.limits.heartbeat:g} s; it is ended"
         words = [str(os.getpid()), str(self.limits.heartbeat), line if self.alone else ""]
-        program = [sys.executable, "-I", "-S", str(Path(str(sentinel.__file__))), *words]
+        program = [sys.executable, "-I", "-S", str(sentinel.__file__), *words]
         return subprocess.Popen(program, stdin=subprocess.PIPE)
 
     def _exchange(self) -> None:
         """Write and read; the only thread that a dead store can block."""
-        for count in _numbers():
+        for count in itertools.count(1):
             if self._over.wait(PERIOD):
                 return
             try:
@@ -172,7 +172,3 @@ class Watch:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(FAILED)
-
-
-def _numbers() -> "range":
-    return range(1, sys.maxsize)

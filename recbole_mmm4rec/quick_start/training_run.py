@@ -1,7 +1,7 @@
 """A model that is built, trained and chosen by validation: what every run shares, alone or among many."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from logging import getLogger
@@ -77,26 +77,33 @@ def build_model(config: Any, dataset: Any) -> Any:
 
 def _constructed(config: Any, dataset: Any) -> Any:
     """The model; what its constructor misses or refuses is one line."""
-    name = config["model"]
     with config.missing_keys() as missing:
         try:
             return config.model_class(config, dataset)
         except UserError:
             raise
         except Exception as error:
-            if isinstance(error, KeyError) and error.args[0] not in getattr(dataset, "field2type", {}):
-                message = f"{name} needs the column {error}: name it in load_col"  # how RecBole's ask for one
-            elif isinstance(error, ValueError):  # how models refuse sizes that do not go together
-                message = f"{name}: {error}"
-            elif isinstance(
-                error, AssertionError | ArithmeticError | RuntimeError
-            ):  # how torch and RecBole do
-                message = f"{name}: its settings do not go together ({type(error).__name__}: {error})"
-            elif missing:
-                message = f"{name} reads {', '.join(sorted(missing))}, which no property file or flag sets"
-            else:
+            reason = _refusal(error, getattr(dataset, "field2type", {}), missing)
+            if not reason:
                 raise
-            raise UserError(message) from error
+            raise UserError(f"{config['model']}{reason}") from error
+
+
+def _refusal(error: Exception, columns: Collection[str], missing: Collection[str]) -> str:
+    """What a model's constructor says by an error, to follow the model's name; empty for a fault of its own.
+
+    Args:
+        error: raised by the constructor.
+        columns: of the dataset.
+        missing: keys that the constructor asked the configuration for in vain.
+    """
+    if isinstance(error, KeyError) and error.args[0] not in columns:  # how RecBole's ask for a column
+        return f" needs the column {error}: name it in load_col"
+    if isinstance(error, ValueError):  # how models refuse sizes that do not go together
+        return f": {error}"
+    if isinstance(error, AssertionError | ArithmeticError | RuntimeError):  # how torch and RecBole do
+        return f": its settings do not go together ({type(error).__name__}: {error})"
+    return f" reads {', '.join(sorted(missing))}, which no property file or flag sets" if missing else ""
 
 
 def build_trainer(config: Any, model: Any, dataset: Any = None) -> Any:
