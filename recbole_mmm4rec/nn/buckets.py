@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-MOST_BUCKETS = 8
+MOST_BUCKETS = 16
 """Length groups at most, where nothing else is said."""
 
 
@@ -41,7 +41,8 @@ def _cheapest_bounds(
 ) -> list[tuple[int, int]]:
     """Cut the ascending lengths into (low, high] ranges that minimise the sum of rows x width + overhead.
 
-    Exact dynamic programme; there are at most L different lengths, so it takes 1 ms at 20 and 10 ms at 100.
+    Exact dynamic programme; there are at most L different lengths, so 16 ranges take 1 ms at 20 and 20 ms at
+    100. Once one more range does not pay, no further one does.
     """
     cumulative = [0]
     for count in counts:
@@ -54,6 +55,8 @@ def _cheapest_bounds(
                 total = cost + overhead + values[end - 1] * (cumulative[end] - cumulative[start])
                 if end not in step or total < step[end][0]:
                     step[end] = (total, [*cuts, values[end - 1]])
+        if step.get(len(values)) == best.get(len(values)):
+            break
         best = step
     cuts = best[len(values)][1]
     return list(zip([0, *cuts[:-1]], cuts, strict=True))

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 LARGEST = 64 << 20
 """Bytes of the largest map of all items that is kept; a larger one is computed for each position."""
@@ -49,7 +50,7 @@ class ItemStream:
 
     def values(self) -> Tensor:
         """(B, L, D)."""
-        return self.vectors[self.rows]
+        return F.embedding(self.rows, self.vectors)
 
     def at(self, positions: Tensor) -> "ItemStream":
         """The stream at positions (B, R) int64."""
@@ -60,7 +61,8 @@ class ItemStream:
         numbers = len(self.vectors) * linear.out_features
         if numbers * self.vectors.element_size() > LARGEST:
             return linear(self.values())
-        return self.table.once((self.name, linear), lambda: linear(self.vectors))[self.rows]
+        mapped = self.table.once((self.name, linear), lambda: linear(self.vectors))
+        return F.embedding(self.rows, mapped)
 
 
 Stream = Tensor | ItemStream

@@ -19,6 +19,7 @@ from recbole_mmm4rec.training.collecting import refuse_nan
 
 _WORD = 8  # bytes of an int64
 _GROUP = 255  # a byte counts to 255
+_LINE = 16  # float32 in a cache line
 
 DEFAULT_CHUNK = 256
 """Rows scored at a time when the configuration has no ``eval_chunk_size``."""
@@ -56,10 +57,14 @@ class RankCounter:
         items with one vector would get two scores. It is computed as one of two rows.
         """
         rows = users if len(users) > 1 else users.expand(2, -1)
-        if self._scores is None or len(self._scores) < len(rows):
-            self._scores = rows.new_empty(len(rows), self.n_items)
-        scores = torch.mm(rows, items, out=self._scores[: len(rows)])
+        scores = torch.mm(rows, items, out=self._score_rows(rows))
         return self.of_scores(scores[: len(users)], targets, out)
+
+    def _score_rows(self, users: Tensor) -> Tensor:
+        """A buffer (B, N) for scores; rows that begin within a cache line halve the speed of the product."""
+        if self._scores is None or len(self._scores) < len(users):
+            self._scores = users.new_empty(len(users), -(-self.n_items // _LINE) * _LINE)
+        return self._scores[: len(users), : self.n_items]
 
     def of_scores(self, scores: Tensor, targets: Tensor, out: Pairs | None = None) -> Tensor:
         """Places (B, 2) int64: items that score higher than the target, and others that score the same.
