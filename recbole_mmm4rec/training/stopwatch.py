@@ -34,11 +34,11 @@ class Stopwatch:
         return self._now() - self._began
 
     @contextmanager
-    def paused(self) -> Iterator[None]:
-        """What is done within it takes no time."""
+    def paused(self) -> Iterator[Spent]:
+        """What is done within it takes no time. It gives the time up to then."""
         before = self.read()
         try:
-            yield
+            yield before
         finally:
             self._began = self._now() - before
 

@@ -29,7 +29,7 @@ from recbole_mmm4rec.training.random_state import kept_random_state
 from recbole_mmm4rec.training.rate_scales import rate_scales, scaled_groups
 from recbole_mmm4rec.training.rate_schedule import RateSchedule
 from recbole_mmm4rec.training.resume import ResumableTrainer
-from recbole_mmm4rec.training.stopwatch import Stopwatch
+from recbole_mmm4rec.training.stopwatch import Spent, Stopwatch
 
 PRECISIONS = ("float32", "bf16")
 
@@ -100,7 +100,7 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
             return self.best_valid_score, self.best_valid_result
         if self._interval and not self.record.steps and not self.record.within:
             self.eval_collector.data_collect(train_data)
-            self._validate_within(Stopwatch(self.device))
+            self._validate_within(Spent(0.0, 0.0))
         show_progress = show_progress and distributed.rank() == 0
         result = super().fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
         self._save_state()
@@ -153,7 +153,8 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
                     scaler.scale(losses.add(loss, share.weight)).backward()
             self._step(scaler)
             if self._is_due(train_data):
-                self._validate_within(watch)
+                with watch.paused() as spent:
+                    self._validate_within(spent)
         total = losses.total()
         self.record.end_epoch(watch.read(), sum(total))
         return total if len(total) > 1 else total[0]
@@ -207,16 +208,16 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
         steps, interval = self.record.steps, self._interval
         return bool(interval) and steps % interval == 0 and steps % self._steps_per_epoch(train_data) != 0
 
-    def _validate_within(self, watch: Stopwatch) -> None:
-        """Add a point to the learning curve; training goes on as without it."""
+    def _validate_within(self, spent: Spent) -> None:
+        """Add a point to the learning curve, at this time of the epoch; training goes on as without it."""
         loader, training = self._valid_data, self.model.training
-        with watch.paused(), kept_random_state(getattr(loader, "generator", None)), self._averaged():
+        with kept_random_state(getattr(loader, "generator", None)), self._averaged():
             distributed.barrier()  # only steps are subject to the limit of a process that hangs
             result = self.evaluate(loader, load_best_model=False)
             distributed.barrier()
         self.model.train(training)
         assert result is not None
-        self.record.add_point(result, watch.read())
+        self.record.add_point(result, spent)
         score = set_color("valid_score", "blue") + f": {result[self.valid_metric]:f}"
         self.logger.info(set_color(f"step {self.record.steps} evaluating", "green") + f" [{score}]")
 

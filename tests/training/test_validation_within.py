@@ -132,6 +132,7 @@ def test_points_and_epochs_share_one_clock_and_the_log_says_each(folder, caplog)
     with caplog.at_level(logging.INFO):
         trainer.fit(train, valid)
     record = trainer.record
+    assert (record.within[0].seconds, record.within[0].cpu_seconds) == (0.0, 0.0)
     assert all(one.seconds <= next_.seconds for one, next_ in pairwise(record.within))
     assert record.within[-1].seconds <= sum(record.seconds)
     assert record.within[-1].cpu_seconds <= sum(record.cpu_seconds)
@@ -167,8 +168,9 @@ def test_a_pause_takes_no_time(monkeypatch):
 
     watch = stopwatch.Stopwatch(torch.device("cpu"))
     pass_time(1.0)
-    with watch.paused():
+    with watch.paused() as spent:
         pass_time(8.0)
+    assert spent == (1.0, 2.0)
     pass_time(2.0)
     assert watch.read() == (3.0, 6.0)
 
