@@ -1,6 +1,8 @@
 """Whole runs: pictures by download, vectors, record, real data."""
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,11 +13,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from recbole_mmm4rec.prepare import pipeline
+from recbole_mmm4rec.prepare import pipeline, workspace
 from recbole_mmm4rec.prepare.cli import main
 from recbole_mmm4rec.prepare.encoders import shards
 from recbole_mmm4rec.prepare.encoders.pixels import PixelEncoder
 from recbole_mmm4rec.prepare.settings import known_datasets, read_settings
+from tests.forked import in_a_process
 from tests.prepare.picture_server import serving
 from tests.prepare.raw_files import AMAZON, dense_rows, feature_rows, meta, rows_of, run, write_amazon
 
@@ -79,6 +82,13 @@ def test_ctrl_c_while_pictures_come_and_again(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "shop" / "images").iterdir()] == ["I0.jpg"]
 
 
+def killed_at(line: str, command: list[str]) -> None:
+    """A command whose process is killed where it calls a function of that name."""
+    place = next(module for module in (pipeline, workspace, shutil) if hasattr(module, line))
+    setattr(place, line, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+    main(command)
+
+
 def test_killed_at_any_moment(tmp_path: Path) -> None:
     """The dataset is the whole old one or the whole new one, and the same command makes the new one."""
     raw = write_amazon(tmp_path / "raw", dense_rows(8), meta())
@@ -86,20 +96,9 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
     assert run(raw, tmp_path, *flags) == 0
     old = {path.name: path.read_bytes() for path in (tmp_path / "shop").iterdir()}
     write_amazon(raw, dense_rows(9), meta())
-    command = [sys.executable, "-m", "recbole_mmm4rec.prepare", "shop", f"--source={raw}", *flags]
+    command = ["shop", f"--source={raw}", *flags, f"--output={tmp_path}"]
     for line in ("write_interactions", "write_items", "_write_record", "replace_folder", "rmtree"):
-        killing = (
-            "import os, runpy, signal, shutil, sys\n"
-            "from recbole_mmm4rec.prepare import pipeline, workspace\n"
-            f"place = next(p for p in (pipeline, workspace, shutil) if hasattr(p, {line!r}))\n"
-            f"setattr(place, {line!r}, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))\n"
-            "from recbole_mmm4rec.prepare.cli import main\n"
-            "main(sys.argv[1:])\n"
-        )
-        process = subprocess.run(
-            [sys.executable, "-c", killing, *command[3:], f"--output={tmp_path}"], check=False
-        )
-        assert process.returncode == -signal.SIGKILL, line
+        assert in_a_process(killed_at, line, command) == -signal.SIGKILL, line
         left = {path.name: path.read_bytes() for path in (tmp_path / "shop").iterdir()}
         assert left == old or (line == "rmtree" and len(rows_of(tmp_path / "shop" / "shop.inter")) == 54)
     assert run(raw, tmp_path, *flags) == 0

@@ -1,15 +1,14 @@
 """Datasets that come with the installation."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from recbole_mmm4rec.prepare import SHIPPED, ensure_dataset
 from recbole_mmm4rec.prepare.cli import main
 from recbole_mmm4rec.prepare.staging import staged_folder
+from tests.forked import in_processes
 from tests.prepare.raw_files import feature_rows, rows_of
 
 
@@ -49,11 +48,13 @@ def test_unknown_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert error.count("\n") == 1
 
 
+def ensure_in_a_process(_: int, folder: Path) -> None:
+    torch.set_num_threads(1)
+    ensure_dataset("ml-100k", folder)
+
+
 def test_several_processes_at_once(tmp_path: Path) -> None:
-    code = f"from recbole_mmm4rec.prepare import ensure_dataset; ensure_dataset('ml-100k', {str(tmp_path)!r})"
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    runs = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(2)]
-    assert [run.wait() for run in runs] == [0, 0]
+    in_processes(ensure_in_a_process, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["ml-100k"]
 
 
