@@ -66,6 +66,21 @@ def test_without_any_of_our_keys_training_is_recboles_bit_for_bit(folder):
 # ---- accumulation -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"accumulation_steps": 4}, True),
+        ({}, False),
+        ({"accumulation_steps": 2, "train_batch_size": 1}, False),
+    ],
+)
+def test_few_steps_an_epoch_by_accumulation_are_told(folder, caplog, keys, told):
+    trainer, train, *_ = make_run(make_config(folder, epochs=1, **keys))
+    trainer.fit(train)
+    assert (f"accumulation_steps: 4 leaves {-(-len(train) // 4)} optimiser steps" in caplog.text) is told
+    assert ("leaves" in caplog.text) is told
+
+
 def test_accumulated_gradients_are_summed_and_an_incomplete_group_steps(folder):
     """The obvious twin: batches by hand, groups of four and a rest."""
     config = make_config(folder, accumulation_steps=4, learner="sgd", epochs=1, shuffle=False)
