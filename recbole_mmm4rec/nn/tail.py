@@ -19,7 +19,7 @@ def at_positions(x: AnyStream, positions: Tensor) -> AnyStream:
     """
     if isinstance(x, ItemStream):
         return x.at(positions)
-    first = x.shape[1] * torch.arange(len(x), device=x.device)
+    first = x.shape[1] * torch.arange(x.shape[0], device=x.device)  # an exported graph leaves B open
     return F.embedding(positions + first.unsqueeze(1), x.flatten(0, 1))
 
 
