@@ -7,7 +7,6 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-import yaml
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from recbole_mmm4rec.benchmark.expansion import Expansion
@@ -20,7 +19,7 @@ from recbole_mmm4rec.benchmark.tuned_values import Chosen, best_values
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import locked, write_text
 from recbole_mmm4rec.host.flags import refuse_beside
-from recbole_mmm4rec.host.property_files import read_config_files
+from recbole_mmm4rec.host.property_files import as_properties, read_config_files
 
 OUTPUT = "benchmark_results"
 PLAN = "plan.yaml"
@@ -110,7 +109,7 @@ def describe(folder: Path, wanted: Benchmark, plans: list[RunPlan]) -> None:
         "keys": list(dict.fromkeys(plan.key for plan in plans)),
         "report": wanted.report,
     }
-    write_text(folder / PLAN, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    write_text(folder / PLAN, as_properties(content))
 
 
 def _report_other_code(results: Results, plans: list[RunPlan], keep: bool) -> None:

@@ -1,7 +1,7 @@
 """Property files: YAML in which every key has ``# (type) meaning`` beside it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +20,12 @@ class PropertyLoader(yaml.SafeLoader):
     """Safe YAML that reads ``1e-4`` as a number, as RecBole does (plain YAML 1.1 wants ``1.0e-4``)."""
 
 
-PropertyLoader.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, list("-+.0123456789"))
+class PropertyDumper(yaml.SafeDumper):
+    """Its counterpart: quotes texts that the loader would read as numbers, such as the name ``12e34``."""
+
+
+for _side in (PropertyLoader, PropertyDumper):
+    _side.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, list("-+.0123456789"))
 
 
 FIDELITY_LAYERS = ("reference", "improved")
@@ -78,6 +83,11 @@ def read_properties(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected lines of 'key: value', found a {type(values).__name__}")
     return {str(key): value for key, value in values.items()}
+
+
+def as_properties(values: Mapping[str, Any]) -> str:
+    """YAML that :func:`read_properties` reads back as these values."""
+    return yaml.dump(dict(values), Dumper=PropertyDumper, sort_keys=False, allow_unicode=True)
 
 
 def read_config_files(names: Iterable[str]) -> dict[str, Any]:

@@ -7,9 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from recbole_mmm4rec.files import read_json_lines, write_json_lines, write_text
+from recbole_mmm4rec.host.property_files import as_properties
 from recbole_mmm4rec.tuning.search import CHECKPOINTS, FAILED, FINISHED, STOPPED, Search
 
 LINES, TABLE, BEST, WEIGHTS = "trials.jsonl", "trials.csv", "best.yaml", "best.pth"
@@ -98,7 +97,7 @@ class TrialStore:
         done = sum(row["status"] == FINISHED for row in self.rows.values())
         told = f"# {self.metric} {best['score']:.4f} on validation, the best of {len(self.rows)} trials"
         values = {"model": self.search.model, "dataset": self.search.dataset, **self.search.given}
-        text = yaml.safe_dump({**values, **best["params"]}, sort_keys=False)
+        text = as_properties({**values, **best["params"]})
         head = f"{told} ({done} of them to the end)\n{OWNER}{self.search.identity}\n"
         write_text(self.best_file, head + text)
 

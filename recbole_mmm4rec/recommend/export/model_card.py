@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from recbole_mmm4rec.columns import IMAGE, TEXT
 from recbole_mmm4rec.files import write_text
+from recbole_mmm4rec.host.property_files import as_properties
 from recbole_mmm4rec.model import MODELS
 from recbole_mmm4rec.schema import checked
 from recbole_mmm4rec.training.checkpoint import Checkpoint
@@ -52,9 +51,7 @@ def write_card(folder: Path, checkpoint: Checkpoint, license_name: str) -> None:
         license_name: identifier of the Hub, of the weights and the features in the folder.
     """
     scores = _validation(checkpoint)
-    header = yaml.safe_dump(
-        _front_matter(checkpoint, scores, license_name), sort_keys=False, allow_unicode=True
-    )
+    header = as_properties(_front_matter(checkpoint, scores, license_name))
     write_text(folder / CARD, f"---\n{header}---\n{_body(checkpoint, scores)}")
 
 
