@@ -1,4 +1,4 @@
-"""The exceptions that mean: the input is wrong, and this line says what to do."""
+"""The exceptions that mean: the input is wrong, and this line says what to do. And others as a line."""
 
 
 class UserError(ValueError):
@@ -7,3 +7,8 @@ class UserError(ValueError):
 
 class ResumeError(UserError):
     """A checkpoint that this run cannot go on from."""
+
+
+def in_one_line(error: BaseException) -> str:
+    """What an error of the system or of a library says, for a line of our own: at most 200 characters."""
+    return " ".join(str(error).split())[:200]

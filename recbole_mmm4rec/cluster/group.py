@@ -14,7 +14,7 @@ from recbole_mmm4rec.cluster.limits import Limits
 from recbole_mmm4rec.cluster.meeting import meet
 from recbole_mmm4rec.cluster.place import Place
 from recbole_mmm4rec.cluster.watch import FAILED, PERIOD, Watch
-from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.errors import UserError, in_one_line
 
 _PATIENCE = timedelta(days=30)
 """Of exchanges around work that takes as long as it takes; the watch ends them where a process is dead."""
@@ -132,7 +132,7 @@ def _connected(place: Place, seconds: float, opens: bool) -> dist.TCPStore:
             timeout=timedelta(seconds=seconds),
         )
     except (RuntimeError, ValueError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = in_one_line(error)
         what = "cannot be opened" if opens else f"no answer within {seconds:g} s"
         raise UserError(f"{place}: {place.address}:{place.port}: {what} ({reason})") from error
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from recbole_mmm4rec.columns import EMBEDDING_COLUMN, FEATURE_SUFFIX, ITEM_ID_COLUMN, MODALITY_METADATA
 from recbole_mmm4rec.data.offenders import named
-from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.errors import UserError, in_one_line
 
 BLOCK_ROWS = 16_384
 TEXT_HEADER = (f"{ITEM_ID_COLUMN}:token", f"{EMBEDDING_COLUMN}:float_seq")
@@ -45,7 +45,7 @@ def open_features(path: Path, separators: tuple[str, str] = ("\t", " ")) -> Feat
     try:
         return ParquetFeatures(path) if path.name.endswith(FEATURE_SUFFIX) else TextFeatures(path, separators)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as problem:
-        raise UserError(f"{path}: not a readable feature file ({_one_line(problem)})") from problem
+        raise UserError(f"{path}: not a readable feature file ({in_one_line(problem)})") from problem
 
 
 class ParquetFeatures:
@@ -73,7 +73,7 @@ class ParquetFeatures:
             for batch in self._file.iter_batches(BLOCK_ROWS, columns=[EMBEDDING_COLUMN]):
                 yield _lengths_and_values(batch.column(0))
         except (pa.ArrowException, OSError) as problem:
-            raise UserError(f"{self.path}: damaged feature file ({_one_line(problem)})") from problem
+            raise UserError(f"{self.path}: damaged feature file ({in_one_line(problem)})") from problem
 
 
 class TextFeatures:
@@ -112,7 +112,7 @@ def _floats(path: Path, token: str, text: str, separator: str) -> np.ndarray:
     try:
         return np.array([float(value) for value in text.split(separator) if value], dtype=np.float32)
     except ValueError as problem:
-        raise UserError(f'{path}: item "{token}": {_one_line(problem)}') from problem
+        raise UserError(f'{path}: item "{token}": {in_one_line(problem)}') from problem
 
 
 def _check_columns(path: Path, schema: pa.Schema) -> None:
@@ -145,7 +145,3 @@ def _lengths_and_values(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     lengths = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
     values = column.flatten().to_numpy(zero_copy_only=False)
     return lengths, values.astype(np.float32) if values.dtype == np.float64 else values
-
-
-def _one_line(problem: BaseException) -> str:
-    return " ".join(str(problem).split())[:200]

@@ -14,7 +14,7 @@ import pandas as pd
 from recbole.utils.enum_type import FeatureType
 
 from recbole_mmm4rec.data.offenders import Offenders, named
-from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.errors import UserError, in_one_line
 from recbole_mmm4rec.times import common_unit, possible
 
 SUFFIX = ".inter"
@@ -159,7 +159,7 @@ def explain_unreadable(
         wrong = offending_lines(path, place, separator, _not_a_number)
         if wrong:
             return UserError(f"{path}: {field} is not a number in {wrong}")
-    return UserError(f"{path}: cannot be read: {' '.join(str(problem).split())[:200]}")
+    return UserError(f"{path}: cannot be read: {in_one_line(problem)}")
 
 
 def offending_lines(path: Path, place: int, separator: str, wrong: Callable[[str], bool]) -> Offenders:

@@ -19,7 +19,7 @@ from recbole.utils import ModelType
 from recbole_mmm4rec.cluster.one_per_host import one_per_host
 from recbole_mmm4rec.data import MultiModalDataset
 from recbole_mmm4rec.data.validation import existing_datasets
-from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.errors import UserError, in_one_line
 from recbole_mmm4rec.host.catalogue import near
 from recbole_mmm4rec.host.chunk_loader import ChunkLoader
 from recbole_mmm4rec.host.exact_order import exactly_ordered
@@ -114,7 +114,7 @@ def _built(config: Any) -> Any:
         # how RecBole meets keys that do not fit the data
         raise UserError(
             f"{config['model']} on '{config['dataset']}': cannot be read with these settings "
-            f"({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+            f"({type(error).__name__}: {in_one_line(error)})"
         ) from error
 
 

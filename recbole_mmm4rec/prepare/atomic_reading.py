@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.errors import UserError, in_one_line
 
 BLOCK_BYTES = 1 << 25
 
@@ -40,7 +40,7 @@ def read_batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
             pa_csv.ConvertOptions(include_columns=columns, column_types=dict.fromkeys(columns, pa.string())),
         )
     except pa.ArrowException as error:
-        raise UserError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
+        raise UserError(f"{path}: cannot be read ({in_one_line(error)})") from error
 
 
 def read_all(path: Path, columns: list[str]) -> pa.Table:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from recbole_mmm4rec.data.feature_files import open_features
 from recbole_mmm4rec.data.validation import check_interactions
-from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.errors import UserError, in_one_line
 from recbole_mmm4rec.prepare.atomic_reading import read_all, read_header
 from recbole_mmm4rec.prepare.feature_files import feature_paths
 
@@ -73,9 +73,7 @@ def _numbers(path: Path, column: pa.ChunkedArray) -> np.ndarray:
     try:
         times = pc.cast(pc.if_else(pc.equal(column, ""), None, column), pa.float64())
     except pa.ArrowInvalid as error:
-        raise UserError(
-            f"{path}: {TIME} holds what is not a number ({' '.join(str(error).split())})"
-        ) from error
+        raise UserError(f"{path}: {TIME} holds what is not a number ({in_one_line(error)})") from error
     return times.to_numpy()
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from recbole_mmm4rec.data.offenders import named
-from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.errors import UserError, in_one_line
 from recbole_mmm4rec.prepare.ids import id_text
 
 ID_KEYS = ("ids", "item_ids", "item_id", "items", "tokens")
@@ -71,7 +71,7 @@ def _numpy(path: Path) -> Loaded:
     except UserError:
         raise
     except Exception as error:  # damaged files fail in zipfile, zlib and numpy, each in its own way
-        raise UserError(f"{path}: no plain arrays ({' '.join(str(error).split())})") from error
+        raise UserError(f"{path}: no plain arrays ({in_one_line(error)})") from error
     return _pick(path, entries)
 
 
@@ -115,4 +115,4 @@ def _array(where: str, value: Any, dtype: type | None = None) -> np.ndarray:
             value = value.detach().float() if value.is_floating_point() else value
         return np.asarray(value, dtype=dtype)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"{where}: no plain numbers ({' '.join(str(error).split())[:200]})") from error
+        raise UserError(f"{where}: no plain numbers ({in_one_line(error)})") from error

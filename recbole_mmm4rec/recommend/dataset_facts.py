@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.errors import UserError, in_one_line
 from recbole_mmm4rec.prepare.atomic_reading import read_all, read_header
 from recbole_mmm4rec.prepare.pictures.names import pictures_in
 from recbole_mmm4rec.prepare.pictures.reading import UnusablePicture, jpeg_thumbnail
@@ -169,6 +169,6 @@ def _seconds(path: Path, column: pa.ChunkedArray) -> np.ndarray:
     try:
         return as_seconds(pc.cast(column, pa.float64()).to_pandas())
     except pa.ArrowInvalid as error:
-        raise UserError(f"{path}: {TIME}: {' '.join(str(error).split())[:200]}") from None
+        raise UserError(f"{path}: {TIME}: {in_one_line(error)}") from None
     except UserError as error:
         raise UserError(f"{path}: {TIME}: {error}") from None

@@ -12,7 +12,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from recbole_mmm4rec.data.offenders import Offenders
-from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.errors import UserError, in_one_line
 from recbole_mmm4rec.prepare.ids import as_ids
 from recbole_mmm4rec.recommend.catalogue import Catalogue
 from recbole_mmm4rec.recommend.histories import ITEM, TIME, USER, Histories, as_objects, assembled
@@ -74,7 +74,7 @@ def blocks_of(path: Path, needed: tuple[str, ...], more: tuple[str, ...] = ()) -
     except UserError:
         raise
     except (pa.ArrowException, OSError, ValueError) as error:  # a damaged Parquet file is an OSError to Arrow
-        raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())[:200]}") from None
+        raise UserError(f"{path}: cannot be read: {in_one_line(error)}") from None
 
 
 def _open(path: Path, wanted: tuple[str, ...]) -> Iterator[pa.RecordBatch]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from recbole_mmm4rec.columns import PAD
-from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.errors import UserError, in_one_line
 from recbole_mmm4rec.host.catalogue import find_model
 from recbole_mmm4rec.host.config_checks import check_settings
 from recbole_mmm4rec.model.base import MultiModalRecommender
@@ -146,7 +146,7 @@ class Blueprint:
         except UserError:
             raise
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            reason = " ".join(str(error).split())
+            reason = in_one_line(error)
             raise UserError(
                 f"{self.path}: {self.name} cannot be rebuilt from items only, it reads more of its dataset "
                 f"or settings: {reason}"

@@ -15,7 +15,7 @@ import torch
 from pydantic import AfterValidator, NonNegativeInt
 from torch import Tensor, nn
 
-from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.errors import UserError, in_one_line
 from recbole_mmm4rec.schema import Strict, shortened
 
 
@@ -103,7 +103,7 @@ def using(path: str | None, part: str, kind: type[UserError] = UserError) -> Ite
     except Exception as error:
         if path is None:
             raise
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        reason = f"{type(error).__name__}: {in_one_line(error)}"
         raise kind(
             f"{path}: its {part} cannot be used: the file is damaged, or this version does not read it "
             f"({reason}); --debug shows the place"

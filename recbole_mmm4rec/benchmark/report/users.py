@@ -9,7 +9,7 @@ import numpy as np
 
 from recbole_mmm4rec.benchmark.report.metrics import row_values
 from recbole_mmm4rec.benchmark.report.runs import Run
-from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.errors import UserError, in_one_line
 
 _PRESENCE = "has_"
 _KINDS = {"rank": ("iuf", "numbers")}
@@ -132,7 +132,7 @@ def _is_flag(name: str) -> bool:
 
 
 def _words(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return in_one_line(error) or type(error).__name__
 
 
 def match_users(scores: list[UserScores]) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.errors import UserError, in_one_line
 from recbole_mmm4rec.prepare.encoders.base import chosen_device
 from recbole_mmm4rec.prepare.hashed_text import unit_rows
 
@@ -61,7 +61,7 @@ def load_towers(options: Mapping[str, Any]) -> Towers:
         )
         tokenize = _tokenizer(open_clip, name, options.get("tokenizer"))
     except Exception as error:  # hub, files and networks fail in many ways; each means: not loadable
-        reason = " ".join(str(error).split())[:200]
+        reason = in_one_line(error)
         raise UserError(f"open_clip: {name} ({pretrained}) cannot be loaded: {reason}") from error
     network.eval()
     precision = _precision(options, device)

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.errors import UserError, in_one_line
 from recbole_mmm4rec.prepare.raw_files import RawFile
 from recbole_mmm4rec.prepare.sources.columns import text_of
 from recbole_mmm4rec.prepare.sources.csv_blocks import CsvTable, one_line, strings
@@ -49,7 +49,7 @@ def read_table(
         for batch in batches:
             yield batch.rename_columns([*columns, LINE])
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file.path}: cannot be read ({' '.join(str(error).split())})") from error
+        raise UserError(f"{file.path}: cannot be read ({in_one_line(error)})") from error
 
 
 def _parquet(file: RawFile, columns: list[str], rows: RowCount) -> Iterator[pa.RecordBatch]:
