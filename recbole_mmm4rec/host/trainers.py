@@ -1,11 +1,9 @@
-"""RecBole's trainers with plain checkpoints, one file per run and processes on a CPU.
+"""RecBole's trainers with plain checkpoints and processes on a CPU.
 
 RecBole pickles its ``Config`` into checkpoints, which ``torch.load`` refuses since PyTorch 2.6. A trainer of
 RecBole's is used through :func:`plain_trainer`, a subclass; nothing in RecBole is replaced.
 """
 
-import itertools
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
@@ -20,6 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from recbole_mmm4rec.cluster.brought import brought
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host.own_files import OwnFiles
 from recbole_mmm4rec.schema import checked
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint import load_plain, write_checkpoint
@@ -27,44 +26,6 @@ from recbole_mmm4rec.training.checkpoint_parts import Parts
 from recbole_mmm4rec.training.gathering import RankedEvaluation
 from recbole_mmm4rec.training.plain import pack, portable_config, unpack
 from recbole_mmm4rec.training.training_state import load_optimizer
-
-
-class OwnFiles:
-    """Mixin for every trainer: a checkpoint file that no other run shares.
-
-    RecBole's name holds the second it was made in (trainer.py, line 131), so that two runs can share it and
-    the processes of one run can differ. The names of its decision trees' temporary files do, too (line 902).
-    """
-
-    config: Any
-    model: Any
-    saved_model_file: str
-
-    def __init__(self, config: Any, model: Any) -> None:
-        # RecBole looks, then makes: of two processes that start together the second would fail
-        os.makedirs(config["checkpoint_dir"], exist_ok=True)
-        super().__init__(config, model)  # type: ignore[call-arg]
-        for attribute in ("saved_model_file", "temp_file", "temp_best_file"):
-            if hasattr(self, attribute):
-                name = distributed.broadcast_object(own_name(getattr(self, attribute)))
-                setattr(self, attribute, name)
-
-
-_given: set[str] = set()
-"""Names that :func:`own_name` has given out in this process."""
-
-
-def own_name(path: str) -> str:
-    """A file name for one run only: with the process's number and, from the second such name on, a counter.
-
-    A file that is there counts as a name too: processes of two containers can have the same number.
-    """
-    stem, suffix = os.path.splitext(path)
-    stem = f"{stem}-{os.getpid()}"
-    counted = (f"{stem}-{count}" if count else stem for count in itertools.count())
-    name = next(name for name in counted if name not in _given and not os.path.exists(f"{name}{suffix}"))
-    _given.add(name)
-    return f"{name}{suffix}"
 
 
 class SharedRun(OwnFiles):

@@ -18,7 +18,7 @@ from recbole.utils import set_color
 
 from recbole_mmm4rec.cluster.brought import brought
 from recbole_mmm4rec.errors import ResumeError, UserError
-from recbole_mmm4rec.host.trainers import OwnFiles
+from recbole_mmm4rec.host.own_files import OwnFiles
 from recbole_mmm4rec.schema import checked
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint import (

@@ -6,7 +6,7 @@ import pytest
 import torch
 from recbole.trainer import trainer as recbole_trainers
 
-from recbole_mmm4rec.host.trainers import own_name
+from recbole_mmm4rec.host.own_files import own_name
 from recbole_mmm4rec.quick_start import run
 from tests.quick_start.test_whole_run import QUIET
 
