@@ -1,8 +1,37 @@
 """Normalisations that torch does not have."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+
+
+class _GatedRMSNorm(torch.autograd.Function):
+    """Written out because autograd would keep every product on the way; here they are made once more."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, gate: Tensor, weight: Tensor, eps: float) -> Tensor:
+        """``g / rms(g) * weight`` with ``g = y * SiLU(gate)``, for (..., width) and (width,)."""
+        gated = y * F.silu(gate)
+        scale = (gated.square().mean(-1, keepdim=True) + eps).rsqrt()
+        ctx.save_for_backward(y, gate, weight, scale)
+        return gated.mul_(scale).mul_(weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        """Of a norm: the cotangent without its share along the result, scaled alike."""
+        y, gate, weight, scale = ctx.saved_tensors
+        silu = F.silu(gate)
+        normed = (y * silu).mul_(scale)
+        along = grads[0] * normed
+        grad_weight = along.reshape(-1, len(weight)).sum(0)
+        share = along.mul_(weight).mean(-1, keepdim=True)
+        grad_gated = normed.mul_(-share).addcmul_(grads[0], weight).mul_(scale)
+        grad_gate = torch.ops.aten.silu_backward(y * grad_gated, gate)
+        return grad_gated.mul_(silu), grad_gate, grad_weight, None
 
 
 class GatedRMSNorm(nn.Module):
@@ -20,8 +49,8 @@ class GatedRMSNorm(nn.Module):
 
     def forward(self, y: Tensor, gate: Tensor) -> Tensor:
         """(..., width), (..., width) -> (..., width), computed in float32."""
-        gated = y.float() * F.silu(gate.float())
-        return F.rms_norm(gated, self.weight.shape, self.weight.float(), self.eps)
+        normed: Tensor = _GatedRMSNorm.apply(y.float(), gate.float(), self.weight.float(), self.eps)
+        return normed
 
 
 class MaskedLayerNorm(nn.LayerNorm):

@@ -19,6 +19,25 @@ def test_agrees_with_the_published_gated_norm(path: Path) -> None:
     assert_agrees(out, golden.output["norm_gate_first"], "gated norm")
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(8,), (5, 8), (3, 1, 8), (0, 4, 8)])
+def test_gated_norm_agrees_with_its_composition(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    norm = GatedRMSNorm(8, eps=1e-5)
+    torch.nn.init.normal_(norm.weight)
+    y, gate = (torch.randn(shape).to(dtype).requires_grad_() for _ in range(2))
+    cotangent = torch.randn(shape)
+    expected = F.rms_norm(y.float() * F.silu(gate.float()), (8,), norm.weight, 1e-5)
+    found = norm(y, gate)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    inputs, digits = (y, gate, norm.weight), 1e-5 if dtype == torch.float32 else 1e-2
+    for one, other in zip(
+        torch.autograd.grad(found, inputs, cotangent),
+        torch.autograd.grad(expected, inputs, cotangent),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=digits, atol=digits)
+
+
 def test_all_valid_is_layer_norm() -> None:
     norm = MaskedLayerNorm(7, eps=1e-5)
     x = torch.randn(4, 7)
