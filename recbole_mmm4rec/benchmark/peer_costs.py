@@ -1,8 +1,9 @@
 """Training targets per CPU second beside other libraries: ``run_recbole.py --bench=peers --dataset=D``.
 
-Small models of this package, RecBole's own classes, and SASRec of RecTools where the Python that
-``--peers_python`` names (this one, if none) has it. Every model has a process of its own with one thread, the
-same interactions, width, layers and about as many targets a step; all keep freed memory and flush denormals.
+Small models of this package, RecBole's own classes, and SASRec of RecTools and of RePlay where the Python
+that ``--peers_python`` names (this one, if none) has them. Every model has a process of its own with one
+thread, the same interactions, width, layers and about as many targets a step; all keep freed memory and flush
+denormals.
 A target is an item that a model learns to predict from its past, so that it does not matter how a library
 cuts histories into samples. Ranking is measured too: a whole validation here, the first users by RecBole's
 path.
@@ -54,7 +55,7 @@ OURS: dict[str, tuple[str, dict[str, Any]]] = {
     "SASRecT, positions: all": ("SASRecT", ATTENTIVE | {"positions": "all"}),
     "UniSRec": ("UniSRec", ATTENTIVE),
 }
-PEERS = {"SASRec of RecTools": "rectools_sasrec"}
+PEERS = {"SASRec of RecTools": "rectools_sasrec", "SASRec of RePlay": "replay_sasrec"}
 KEEPS_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
 
 
@@ -170,7 +171,8 @@ def _peers(call: dict[str, Any], python: str) -> Iterator[PeerCost | str]:
         data = Path(folder, "train.csv")
         training_rows(train._dataset.inter_feat).to_csv(data, index=False)
         asked = {"data": str(data), "length": trainer.config["MAX_ITEM_LIST_LENGTH"], "width": WIDTH}
-        asked |= {"heads": HEADS, "layers": LAYERS, "dropout": DROPOUT, "targets_per_batch": BATCH}
+        asked |= {"inner": INNER, "heads": HEADS, "layers": LAYERS, "dropout": DROPOUT}
+        asked |= {"targets_per_batch": BATCH}
         for name, program in PEERS.items():
             script = Path(__file__).parent / "peers" / f"{program}.py"
             yield _peer(name, [python, str(script), json.dumps(asked)])

@@ -10,6 +10,7 @@ import pytest
 
 from recbole_mmm4rec.benchmark import peer_costs
 from recbole_mmm4rec.benchmark.peer_costs import PeerCost
+from recbole_mmm4rec.benchmark.peers import second_epoch
 from recbole_mmm4rec.cli.run_recbole import main
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
@@ -49,9 +50,38 @@ def test_a_model_beside_recboles_own_and_a_peer_that_is_not_there(in_tmp: Path, 
     assert [cost["name"] for cost in costs][:2] == ["SASRec", "SASRec, RecBole's own"]
     assert all(cost["targets_per_second"] > 0 and cost["peak_bytes"] >= 0 for cost in costs)
     assert all(cost["rank_seconds"] > 0 for cost in costs[:2])
-    if len(costs) == 2:  # RecTools is not installed beside the package
-        assert "SASRec of RecTools: left out (ModuleNotFoundError: " in text
-        assert text.endswith("--peers_python=PATH names a Python that has it\n")
+    measured = {cost["name"] for cost in costs}
+    for name in set(peer_costs.PEERS) - measured:  # those not installed beside the package
+        line = next(
+            line for line in text.splitlines() if line.startswith(f"{name}: left out (ModuleNotFoundError: ")
+        )
+        assert line.endswith("--peers_python=PATH names a Python that has it")
+
+
+def test_a_peer_trains_on_the_last_targets_of_every_user_and_tells_the_second_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, given = tmp_path / "train.csv", []
+    data.write_text("user,item\n" + "1,5\n1,6\n2,5\n2,6\n2,7\n2,8\n2,9\n")
+    sizes = {"width": 8, "inner": 16, "heads": 2, "layers": 1, "dropout": 0.5}
+    asked = {"data": str(data), "length": 3, "targets_per_batch": 6} | sizes
+    monkeypatch.setattr(sys, "argv", ["peer.py", json.dumps(asked)])
+    monkeypatch.setattr(second_epoch.Clock, "seconds", [9.0, 4.0])
+    for setting in ("set_num_threads", "set_flush_denormal"):
+        monkeypatch.setattr(second_epoch.torch, setting, lambda value: None)
+    second_epoch.measure(given.append)
+    found = json.loads(capsys.readouterr().out)
+    assert (found["targets"], found["seconds"], found["peak"] >= 0) == (1 + 3, 4.0, True)
+    assert [(told.batch, len(told.rows), told.inner) for told in given] == [(3, 7, 16)]
+
+
+def test_a_clock_adds_an_epochs_cpu_seconds_for_all_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(second_epoch.Clock, "seconds", [])
+    monkeypatch.setattr(second_epoch, "process_time", iter([1.0, 3.5]).__next__)
+    clock = second_epoch.Clock()
+    clock.on_train_epoch_start(None, None)
+    clock.on_train_epoch_end(None, None)
+    assert second_epoch.Clock().seconds == [2.5]
 
 
 def test_what_a_peer_says_is_taken_over(tmp_path: Path) -> None:
