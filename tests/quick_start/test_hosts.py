@@ -123,8 +123,8 @@ def by_flags(folder: Path, number: int, port: int, *flags: str) -> "subprocess.P
     return start(folder, *place, "--heartbeat_timeout=4", *flags)
 
 
-LOST = ("no answer from", "the connection to another process is lost")
-"""What a process says of a cut link: by the missing signs of life, or by an exchange that failed first."""
+LOST = ("no answer from", "the connection to another process is lost", "of 2: no sign of life")
+"""What a process says of a cut link: by the missing answers or signs of life, or by an exchange that failed first."""
 
 
 def test_a_cut_link_ends_both_hosts_in_one_line_each(hosts: list[Path]) -> None:
