@@ -124,7 +124,7 @@ def by_flags(folder: Path, number: int, port: int, *flags: str) -> "subprocess.P
 
 
 LOST = ("no answer from", "the connection to another process is lost", "of 2: no sign of life")
-"""What a process says of a cut link: by missing answers or signs of life, or by an exchange that failed first."""
+"""What a process says of a cut link, whose end an exchange may notice first, or either side's watch."""
 
 
 def test_a_cut_link_ends_both_hosts_in_one_line_each(hosts: list[Path]) -> None:
