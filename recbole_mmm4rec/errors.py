@@ -1,4 +1,4 @@
-"""The exceptions that mean: the input is wrong, and this line says what to do. And others as a line."""
+"""The exceptions that mean that the input is wrong and say what to do, and any other error in one line."""
 
 
 class UserError(ValueError):
@@ -9,6 +9,6 @@ class ResumeError(UserError):
     """A checkpoint that this run cannot go on from."""
 
 
-def in_one_line(error: BaseException) -> str:
-    """What an error of the system or of a library says, for a line of our own: at most 200 characters."""
-    return " ".join(str(error).split())[:200]
+def in_one_line(error: BaseException, most: int | None = 200) -> str:
+    """What an error says, for a line of our own: at most ``most`` characters (None: all)."""
+    return " ".join(str(error).split())[:most]

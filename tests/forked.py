@@ -1,7 +1,7 @@
 """Processes for a test that start at once: forked from a server that has loaded torch and this package.
 
-To start Python and load them takes seconds, longer than most of what such a process is for. Like one that is
-started anew, which it is where there is no fork, it inherits nothing of the test's own: what it works on is
+To start Python and load them takes seconds, longer than most of what such a process is for. Where the system
+cannot fork, the process is started anew. Either way it inherits nothing from the test: its arguments are
 pickled.
 """
 

@@ -172,7 +172,7 @@ def _fail(watch: Watch, error: BaseException) -> None:
 
 
 def _line(error: BaseException) -> str:
-    text = " ".join(str(error).split())[:300]
+    text = in_one_line(error, 300)
     return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
 
 

@@ -17,7 +17,7 @@ from recbole.utils import ModelType
 
 from recbole_mmm4rec.cluster.group import group
 from recbole_mmm4rec.cluster.place import Place
-from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.errors import UserError, in_one_line
 from recbole_mmm4rec.host.catalogue import FAST, find_model, model_keys
 from recbole_mmm4rec.host.config_checks import (
     check_known,
@@ -93,7 +93,7 @@ class RunConfig(Config):
         except UserError:
             raise
         except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:
-            raise UserError(" ".join(str(error).split())) from error
+            raise UserError(in_one_line(error, None)) from error
         with using(self.final_config_dict.get("resume"), "settings"):
             check_values(self.model_class, self.final_config_dict)
         if checked:

@@ -95,12 +95,12 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
         self._valid_data = valid_data
         self._interval = int(self.config["eval_interval_steps"] or 0) if valid_data else 0
         self._begin_run(train_data, bool(valid_data) and self.eval_step > 0, saved)
-        self._mind_few_steps(self._steps_per_epoch(train_data))
         if self._is_finished():
             self._save_if_nowhere()
             self.eval_collector.data_collect(train_data)
             self.logger.info(f"The run is already finished: {self.record.summary()}")
             return self.best_valid_score, self.best_valid_result
+        self._mind_few_steps(self._steps_per_epoch(train_data))
         if self._interval and not self.record.steps and not self.record.within:
             self.eval_collector.data_collect(train_data)
             self._validate_within(Spent(0.0, 0.0))

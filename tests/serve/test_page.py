@@ -59,6 +59,7 @@ def test_a_visit(server: Server, width: int) -> None:
         wait(browser, lambda: cards(browser, "found") == picture)
         press("#found .card button:nth-of-type(1)")  # what is like it
         wait(browser, lambda: "picture" not in browser.find_element("id", "found-note").text)
+        wait(browser, lambda: "Like" in browser.find_element("id", "found-note").text)
         wait(browser, lambda: cards(browser, "found"))
         assert picture[0] not in cards(browser, "found")
 

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 from tqdm import tqdm
 
-from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.errors import UserError, in_one_line
 
 _POLL = 0.2
 """Seconds between two looks at a query."""
@@ -77,7 +77,7 @@ def quoted(path: Path) -> str:
 
 
 def _told(error: Exception) -> Exception:
-    message = " ".join(str(error).split())
+    message = in_one_line(error, None)
     for words, number in _FULL.items():
         if words in message:
             return OSError(number, message)
