@@ -1,8 +1,8 @@
 """Configuration of a run: RecBole's, with our property files layered in and user input checked.
 
 Later layers win: RecBole's own files, our ``overall.yaml``, ``dataset/<name>.yaml``, ``model/<Model>.yaml``,
-``reference/<Model>.yaml`` or ``improved/<Model>.yaml`` where ``fidelity`` ends up as that, of a run that is
-resumed all that its checkpoint says, then what the user gives: config files, dictionary, command line.
+``repaired/<Model>.yaml`` and ``reference/<Model>.yaml`` as far as ``fidelity`` asks for them, of a run that
+is resumed all that its checkpoint says, then what the user gives: config files, dictionary, command line.
 """
 
 import os
@@ -28,9 +28,9 @@ from recbole_mmm4rec.host.config_checks import (
 )
 from recbole_mmm4rec.host.datasets import check_dataset
 from recbole_mmm4rec.host.property_files import (
-    FIDELITY_LAYERS,
+    FIDELITIES,
     Key,
-    improved_models,
+    fidelity_layer,
     properties_path,
     read_properties,
 )
@@ -229,12 +229,8 @@ def add_properties(config: Config) -> None:
         internal.update(read_properties(properties_path() / f"{name}.yaml"))
     internal.update({name: key.default for name, key in model_keys(config.model).items()})
     fidelity = {**internal, **config.external_config_dict}.get("fidelity")
-    if fidelity in FIDELITY_LAYERS:
-        layer = read_properties(properties_path() / f"{fidelity}/{config.model}.yaml")
-        if fidelity == "improved" and not layer:
-            models = ", ".join(improved_models())
-            raise UserError(f"fidelity: improved: {config.model} has none, only {models}")
-        internal.update(layer)
+    if fidelity in FIDELITIES:
+        internal.update(fidelity_layer(config.model, fidelity))
 
 
 def settle(config: Config) -> None:

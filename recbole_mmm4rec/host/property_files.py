@@ -28,8 +28,8 @@ for _side in (PropertyLoader, PropertyDumper):
     _side.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, list("-+.0123456789"))
 
 
-FIDELITY_LAYERS = ("reference", "improved")
-"""Values of the key ``fidelity`` that put a file of that folder on top of a model's own."""
+IMPROVED, REPAIRED, REFERENCE = FIDELITIES = ("improved", "repaired", "reference")
+"""Values of the key ``fidelity``. Each puts the model's file of its folder, if any, on those before it."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,22 @@ def ready_benchmarks() -> list[str]:
 
 
 def improved_models() -> list[str]:
-    """Names of the models that have a file under ``properties/improved``."""
-    return sorted(path.stem for path in (properties_path() / "improved").glob("*.yaml"))
+    """Names of the models whose own file goes beyond the paper, which ``properties/repaired`` takes back."""
+    return sorted(path.stem for path in (properties_path() / REPAIRED).glob("*.yaml"))
+
+
+def fidelity_layer(model: str, fidelity: str) -> dict[str, Any]:
+    """What a fidelity puts on top of a model's own file.
+
+    Raises:
+        UserError: ``improved`` for a model that has no such thing.
+    """
+    if fidelity == IMPROVED and model not in improved_models():
+        raise UserError(f"fidelity: improved: {model} has none, only {', '.join(improved_models())}")
+    layer: dict[str, Any] = {}
+    for name in FIDELITIES[: FIDELITIES.index(fidelity) + 1]:
+        layer |= read_properties(properties_path() / name / f"{model}.yaml")
+    return layer
 
 
 def recbole_properties_path() -> Path:

@@ -10,7 +10,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import is_ours
-from recbole_mmm4rec.host.property_files import FIDELITY_LAYERS
+from recbole_mmm4rec.host.property_files import FIDELITIES
 from recbole_mmm4rec.host.value_shapes import check_columns
 from recbole_mmm4rec.model.objective import check_objective
 from recbole_mmm4rec.model.positions import check_positions
@@ -29,7 +29,7 @@ NOT_NEGATIVE = ("weight_decay", "epochs")
 
 CHOICES = {
     "stage": ("finetune", "pretrain"),
-    "fidelity": ("repaired", *FIDELITY_LAYERS),
+    "fidelity": FIDELITIES,
     "time_branch": TIME_BRANCHES,
 }
 """Values of keys that several places compare with one of them."""

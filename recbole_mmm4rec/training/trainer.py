@@ -115,7 +115,7 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
         if self.accumulation_steps > 1 and steps < FEW_STEPS:
             self.logger.warning(
                 f"accumulation_steps: {self.accumulation_steps} leaves {steps} optimiser steps an epoch; "
-                "with 1 a model learns in fewer epochs (MMM4Rec: see also fidelity: improved)"
+                "with 1 a model learns in fewer epochs"
             )
 
     def _compare_with_start(self) -> None:

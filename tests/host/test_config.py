@@ -82,29 +82,35 @@ def test_later_layers_win(in_tmp: Path) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_the_reference_is_a_layer_above_the_model_and_below_the_user(in_tmp: Path) -> None:
-    reference = read_properties(properties_path() / "reference" / "MMM4Rec.yaml")
-    model = read_properties(properties_path() / "model" / "MMM4Rec.yaml")
-    differing = [key for key in reference if key in model and model[key] != reference[key]]
-    assert differing
-    by_default, chosen = config_of("MMM4Rec"), config_of("MMM4Rec", fidelity="reference")
-    assert all(by_default[key] == model[key] for key in differing)
-    assert all(chosen[key] == reference[key] for key in differing)
-    (in_tmp / "a.yaml").write_text("fidelity: reference\n")
-    mixed = RunConfig("MMM4Rec", "tiny", ["a.yaml"], {differing[0]: model[differing[0]]})
-    assert mixed[differing[0]] == model[differing[0]]
+def test_every_fidelity_is_a_layer_above_the_last_and_below_the_user(in_tmp: Path) -> None:
+    own, repaired, reference = (
+        read_properties(properties_path() / folder / "MMM4Rec.yaml")
+        for folder in ("model", "repaired", "reference")
+    )
+    layers = {"improved": {}, "repaired": repaired, "reference": repaired | reference}
+    assert config_of("MMM4Rec")["fidelity"] == "improved"
+    for fidelity, layer in layers.items():
+        config, expected = config_of("MMM4Rec", fidelity=fidelity), own | layer | {"fidelity": fidelity}
+        assert {key: config[key] for key in expected} == expected
+    (in_tmp / "a.yaml").write_text("fidelity: reference\nskip: x\n")
+    mixed = RunConfig("MMM4Rec", "tiny", ["a.yaml"], {"hidden_size": 32})
+    assert (mixed["skip"], mixed["hidden_size"], mixed["d_state"]) == ("x", 32, repaired["d_state"])
 
 
 @pytest.mark.usefixtures("tiny")
-def test_improved_changes_what_it_says_and_nothing_else(in_tmp: Path) -> None:
-    improved = read_properties(properties_path() / "improved" / "MMM4Rec.yaml")
-    by_default, chosen = config_of("MMM4Rec"), config_of("MMM4Rec", fidelity="improved")
+def test_repaired_changes_what_it_says_and_nothing_else() -> None:
+    repaired = read_properties(properties_path() / "repaired" / "MMM4Rec.yaml")
+    by_default, chosen = config_of("MMM4Rec"), config_of("MMM4Rec", fidelity="repaired")
     changed = {key for key in by_default.final_config_dict if by_default[key] != chosen[key]}
-    assert changed == {"fidelity", *improved}
-    assert {key: chosen[key] for key in improved} == improved
-    (in_tmp / "a.yaml").write_text("fidelity: improved\nema_decay: 0.5\n")
-    mixed = RunConfig("MMM4Rec", "tiny", ["a.yaml"], {"score_bias": False})
-    assert (mixed["ema_decay"], mixed["score_bias"]) == (0.5, False)
+    assert changed == {"fidelity", *repaired}
+
+
+@pytest.mark.usefixtures("tiny")
+def test_other_models_are_as_their_papers_by_default() -> None:
+    own = read_properties(properties_path() / "model" / "SASRecT.yaml")
+    config = config_of("SASRecT")
+    assert {key: config[key] for key in own} == own
+    assert config["fidelity"] == "repaired"
 
 
 @pytest.mark.usefixtures("tiny")

@@ -9,6 +9,8 @@ import yaml
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
+from recbole_mmm4rec.host.property_files import fidelity_layer
+
 PROPERTIES = Path(__file__).parents[2] / "properties"
 
 _HOST = {
@@ -52,8 +54,10 @@ def _number(value: Any) -> Any:
 
 def settings(model: str, fidelity: str = "repaired", **changes: Any) -> Settings:
     """A model's properties with changes, as RecBole would hand them over."""
-    files = ["shared", f"model/{model}"] + ([] if fidelity == "repaired" else [f"{fidelity}/{model}"])
-    return Settings(_HOST | read_properties(*files) | {"fidelity": fidelity} | changes)
+    layer = fidelity_layer(model, fidelity)
+    return Settings(
+        _HOST | read_properties("shared", f"model/{model}") | layer | {"fidelity": fidelity} | changes
+    )
 
 
 def feature(matrix: Tensor, present: Tensor | None = None) -> SimpleNamespace:

@@ -145,7 +145,7 @@ class MMM4Rec(MultiModalRecommender):
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         features = self.required_features(config, dataset)
-        chosen(config, "fidelity", ("repaired", "reference", "improved"))
+        chosen(config, "fidelity", ("improved", "repaired", "reference"))
         self.use_time = bool(config["use_time"]) and getattr(dataset, "has_time", True)
         self.time_branch = time_branch(config)
         self.gap_log, self.gap_mask = config["gap_log"], config["gap_mask"]
