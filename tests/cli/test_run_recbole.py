@@ -152,7 +152,7 @@ A_FILE = "atomic_data/tiny/tiny.inter"
         ),
         (
             ["--dataset=tiny", "--fidelity=Reference"],
-            "fidelity: 'Reference' is not one of repaired, reference, improved",
+            "fidelity: 'Reference' is not one of improved, repaired, reference",
         ),
         (["--dataset=tiny", "--num_buckets=0"], "num_buckets: 0 is not above 0"),
         (["--dataset=tiny", "--model=BPR", "--weight_decay=-1"], "weight_decay: -1 is below 0"),
