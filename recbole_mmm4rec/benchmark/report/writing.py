@@ -1,4 +1,4 @@
-"""Write the report of a benchmark's folder: one page, and its tables for papers and for issue threads."""
+"""Write the report of a benchmark's folder: one page, and its tables and figures by themselves."""
 
 from pathlib import Path
 
@@ -6,13 +6,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from recbole_mmm4rec.benchmark.report.drawing import with_own_ids
-from recbole_mmm4rec.benchmark.report.section import Section, Table
+from recbole_mmm4rec.benchmark.report.figure_files import figure_svg
+from recbole_mmm4rec.benchmark.report.section import Figures, Section, Table
 from recbole_mmm4rec.benchmark.report.sections import all_sections
 from recbole_mmm4rec.benchmark.report.study import Study, read_study
 from recbole_mmm4rec.benchmark.report.table_text import table_latex, table_markdown
 from recbole_mmm4rec.files import write_text
 
-PAGE, TABLES = "report.html", "tables"
+PAGE, TABLES, FIGURES = "report.html", "tables", "figures"
 
 _TEMPLATES = Environment(
     loader=PackageLoader(__package__, "."),
@@ -25,7 +26,7 @@ _TEMPLATES.filters["with_own_ids"] = lambda svg, prefix: Markup(with_own_ids(svg
 
 
 def write_report(folder: Path) -> Path:
-    """Write ``report.html`` and ``tables/<name>.md`` and ``.tex`` into a benchmark's folder.
+    """Write ``report.html``, ``tables/<name>.md`` and ``.tex``, and ``figures/<name>.svg`` into a folder.
 
     Args:
         folder: has ``runs.jsonl``, perhaps ``plan.yaml``, and the per-user files that the runs name.
@@ -38,9 +39,12 @@ def write_report(folder: Path) -> Path:
     """
     study = read_study(folder)
     sections = make_sections(study)
-    for table in _tables(sections):
-        write_text(folder / TABLES / f"{table.name}.md", table_markdown(table))
-        write_text(folder / TABLES / f"{table.name}.tex", table_latex(table))
+    for block in (block for section in sections.values() for block in section.blocks):
+        if isinstance(block, Table):
+            write_text(folder / TABLES / f"{block.name}.md", table_markdown(block))
+            write_text(folder / TABLES / f"{block.name}.tex", table_latex(block))
+        elif isinstance(block, Figures) and block.panels:
+            write_text(folder / FIGURES / f"{block.name}.svg", figure_svg(block))
     page = folder / PAGE
     write_text(page, page_html(study.plan.title, sections))
     return page
@@ -66,7 +70,3 @@ def page_html(title: str, sections: dict[str, Section]) -> str:
 def table_html(table: Table) -> str:
     """A single table with caption and notes."""
     return str(_TEMPLATES.get_template("blocks.html.j2").module.table(table))  # type: ignore[attr-defined]
-
-
-def _tables(sections: dict[str, Section]) -> list[Table]:
-    return [block for section in sections.values() for block in section.blocks if isinstance(block, Table)]

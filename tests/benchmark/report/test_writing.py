@@ -69,6 +69,12 @@ def test_nothing_is_fetched(whole: Path, page: Page) -> None:
     assert set(re.findall(r"url\((.)", text)) == {"#"}
 
 
+def test_every_figure_of_the_page_is_a_file_too(whole: Path, page: Page) -> None:
+    shown = {value for tag, name, value in page.attributes if tag == "figure" and value.startswith("figure-")}
+    assert shown == {f"figure-{path.stem}" for path in (whole / "figures").glob("*.svg")}
+    assert shown
+
+
 def test_the_other_forms_hold_the_same_numbers(whole: Path, page: Page) -> None:
     """Every row of a table in the page is a row of its Markdown and its LaTeX."""
     for path in sorted((whole / "tables").glob("*.md")):
