@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
+import torch
 from recbole.model.abstract_recommender import SequentialRecommender
 from torch import Tensor
 
@@ -44,6 +45,7 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         companions: names of files read along with those, such as other features of the same texts.
         objectives: values of the key ``objective`` that make sense in fine-tuning.
         pretraining_objectives: the same in pre-training; none where pre-training has its own losses.
+        can_mask_seen: whether a target is what follows a history, as ``mask_seen`` takes it.
         whole_batch_values: key -> its value with which a loss reads whole batches, so that processes cannot
             share them out.
         item_bound, immovable, frozen_after_transfer, ranks_in_pretraining, item_rows, ...: what trainer and
@@ -58,6 +60,7 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
     bucket_overhead: ClassVar[float] = 12_800
     objectives: ClassVar[tuple[str, ...]] = OBJECTIVES
     pretraining_objectives: ClassVar[tuple[str, ...]] = OBJECTIVES
+    can_mask_seen: ClassVar[bool] = True
     whole_batch_values: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, config: Any, dataset: Any) -> None:
@@ -71,6 +74,7 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         self.softmax_chunk = config["softmax_chunk"]
         self.pad_is_candidate = bool(config["pad_is_candidate"])
         self.mask_equal_items = bool(config["mask_equal_items"])
+        self.mask_seen = bool(config["mask_seen"])
         check_positions(type(self), config, bool(getattr(dataset, "has_time", True)))
         self.objective = build_objective(type(self), config, dataset, self.n_items)
         self.decay_everything = bool(config["decay_everything"])
@@ -164,14 +168,25 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
 
     def calculate_loss(self, interaction: Any) -> Tensor:
         """The objective's loss: () float32."""
-        step = self.plan(interaction[self.ITEM_SEQ], interaction[self.POS_ITEM_ID])
+        step = self.plan(interaction[self.ITEM_SEQ], interaction[self.POS_ITEM_ID], self.seen(interaction))
         table = self.step_table(step)
         return self.objective_loss(self._users(table, step.item_seq, interaction), table, step)
 
-    def plan(self, item_seq: Tensor, targets: Tensor) -> Step:
-        """What the objective needs of a batch of histories (B, W) and targets (T,)."""
+    def plan(self, item_seq: Tensor, targets: Tensor, seen: Tensor | None = None) -> Step:
+        """What the objective needs of a batch of histories (B, W), targets (T,) and :meth:`seen`."""
         assert self.objective is not None
-        return self.objective.plan(item_seq, targets)
+        return self.objective.plan(item_seq, targets, seen)
+
+    def seen(self, interaction: Any) -> Tensor | None:
+        """Items of its history that do not compete with a target, (T, W) int64, 0 for none; None: all do."""
+        if not self.mask_seen:
+            return None
+        seen, targets = interaction[self.ITEM_SEQ], interaction[self.POS_ITEM_ID]
+        if READ_AT in interaction:
+            row, position = interaction[READ_AT].unbind(1)
+            places = torch.arange(seen.shape[1], device=seen.device)
+            seen = seen[row].masked_fill(places > position.unsqueeze(1), 0)
+        return seen.masked_fill(seen == targets.unsqueeze(1), 0)
 
     def step_table(self, step: Step) -> Table:
         """Vectors of the items of a step."""

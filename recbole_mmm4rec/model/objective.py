@@ -41,7 +41,7 @@ def check_objective(model_class: type, config: Any) -> None:
     given, name = config["objective"], objective_name(config)
     pretraining = config["stage"] == "pretrain"
     offered = getattr(model_class, "pretraining_objectives" if pretraining else "objectives", ())
-    asked = [key for key in ("objective", "in_batch_log_q") if config[key]]
+    asked = [key for key in ("objective", "in_batch_log_q", "mask_seen") if config[key]]
     if asked and not offered:
         stage = "pre-training of " if pretraining and hasattr(model_class, "objectives") else ""
         raise UserError(f"{asked[0]}: {stage}{model_class.__name__} has its own loss; leave it out")
@@ -52,6 +52,16 @@ def check_objective(model_class: type, config: Any) -> None:
     if name in (SAMPLED, GBCE):
         _check_sampling(name, config)
     _check_smoothing(name, config["label_smoothing"] or 0.0, model_class, offered)
+    if config["mask_seen"]:
+        _check_seen(model_class, config)
+
+
+def _check_seen(model_class: type, config: Any) -> None:
+    if not getattr(model_class, "can_mask_seen", True):
+        raise UserError(f"mask_seen: {model_class.__name__} guesses items within a history; leave it out")
+    for key in ("pad_is_candidate", "label_smoothing"):
+        if config[key]:
+            raise UserError(f"mask_seen: leaves candidates out, {key}: {config[key]} does not allow that")
 
 
 def _check_smoothing(name: str, smoothing: float, model_class: type, offered: Collection[str]) -> None:

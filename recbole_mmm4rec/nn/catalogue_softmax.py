@@ -15,7 +15,9 @@ USERS = 128
 """Scored together: enough for a matrix product at full speed, few enough for a cache."""
 
 
-def catalogue_cross_entropy(users: Tensor, candidates: Tensor, targets: Tensor, first: int = 0) -> Tensor:
+def catalogue_cross_entropy(
+    users: Tensor, candidates: Tensor, targets: Tensor, first: int = 0, left_out: Tensor | None = None
+) -> Tensor:
     """Mean cross-entropy of targets among the candidates, whose scores are inner products.
 
     Args:
@@ -23,11 +25,12 @@ def catalogue_cross_entropy(users: Tensor, candidates: Tensor, targets: Tensor, 
         candidates: (N, D) float32.
         targets: (B,) int64 rows of ``candidates``.
         first: candidates before it do not compete.
+        left_out: (B, S) int64 rows from ``first`` on that do not compete for that user, never the target.
 
     Returns:
         () float32.
     """
-    loss: Tensor = _CatalogueCrossEntropy.apply(users, candidates, targets, first)
+    loss: Tensor = _CatalogueCrossEntropy.apply(users, candidates, targets, first, left_out)
     return loss
 
 
@@ -45,7 +48,9 @@ class _CatalogueCrossEntropy(torch.autograd.Function):
     """Exponentials are taken to base 2, twice as fast on a CPU; users are divided by ln 2 instead."""
 
     @staticmethod
-    def forward(ctx: Any, users: Tensor, candidates: Tensor, targets: Tensor, first: int) -> Tensor:
+    def forward(
+        ctx: Any, users: Tensor, candidates: Tensor, targets: Tensor, first: int, left_out: Tensor | None
+    ) -> Tensor:
         """Loss, and the gradients for a cotangent of 1."""
         grad_users, grad_candidates = torch.empty_like(users), torch.zeros_like(candidates)
         competing, grad_competing = candidates[first:], grad_candidates[first:]
@@ -54,6 +59,8 @@ class _CatalogueCrossEntropy(torch.autograd.Function):
             rows = slice(start, start + USERS)
             some, right = users[rows], (targets[rows] - first).unsqueeze(1)
             scores = torch.mm(some / math.log(2), competing.T, out=memory[: len(some)])
+            if left_out is not None:
+                scores.scatter_(1, left_out[rows] - first, -torch.inf)
             wanted, highest = scores.gather(1, right), scores.amax(1, keepdim=True)
             weights = scores.sub_(highest).exp2_()
             sums = weights.sum(1, keepdim=True)
@@ -66,7 +73,7 @@ class _CatalogueCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         """Scaled."""
         grad_users, grad_candidates = ctx.saved_tensors
-        return grad_users * grads[0], grad_candidates * grads[0], None, None
+        return grad_users * grads[0], grad_candidates * grads[0], None, None, None

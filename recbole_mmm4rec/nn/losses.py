@@ -27,6 +27,7 @@ def full_catalogue_loss(
     chunk: int = 0,
     score: Score = inner_products,
     smoothing: float = 0.0,
+    seen: Tensor | None = None,
 ) -> Tensor:
     """Mean cross-entropy of the target among all items (equation (21)).
 
@@ -40,29 +41,53 @@ def full_catalogue_loss(
             twice.
         score: of users and candidates.
         smoothing: share of the target that is spread evenly over all candidates.
+        seen: (B, S) int64 items that do not compete in that row, never its target, 0 for none; without
+            smoothing, and the pad does not compete either.
 
     Returns:
         () float32.
     """
-    first = 0 if pad_is_candidate else 1
+    first, left_out = 0 if pad_is_candidate else 1, None
+    if seen is not None:
+        first, left_out = 0, F.pad(seen, (0, 1))  # the pad is left out by its number
     if score is inner_products and chunk <= 0 and smoothing <= 0 and in_passing(users, candidates):
-        return catalogue_cross_entropy(users, candidates, targets, first)
+        return catalogue_cross_entropy(users, candidates, targets, first, left_out)
     candidates, targets = candidates[first:], targets - first
     if chunk <= 0 or chunk >= len(candidates):
-        return F.cross_entropy(score(users, candidates).float(), targets, label_smoothing=smoothing)
+        scores = score(users, candidates).float()
+        scores = scores if left_out is None else scores.scatter(1, left_out, -torch.inf)
+        return F.cross_entropy(scores, targets, label_smoothing=smoothing)
     target_scores = score(users.unsqueeze(1), candidates[targets].unsqueeze(1)).flatten().float()
     parts = [
-        checkpoint(_sums, users, part, score, smoothing > 0, use_reentrant=False)
-        for part in candidates.split(chunk)
+        checkpoint(
+            _sums,
+            users,
+            candidates[start : start + chunk],
+            score,
+            smoothing > 0,
+            left_out,
+            start,
+            use_reentrant=False,
+        )
+        for start in range(0, len(candidates), chunk)
     ]
     log_sums, sums = (torch.stack(values) for values in zip(*parts, strict=True))
     wanted = (1 - smoothing) * target_scores + smoothing * sums.sum(0) / len(candidates)
     return (log_sums.logsumexp(0) - wanted).mean()
 
 
-def _sums(users: Tensor, candidates: Tensor, score: Score, plain_too: bool) -> tuple[Tensor, Tensor]:
-    """(B, D), (n, C) -> (B,) float32 log of the scores' summed exponentials, (B,) their plain sum or 0."""
+def _sums(
+    users: Tensor, candidates: Tensor, score: Score, plain_too: bool, left_out: Tensor | None, start: int
+) -> tuple[Tensor, Tensor]:
+    """(B, D), (n, C) -> (B,) float32 log of the scores' summed exponentials, (B,) their plain sum or 0.
+
+    ``left_out`` (B, S) are rows of all candidates, of which these begin at ``start``.
+    """
     scores = score(users, candidates).float()
+    if left_out is not None:
+        rows = torch.arange(start, start + len(candidates), device=scores.device)
+        # not -inf: a chunk all of whose items are left out would have gradients of NaN
+        scores = scores.masked_fill(among(rows, left_out), torch.finfo(scores.dtype).min)
     return scores.logsumexp(-1), scores.sum(-1) if plain_too else torch.zeros_like(scores[:, 0])
 
 
@@ -76,6 +101,7 @@ def in_batch_loss(
     score: Score = inner_products,
     log_expected: Tensor | None = None,
     smoothing: float = 0.0,
+    seen: Tensor | None = None,
 ) -> Tensor:
     """Mean cross-entropy of the target among the batch's own targets (equation (20)).
 
@@ -92,6 +118,7 @@ def in_batch_loss(
         log_expected: (B,) float32, subtracted from the score of target b where it is a negative: the log of
             how often it is expected there, so that popular items are not pushed down for being popular.
         smoothing: share of the target that is spread evenly over all candidates of its row.
+        seen: (B, S) int64 items that are no negatives of that row, never its target, 0 for none.
 
     Returns:
         () float32.
@@ -105,6 +132,8 @@ def in_batch_loss(
     if mask_equal:
         same = targets.unsqueeze(1) == batch.gather(targets)
         scores = scores.masked_fill(same.scatter_(1, column, False), equal_logit)
+    if seen is not None:
+        scores = scores.masked_fill(among(batch.gather(targets), seen), -torch.inf)
     if own_negatives is not None:
         scores = torch.cat([scores, (users * own_negatives).sum(-1, keepdim=True).float()], dim=1)
     if smoothing <= 0:
@@ -112,6 +141,14 @@ def in_batch_loss(
     logs, competes = scores.log_softmax(-1), scores > -torch.inf
     spread = logs.masked_fill(~competes, 0.0).sum(-1) / competes.sum(-1)
     return -((1 - smoothing) * logs.gather(1, column)[:, 0] + smoothing * spread).mean()
+
+
+def among(items: Tensor, seen: Tensor) -> Tensor:
+    """Whether items (n,) or (B, n) are among those of a row of ``seen`` (B, S), all int64: (B, n) bool."""
+    found = torch.zeros(len(seen), items.shape[-1], dtype=torch.bool, device=seen.device)
+    for column in seen.unbind(1):  # a column at a time: (B, n, S) would not fit a large batch
+        found |= items == column.unsqueeze(1)
+    return found
 
 
 def contrastive_loss(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from recbole_mmm4rec.nn.losses import Score, full_catalogue_loss, in_batch_loss
+from recbole_mmm4rec.nn.losses import Score, among, full_catalogue_loss, in_batch_loss
 from recbole_mmm4rec.nn.negatives import NegativeSampler
 from recbole_mmm4rec.nn.sampled_losses import gbce_beta, gbce_loss, sampled_softmax_loss
 from recbole_mmm4rec.nn.sharing import rows_of_all
@@ -28,7 +28,8 @@ class Step:
         targets: (T,) int64 item numbers.
         negative_rows: (K,) or (T, K) int64 rows of the negatives.
         log_expected: as wide, float32, log of how often each negative is expected in its sample.
-        taken: (T, K) bool, where a shared negative is the row's own target.
+        taken: (T, K) bool, negatives to leave out: the row's own target among shared ones, and ``seen``.
+        seen: (T, S) int64 item numbers that do not compete with a row's target and are not it, 0 for none.
     """
 
     items: Tensor | None
@@ -38,6 +39,7 @@ class Step:
     negative_rows: Tensor | None = None
     log_expected: Tensor | None = None
     taken: Tensor | None = None
+    seen: Tensor | None = None
 
 
 def rows_of_items(*parts: Tensor) -> tuple[Tensor, ...]:
@@ -59,10 +61,10 @@ class Objective(nn.Module, ABC):
     Of a batch that processes share, each plans and scores its own rows; the loss is a mean over these.
     """
 
-    def plan(self, item_seq: Tensor, targets: Tensor) -> Step:
-        """The step of histories (B, W) and targets (T,), both int64 item numbers."""
+    def plan(self, item_seq: Tensor, targets: Tensor, seen: Tensor | None = None) -> Step:
+        """The step of histories (B, W), targets (T,) and, if given, ``seen`` (T, S), int64 item numbers."""
         items, rows, target_rows = rows_of_items(item_seq, targets)
-        return Step(items, rows, target_rows, targets)
+        return Step(items, rows, target_rows, targets, seen=seen)
 
     @abstractmethod
     def forward(self, users: Tensor, candidates: Tensor, step: Step, score: Score) -> Tensor:
@@ -86,14 +88,21 @@ class FullCatalogue(Objective):
         super().__init__()
         self.pad_is_candidate, self.chunk, self.smoothing = pad_is_candidate, chunk, smoothing
 
-    def plan(self, item_seq: Tensor, targets: Tensor) -> Step:
+    def plan(self, item_seq: Tensor, targets: Tensor, seen: Tensor | None = None) -> Step:
         """All items."""
-        return Step(None, item_seq, targets, targets)
+        return Step(None, item_seq, targets, targets, seen=seen)
 
     def forward(self, users: Tensor, candidates: Tensor, step: Step, score: Score) -> Tensor:
         """See :class:`Objective`."""
         return full_catalogue_loss(
-            users, candidates, step.targets, self.pad_is_candidate, self.chunk, score, self.smoothing
+            users,
+            candidates,
+            step.targets,
+            self.pad_is_candidate,
+            self.chunk,
+            score,
+            self.smoothing,
+            step.seen,
         )
 
 
@@ -129,6 +138,7 @@ class InBatch(Objective):
             score=score,
             log_expected=log_expected,
             smoothing=self.smoothing,
+            seen=step.seen,
         )
 
 
@@ -145,13 +155,16 @@ class SampledObjective(Objective):
         super().__init__()
         self.sampler, self.count, self.shared = sampler, count, shared
 
-    def plan(self, item_seq: Tensor, targets: Tensor) -> Step:
+    def plan(self, item_seq: Tensor, targets: Tensor, seen: Tensor | None = None) -> Step:
         """The items of the batch and its negatives."""
+        taken: Tensor | None
         if self.shared:
             negatives, log_expected = self.sampler.shared(self.count)
             taken = negatives == targets.unsqueeze(1)
         else:
             (negatives, log_expected), taken = self.sampler.beside(targets, self.count), None
+        if seen is not None:
+            taken = among(negatives, seen) if taken is None else taken | among(negatives, seen)
         items, rows, target_rows, negative_rows = rows_of_items(item_seq, targets, negatives)
         return Step(items, rows, target_rows, targets, negative_rows, log_expected, taken)
 

@@ -94,6 +94,38 @@ def test_smoothed_labels_are_those_of_the_scores(name: str, chunk: int) -> None:
     compare(model, model.calculate_loss(data), F.cross_entropy(scores, torch.arange(11), label_smoothing=0.2))
 
 
+@pytest.mark.parametrize(
+    ("objective", "changes"),
+    [("full", {}), ("full", {"softmax_chunk": 7}), ("in_batch", {}), ("sampled", {}), ("gbce", {})],
+    ids=str,
+)
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "MMSRec"])
+def test_seen_items_do_not_compete(name: str, objective: str, changes: dict[str, Any]) -> None:
+    changes = {"mask_equal_items": False} | changes
+    model, data = made(name, objective, mask_seen=True, **changes), batch()
+    targets, rows = data["item_id"], torch.arange(len(data["item_id"]))
+    data["item_id_list"][0, 0] = targets[0]  # bought before: it is still to be found
+    competes = torch.ones(len(rows), N, dtype=torch.bool).scatter(1, data["item_id_list"], False)
+    competes[:, 0] = False
+    competes[rows, targets] = True
+    scores = model.full_sort_predict(data)
+    if objective == "full":
+        expected = F.cross_entropy(scores.masked_fill(~competes, -torch.inf), targets)
+    elif objective == "in_batch":
+        expected = F.cross_entropy(scores.masked_fill(~competes, -torch.inf)[:, targets], rows)
+    else:
+        model = with_negatives(model, torch.arange(1, N))
+        others = competes.scatter(1, targets.unsqueeze(1), False)
+        right = scores[rows, targets]
+        if objective == "sampled":
+            expected = F.cross_entropy(scores.masked_fill(~competes, -torch.inf), targets)
+        else:
+            terms = -model.objective.beta * F.logsigmoid(right) - (F.logsigmoid(-scores) * others).sum(1)
+            expected = (terms / (1 + others.sum(1))).mean()
+    assert not competes.all()
+    compare(model, model.calculate_loss(data), expected)
+
+
 @pytest.mark.parametrize("objective", ["in_batch", "sampled", "gbce"])
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in OWN_PRETRAINING])
 def test_pre_training_takes_them_too(name: str, objective: str) -> None:
@@ -205,6 +237,10 @@ REFUSED = [
         "label_smoothing: UniSRec has its own loss",
     ),
     ("SASRec", {"label_smoothing": 0.1}, "unknown key 'label_smoothing' for SASRec"),
+    ("MMSRec", {"mask_seen": True}, "mask_seen: MMSRec guesses items within a history"),
+    ("VQRec", {"mask_seen": True, "stage": "pretrain"}, "mask_seen: pre-training of VQRec"),
+    ("SASRecT", {"mask_seen": True, "label_smoothing": 0.1}, "label_smoothing: 0.1 does not allow that"),
+    ("SASRecT", {"mask_seen": True, "pad_is_candidate": True}, "pad_is_candidate: True does not allow that"),
 ]
 
 

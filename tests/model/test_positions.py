@@ -121,6 +121,20 @@ def test_summed_batches_that_share_a_table_and_split_a_chunk(chunk: int) -> None
     assert_gradients_agree(grads, expected)
 
 
+@pytest.mark.parametrize("stage", ["finetune", "pretrain"])
+@pytest.mark.parametrize("objective", ["full", "in_batch"])
+def test_what_a_position_has_seen_does_not_compete(objective: str, stage: str) -> None:
+    values = {"objective": objective, "stage": stage}
+    seen = made("MMM4Rec", "repaired", NO_TIME, mask_seen=True, **values)
+    all_compete = made("MMM4Rec", "repaired", NO_TIME, **values)
+    windows = samples()
+    loss, expected = gradients(seen, [windows.cut()])
+    found, grads = gradients(seen, [in_one_pass(windows)])
+    assert found == pytest.approx(loss, rel=1e-5)
+    assert_gradients_agree(grads, expected)
+    assert found < gradients(all_compete, [in_one_pass(windows)])[0]
+
+
 @pytest.mark.parametrize("objective", ["in_batch", "sampled"])
 def test_pretraining(objective: str) -> None:
     model, windows = made("MMM4Rec", "repaired", NO_TIME, stage="pretrain", objective=objective), samples()

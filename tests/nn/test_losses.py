@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from recbole_mmm4rec.nn.losses import full_catalogue_loss, in_batch_loss
+from recbole_mmm4rec.nn.losses import full_catalogue_loss, in_batch_loss, inner_products
 
 
 def by_hand(users: Tensor, candidates: Tensor, targets: Tensor, first: int) -> Tensor:
@@ -32,6 +32,33 @@ def test_full_catalogue(items: int, chunk: int, pad: bool) -> None:
     fast = full_catalogue_loss(users, candidates, targets, pad, chunk)
     slow = by_hand(users, candidates, targets, 0 if pad else 1)
     assert_same(fast, slow, [users, candidates])
+
+
+@pytest.mark.parametrize("chunk", [0, 1, 3, 100])
+@pytest.mark.parametrize("plain", [True, False], ids=["in passing", "by a score"])
+def test_seen_items_do_not_compete(chunk: int, plain: bool) -> None:
+    torch.manual_seed(0)
+    users, candidates = torch.randn(4, 5).requires_grad_(), torch.randn(10, 5).requires_grad_()
+    targets = torch.tensor([3, 9, 1, 5])
+    seen = torch.tensor([[1, 2, 2], [0, 0, 0], [9, 8, 0], [4, 6, 7]])
+    score = inner_products if plain else lambda users, candidates: inner_products(users, candidates)
+    fast = full_catalogue_loss(users, candidates, targets, chunk=chunk, score=score, seen=seen)
+    rows = []
+    for row in range(4):
+        keep = [item for item in range(1, 10) if item not in seen[row]]
+        rows.append((candidates[keep] @ users[row]).logsumexp(0) - candidates[targets[row]] @ users[row])
+    assert_same(fast, torch.stack(rows).mean(), [users, candidates])
+
+
+def test_seen_items_are_no_negatives_in_a_batch() -> None:
+    torch.manual_seed(0)
+    users, candidates = torch.randn(3, 4), torch.randn(3, 4)
+    targets, seen = torch.tensor([3, 5, 8]), torch.tensor([[5, 0], [8, 3], [1, 2]])
+    loss = in_batch_loss(users, candidates, targets, seen=seen)
+    rows = []
+    for row, keep in enumerate([[0, 2], [1], [0, 1, 2]]):
+        rows.append((candidates[keep] @ users[row]).logsumexp(0) - candidates[row] @ users[row])
+    torch.testing.assert_close(loss, torch.stack(rows).mean())
 
 
 def test_equal_targets_are_no_negatives() -> None:

@@ -142,7 +142,7 @@ class HM4SR(StreamRecommender):
             hidden: (B, W) bool, positions that placeholders replace in the second view.
         """
         targets = interaction[self.POS_ITEM_ID]
-        step = self.plan(interaction[self.ITEM_SEQ], targets)
+        step = self.plan(interaction[self.ITEM_SEQ], targets, self.seen(interaction))
         table = self.step_table(step)
         users, views = self._both_views(table, step.item_seq, interaction, hidden)
         losses = {"ce": self.objective_loss(self.joined(users), table, step)}

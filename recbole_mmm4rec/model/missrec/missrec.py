@@ -204,7 +204,7 @@ class MISSRec(MultiModalRecommender):
             losses = self.pretraining_losses(interaction, *self._view(interaction))
             weights = {"sequence": self.sequence_weight, "regulariser": self.regulariser_weight}
             return torch.stack([weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum()
-        step = self.plan(interaction[self.ITEM_SEQ], interaction[self.POS_ITEM_ID])
+        step = self.plan(interaction[self.ITEM_SEQ], interaction[self.POS_ITEM_ID], self.seen(interaction))
         table, context = self.step_table(step), self.context(interaction)
         users, penalty = self._users_and_penalty(
             table, step.item_seq, interaction[self.ITEM_SEQ_LEN], context
@@ -218,7 +218,7 @@ class MISSRec(MultiModalRecommender):
 
     def pretraining_losses(self, interaction: Any, view: Tensor, view_lengths: Tensor) -> dict[str, Tensor]:
         """User against item, user against second view, regulariser of both; unweighted, () float32 each."""
-        step = self.plan(interaction[self.ITEM_SEQ], interaction[self.POS_ITEM_ID])
+        step = self.plan(interaction[self.ITEM_SEQ], interaction[self.POS_ITEM_ID], self.seen(interaction))
         items, item_seq = step.items, step.item_seq
         assert items is not None
         table = self.item_table(items)

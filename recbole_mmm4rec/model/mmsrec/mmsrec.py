@@ -36,6 +36,7 @@ class MMSRec(MultiModalRecommender):
     modalities: ClassVar[tuple[str, ...]] = (TEXT, IMAGE)
     most_modalities: ClassVar[int | None] = 2
     pretraining_objectives: ClassVar[tuple[str, ...]] = ()
+    can_mask_seen: ClassVar[bool] = False
     ranks_in_pretraining: bool = False  # users are read at a mask token, which learns later
 
     def __init__(self, config: Any, dataset: Any) -> None:
