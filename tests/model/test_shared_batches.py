@@ -81,6 +81,7 @@ def cases() -> Iterator[Case]:
         yield Case(model, "repaired", {"objective": "gbce"})
     yield Case("MMSRec", "repaired", {"stage": "pretrain", "contrast_chunk": 4})
     yield Case("HM4SR", "repaired", {"stage": "pretrain", "label_smoothing": 0.1})
+    yield Case("MMM4Rec", "repaired", {"objective": "in_batch", "mask_seen": True})
 
 
 CASES = {str(case): case for case in cases()}
