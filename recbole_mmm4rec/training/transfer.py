@@ -115,8 +115,10 @@ def _state_for(model: Any, checkpoint: Checkpoint) -> dict[str, Tensor]:
 
 def _check_signature(path: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
     """Facts that both sides state must be equal; a modality of only one side is not one of them."""
-    for key in sorted(there.keys() & here.keys() - {"features"}):
-        _check_fact(path, key, there[key], here[key])
+    shared = sorted(there.keys() & here.keys() - {"features"})
+    differences = [said for key in shared if (said := _difference(key, there[key], here[key]))]
+    if differences:  # all at once, as they are set together
+        raise UserError(f"{path}: {'; '.join(differences)}")
     features, own = there.get("features", {}), here.get("features", {})
     for name in sorted(features.keys() & own.keys()):
         _check_encoder(path, name, features[name].get("encoder"), own[name].get("encoder"))
@@ -137,8 +139,15 @@ def _check_encoder(path: str, modality: str, there: Any, here: Any) -> None:
 
 
 def _check_fact(path: str, fact: str, there: Any, here: Any) -> None:
-    if there is not None and here is not None and there != here:
-        raise UserError(f"{path}: {fact} is {there} in the checkpoint and {here} here")
+    if said := _difference(fact, there, here):
+        raise UserError(f"{path}: {said}")
+
+
+def _difference(fact: str, there: Any, here: Any) -> str | None:
+    """What to say of a fact that both sides know and that differs."""
+    if there is None or here is None or there == here:
+        return None
+    return f"{fact} is {there} in the checkpoint and {here} here"
 
 
 def _check_shapes(path: str, there: Mapping[str, Tensor], here: Mapping[str, Tensor]) -> None:

@@ -106,6 +106,14 @@ def test_fewer_layers_are_refused_too(path):
         load_pretrained(Model(3), save(path, Model(3, layers=3), *"abc"), Dataset(*"abc"))
 
 
+def test_all_facts_that_differ_are_named_at_once(path):
+    here, there = Model(3, history=50), Model(3)
+    here.signature["size"], there.signature["size"] = 16, 64
+    said = "history_length is 20 in the checkpoint and 50 here; size is 64 in the checkpoint and 16 here"
+    with pytest.raises(UserError, match=said):
+        load_pretrained(here, save(path, there, *"abc"), Dataset(*"abc"))
+
+
 def test_other_feature_width_is_named(path):
     here = Model(3)
     here.signature["features"]["text"]["dimension"] = 768
