@@ -90,7 +90,7 @@ def test_records(results: list[dict[str, Any]], in_tmp: Path, fuzz: Fuzzer) -> N
 
 
 def test_reports(results: list[dict[str, Any]], in_tmp: Path, fuzz: Fuzzer) -> None:
-    before = {*files_under(in_tmp), "plan.yaml", "report.html", "tables"}
+    before = {*files_under(in_tmp), "plan.yaml", "report.html", "tables", "figures"}
 
     def check(example: tuple[tuple[list[int], Any], tuple[list[int], Any]]) -> None:
         row, plan = example
@@ -98,7 +98,7 @@ def test_reports(results: list[dict[str, Any]], in_tmp: Path, fuzz: Fuzzer) -> N
         text = yaml.safe_dump(replaced(PLAN, *plan), allow_unicode=False)
         (in_tmp / "plan.yaml").write_text(text, errors="replace")
         tried(lambda: write_report(in_tmp))
-        assert {name for name in files_under(in_tmp) if not name.startswith("tables/")} <= before
+        assert {name for name in files_under(in_tmp) if not name.startswith(("tables/", "figures/"))} <= before
 
     rows = st.tuples(st.lists(st.integers(0, 10_000), min_size=2, max_size=6), anything | st.just(DELETED))
     fuzz(check, st.tuples(rows, parts), examples=12)
