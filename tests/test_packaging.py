@@ -92,7 +92,7 @@ def test_what_ci_uses_is_pinned(tool: str) -> None:
 
 
 def test_pins_satisfy_the_requirements() -> None:
-    requirements = pytest.importorskip("packaging.requirements")
+    requirements = pytest.importorskip("packaging.requirements", reason="packaging is not installed")
     names = {name.lower(): version for name, version in PINS.items()}
     required = re.findall(r'^\s*"([A-Za-z][\w\[\].-]*(?:==|>=|<)[^"]+)"', PROJECT, flags=re.MULTILINE)
     assert len(required) > 8

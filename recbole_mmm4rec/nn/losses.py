@@ -118,7 +118,7 @@ def in_batch_loss(
         log_expected: (B,) float32, subtracted from the score of target b where it is a negative: the log of
             how often it is expected there, so that popular items are not pushed down for being popular.
         smoothing: share of the target that is spread evenly over all candidates of its row.
-        seen: (B, S) int64 items that are no negatives of that row, never its target, 0 for none.
+        seen: (B, S) int64 items that are not negatives for that row, never its target, 0 for none.
 
     Returns:
         () float32.

@@ -164,7 +164,8 @@ class SampledObjective(Objective):
         else:
             (negatives, log_expected), taken = self.sampler.beside(targets, self.count), None
         if seen is not None:
-            taken = among(negatives, seen) if taken is None else taken | among(negatives, seen)
+            hidden = among(negatives, seen)
+            taken = hidden if taken is None else taken | hidden
         items, rows, target_rows, negative_rows = rows_of_items(item_seq, targets, negatives)
         return Step(items, rows, target_rows, targets, negative_rows, log_expected, taken)
 

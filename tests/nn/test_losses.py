@@ -50,7 +50,7 @@ def test_seen_items_do_not_compete(chunk: int, plain: bool) -> None:
     assert_same(fast, torch.stack(rows).mean(), [users, candidates])
 
 
-def test_seen_items_are_no_negatives_in_a_batch() -> None:
+def test_seen_items_are_not_negatives_in_a_batch() -> None:
     torch.manual_seed(0)
     users, candidates = torch.randn(3, 4), torch.randn(3, 4)
     targets, seen = torch.tensor([3, 5, 8]), torch.tensor([[5, 0], [8, 3], [1, 2]])
@@ -61,7 +61,7 @@ def test_seen_items_are_no_negatives_in_a_batch() -> None:
     torch.testing.assert_close(loss, torch.stack(rows).mean())
 
 
-def test_equal_targets_are_no_negatives() -> None:
+def test_equal_targets_are_not_negatives() -> None:
     torch.manual_seed(0)
     table, targets = torch.randn(9, 4), torch.tensor([3, 5, 3, 8])
     users, candidates = torch.randn(4, 4), table[targets]

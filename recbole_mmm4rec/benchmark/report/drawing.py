@@ -157,6 +157,11 @@ def _with_themed_colours(element: str) -> str:
     return re.sub('#[0-9a-f]{6}(?=[;"])', lambda colour: _THEMED.get(colour[0], colour[0]), element)
 
 
+def with_plain_colours(element: str) -> str:
+    """The element with the colours themselves instead of CSS variables, for programs that know none."""
+    return re.sub(r"var\(--[\w-]+,(#\w+)\)", r"\1", element)
+
+
 def with_own_ids(element: str, prefix: str) -> str:
     """The element with ids that are unique on the page if the prefix is."""
     element = re.sub(r'(\sid=")', rf"\1{prefix}-", element)

@@ -6,7 +6,7 @@ For papers and other pages. Colours are plain ones, as few programs beside brows
 import re
 from html import escape
 
-from recbole_mmm4rec.benchmark.report.drawing import PANEL, SWATCH, with_own_ids
+from recbole_mmm4rec.benchmark.report.drawing import PANEL, SWATCH, with_own_ids, with_plain_colours
 from recbole_mmm4rec.benchmark.report.section import Figures
 
 ACROSS = 3
@@ -62,4 +62,4 @@ def _placed(element: str, prefix: str, x: float, y: float) -> str:
     head, rest = with_own_ids(element, prefix).split(">", 1)
     head = re.sub(r'(width|height)="([\d.]+)pt"', r'\1="\2"', head)
     head = head.replace("<svg", f'<svg x="{x:g}" y="{y:g}"', 1)
-    return re.sub(r"var\(--[\w-]+,(#\w+)\)", r"\1", f"{head}>{rest}")
+    return with_plain_colours(f"{head}>{rest}")
