@@ -117,7 +117,7 @@ class ModalityTable(nn.Module):
             if frozen.complete:
                 continue
             if not self.mask_missing:
-                assert isinstance(adapter, nn.Linear)
+                assert isinstance(adapter.bias, nn.Parameter)
                 nn.init.normal_(adapter.bias, std=std)
             elif name in self.item_bias:
                 bias = self.item_bias[name].data

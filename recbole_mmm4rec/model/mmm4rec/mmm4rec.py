@@ -25,6 +25,7 @@ from recbole_mmm4rec.model.settings import (
     time_branch,
     time_settings,
 )
+from recbole_mmm4rec.nn.drawn_adapter import DrawnLinear
 from recbole_mmm4rec.nn.dropout import Dropout
 from recbole_mmm4rec.nn.feed_forward import FeedForward
 from recbole_mmm4rec.nn.item_stream import ItemStream, KeptTable, Stream, values
@@ -158,7 +159,9 @@ class MMM4Rec(MultiModalRecommender):
         self.query_stream, self.source_stream = names[-1], names[0]
         missing = chosen(config, "missing_modality", ("mask", "rescale", "constant"))
         item_bias = bool(config["item_ids"]) and self.adds_item_rows
-        self.table = ModalityTable(features, width, item_bias, mask_missing=missing != "constant")
+        self.draws_adapters = self.pretraining and not config["pretrain_adapters"]
+        adapter = DrawnLinear if self.draws_adapters else nn.Linear
+        self.table = ModalityTable(features, width, item_bias, missing != "constant", adapter)
         self.fusion = CandidateFusion(
             names,
             self.n_items,
@@ -277,8 +280,9 @@ class MMM4Rec(MultiModalRecommender):
         block = self.ssd
         sizes = {"num_layers": len(self.layers), "d_state": block.d_state}
         sizes |= {"expand": block.expand, "head_dim": block.head_dim, "n_groups": block.n_groups}
-        branch = {"time_branch": self.time_branch} if self.use_time else {}
-        return super().transfer_signature() | sizes | {"d_conv": block.d_conv} | branch
+        facts = {"time_branch": self.time_branch} if self.use_time else {}
+        facts |= {"any_features": True} if self.draws_adapters else {}
+        return super().transfer_signature() | sizes | {"d_conv": block.d_conv} | facts
 
     @classmethod
     def convert_released(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,0 +1,86 @@
+"""``pretrain_adapters: False``: an encoder that moves to features of any encoder and width."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.model.mmm4rec import MMM4Rec
+from recbole_mmm4rec.training.transfer import load_pretrained
+from tests.model import builders
+from tests.model.test_baseline_transfer import batch, build, save, tokens
+
+SIZES: dict[str, Any] = {"head_dim": 16, "d_state": 8, "n_groups": 2, "dropout_prob": 0.0}
+DRAWN = SIZES | {"pretrain_adapters": False}
+
+
+def losses(model: Any, seeds: list[int]) -> list[float]:
+    values = []
+    for seed in seeds:
+        torch.manual_seed(seed)
+        values.append(model.train().calculate_loss(batch()).item())
+    return values
+
+
+def test_only_pre_training_draws_them() -> None:
+    drawn = losses(build("MMM4Rec", 40, "pretrain", **DRAWN), [1, 2, 1])
+    assert drawn[0] == drawn[2] != drawn[1]
+    for stage, sizes in (("pretrain", SIZES), ("finetune", DRAWN)):
+        one, other = losses(build("MMM4Rec", 40, stage, **sizes), [1, 2])
+        assert one == other
+
+
+@pytest.mark.parametrize("missing", ["constant", "mask", "rescale"])
+def test_all_but_the_adapters_learns_where_items_lack_modalities(missing: str) -> None:
+    torch.manual_seed(0)
+    config = builders.settings("MMM4Rec", stage="pretrain", missing_modality=missing, hidden_size=16, **DRAWN)
+    model = MMM4Rec(config, builders.partly_described()).train()
+    model.calculate_loss(builders.random_batch([3, 1, 6], builders.PARTLY_DESCRIBED, 20, False)).backward()
+    for name, parameter in model.named_parameters():
+        if name.startswith("table.adapters."):
+            assert parameter.grad is None
+        elif name.startswith(("layers.", "input_norm.")):
+            assert parameter.grad is not None, name
+            assert parameter.grad.isfinite().all(), name
+
+
+def test_the_batches_of_a_step_share_one_draw() -> None:
+    model = build("MMM4Rec", 40, "pretrain", **DRAWN).train()
+    with model.shared_item_table():
+        first, second = model.user_vectors(batch()), model.user_vectors(batch())
+    torch.testing.assert_close(first, second)
+    assert not torch.isclose(first, model.user_vectors(batch())).all()
+
+
+def test_the_encoder_moves_to_features_of_another_width_and_encoder(tmp_path: Path) -> None:
+    source, target = build("MMM4Rec", 40, "pretrain", **DRAWN), other_features()
+    before = {name: value.clone() for name, value in target.state_dict().items()}
+    report = load_pretrained(target, save(tmp_path / "pre.pth", source, tokens(40)), tokens(25, 100))
+    assert {"layers", "input_norm", "time_layers", "gap_norm"} == {n.split(".")[0] for n in report.moved}
+    for name in report.moved:
+        assert torch.equal(target.state_dict()[name], source.state_dict()[name])
+    adapters = {f"table.adapters.{modality}.{part}" for modality in ("text", "image") for part in ("weight", "bias")}
+    assert adapters <= set(report.fresh)
+    for name in report.fresh:
+        assert torch.equal(target.state_dict()[name], before[name])
+    target.calculate_loss(batch()).backward()
+    assert all(target.get_parameter(name).grad is not None for name in adapters)
+
+
+def test_learnt_adapters_still_need_the_features_they_learnt(tmp_path: Path) -> None:
+    path = save(tmp_path / "pre.pth", build("MMM4Rec", 40, "pretrain", **SIZES), tokens(40))
+    with pytest.raises(UserError, match="features is test in the checkpoint and another here"):
+        load_pretrained(other_features(), path, tokens(25, 100))
+
+
+def other_features() -> Any:
+    """A model in fine-tuning whose texts have another width and another encoder."""
+    config = builders.settings(
+        "MMM4Rec", **(SIZES | {"stage": "finetune", "MAX_ITEM_LIST_LENGTH": 6, "hidden_size": 16})
+    )
+    features = {"text": builders.feature(torch.randn(25, 33)), "image": builders.feature(torch.randn(25, 10))}
+    for feature in features.values():
+        feature.metadata["encoder"] = "another"
+    return MMM4Rec(config, builders.dataset(25, **features))
