@@ -7,9 +7,9 @@ from torch import Tensor, nn
 class DrawnLinear(nn.Module):
     """A linear map that is drawn anew whenever it is used in training.
 
-    A random map of a few dozen numbers keeps which vectors are alike, and nothing else. What is trained behind
-    it learns to use likeness, whatever the features, their width and their encoder. Outside of training the
-    map is the one that it started with.
+    A random map keeps which vectors are alike, and nothing else. What is trained behind it learns to use
+    likeness, whatever the features, their width and their encoder. Outside of training the map is the one
+    that it started with.
 
     Args:
         inputs: D_m.
