@@ -280,7 +280,7 @@ class MMM4Rec(MultiModalRecommender):
         block = self.ssd
         sizes = {"num_layers": len(self.layers), "d_state": block.d_state}
         sizes |= {"expand": block.expand, "head_dim": block.head_dim, "n_groups": block.n_groups}
-        facts = {"time_branch": self.time_branch} if self.use_time else {}
+        facts: dict[str, Any] = {"time_branch": self.time_branch} if self.use_time else {}
         facts |= {"any_features": True} if self.draws_adapters else {}
         return super().transfer_signature() | sizes | {"d_conv": block.d_conv} | facts
 
