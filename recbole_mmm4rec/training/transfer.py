@@ -87,7 +87,7 @@ def _moved(model: Any, checkpoint: Checkpoint, dataset: Any, load_item_tables: b
         for name, value in state.items()
         if name in own and name.startswith(bound) and not name.startswith(immovable)
     }
-    _check_signature(path, checkpoint.signature, hooks.transfer_signature())
+    _check_signature(path, checkpoint.signature, hooks.transfer_signature(), _way_out(checkpoint))
     _check_shapes(path, moving, own)
     if not hooks.says_item_bound:  # all its tables move, row by row
         known = known_tokens(vars(checkpoint), dataset.iid_field)
@@ -113,31 +113,46 @@ def _state_for(model: Any, checkpoint: Checkpoint) -> dict[str, Tensor]:
         raise UserError(f"{checkpoint.path}: {error}") from None
 
 
-def _check_signature(path: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+def _check_signature(path: str, there: Mapping[str, Any], here: Mapping[str, Any], way_out: str) -> None:
     """Facts that both sides state must be equal; a modality of only one side is not one of them."""
     shared = sorted(there.keys() & here.keys() - {"features"})
-    differences = [said for key in shared if (said := _difference(key, there[key], here[key]))]
-    if differences:  # all at once, as they are set together
-        raise UserError(f"{path}: {'; '.join(differences)}")
+    _refuse(path, [_difference(key, there[key], here[key]) for key in shared])
     if there.get("any_features"):
         return
     features, own = there.get("features", {}), here.get("features", {})
-    for name in sorted(features.keys() & own.keys()):
-        _check_encoder(path, name, features[name].get("encoder"), own[name].get("encoder"))
-        for fact in sorted(features[name].keys() & own[name].keys() - {"encoder"}):
-            _check_fact(path, f"{fact} of the {name} features", features[name][fact], own[name][fact])
+    common = sorted(features.keys() & own.keys())
+    unlike = [said for name in common for said in _differing_features(path, name, features[name], own[name])]
+    _refuse(path, unlike, way_out)
 
 
-def _check_encoder(path: str, modality: str, there: Any, here: Any) -> None:
-    """Like :func:`_check_fact`, but an unknown encoder may be any: that is reported, not refused."""
-    if there in (None, UNKNOWN) or here in (None, UNKNOWN):
-        unknown = "in the checkpoint" if there in (None, UNKNOWN) else "here"
+def _refuse(path: str, differences: list[str | None], way_out: str = "") -> None:
+    """Say all differences at once, as they are set together."""
+    if said := [difference for difference in differences if difference]:
+        raise UserError(f"{path}: {'; '.join(said)}{way_out}")
+
+
+def _differing_features(
+    path: str, modality: str, there: Mapping[str, Any], here: Mapping[str, Any]
+) -> list[str | None]:
+    """What differs; an unknown encoder may be any: that is reported, not refused."""
+    shared = there.keys() & here.keys()
+    encoders = there.get("encoder"), here.get("encoder")
+    if None in encoders or UNKNOWN in encoders:
+        unknown = "in the checkpoint" if encoders[0] in (None, UNKNOWN) else "here"
         getLogger().warning(
             f"{path}: the encoder of the {modality} features {unknown} is unknown; whether they can be "
             "compared with the other side's cannot be checked"
         )
-    else:
-        _check_fact(path, f"encoder of the {modality} features", there, here)
+        shared -= {"encoder"}
+    facts = sorted(shared, key=lambda fact: (fact != "encoder", fact))
+    return [_difference(f"{fact} of the {modality} features", there[fact], here[fact]) for fact in facts]
+
+
+def _way_out(checkpoint: Checkpoint) -> str:
+    """What to do where features differ, if the model offers anything."""
+    if not checkpoint.config.get("pretrain_adapters"):
+        return ""
+    return " (a pre-training with pretrain_adapters: False moves to features of any encoder)"
 
 
 def _check_fact(path: str, fact: str, there: Any, here: Any) -> None:

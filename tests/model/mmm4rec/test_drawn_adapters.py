@@ -8,6 +8,7 @@ import torch
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.mmm4rec import MMM4Rec
+from recbole_mmm4rec.training.checkpoint import describe, write_checkpoint
 from recbole_mmm4rec.training.transfer import load_pretrained
 from tests.model import builders
 from tests.model.test_baseline_transfer import batch, build, save, tokens
@@ -72,9 +73,16 @@ def test_the_encoder_moves_to_features_of_another_width_and_encoder(tmp_path: Pa
 
 
 def test_learnt_adapters_still_need_the_features_they_learnt(tmp_path: Path) -> None:
-    path = save(tmp_path / "pre.pth", build("MMM4Rec", 40, "pretrain", **SIZES), tokens(40))
-    with pytest.raises(UserError, match="features is test in the checkpoint and another here"):
+    source, names = build("MMM4Rec", 40, "pretrain", **SIZES), tokens(40).field2id_token["item_id"]
+    content = {"state_dict": source.state_dict(), "optimizer": None, "training": None}
+    path = str(tmp_path / "pre.pth")
+    write_checkpoint(path, describe({"pretrain_adapters": True}, source, names) | content)
+    with pytest.raises(UserError) as caught:
         load_pretrained(other_features(), path, tokens(25, 100))
+    said = str(caught.value)
+    for fact in ("encoder of the image", "encoder of the text", "dimension of the text"):
+        assert f"{fact} features is" in said
+    assert said.endswith("(a pre-training with pretrain_adapters: False moves to features of any encoder)")
 
 
 def other_features() -> Any:
