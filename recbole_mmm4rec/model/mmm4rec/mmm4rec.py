@@ -162,6 +162,8 @@ class MMM4Rec(MultiModalRecommender):
         self.draws_adapters = self.pretraining and not config["pretrain_adapters"]
         adapter = DrawnLinear if self.draws_adapters else nn.Linear
         self.table = ModalityTable(features, width, item_bias, missing != "constant", adapter)
+        if self.draws_adapters:  # they are of this dataset's features
+            self.item_bound = (*self.item_bound, "table.adapters.")
         self.fusion = CandidateFusion(
             names,
             self.n_items,

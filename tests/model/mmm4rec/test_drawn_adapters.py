@@ -72,6 +72,15 @@ def test_the_encoder_moves_to_features_of_another_width_and_encoder(tmp_path: Pa
     assert all(target.get_parameter(name).grad is not None for name in adapters)
 
 
+def test_pre_training_goes_on_with_other_features(tmp_path: Path) -> None:
+    path = save(tmp_path / "pre.pth", build("MMM4Rec", 40, "pretrain", **DRAWN), tokens(40))
+    target = other_features(stage="pretrain", **DRAWN)
+    before = {name: value.clone() for name, value in target.table.state_dict().items()}
+    report = load_pretrained(target, path, tokens(25, 100))
+    assert any(name.startswith("layers.") for name in report.moved)
+    assert all(torch.equal(value, before[name]) for name, value in target.table.state_dict().items())
+
+
 def test_learnt_adapters_still_need_the_features_they_learnt(tmp_path: Path) -> None:
     source, names = build("MMM4Rec", 40, "pretrain", **SIZES), tokens(40).field2id_token["item_id"]
     content = {"state_dict": source.state_dict(), "optimizer": None, "training": None}
@@ -85,10 +94,10 @@ def test_learnt_adapters_still_need_the_features_they_learnt(tmp_path: Path) -> 
     assert said.endswith("(a pre-training with pretrain_adapters: False moves to features of any encoder)")
 
 
-def other_features() -> Any:
-    """A model in fine-tuning whose texts have another width and another encoder."""
+def other_features(**changes: Any) -> Any:
+    """A model whose texts have another width and another encoder; in fine-tuning, unless said."""
     config = builders.settings(
-        "MMM4Rec", **(SIZES | {"stage": "finetune", "MAX_ITEM_LIST_LENGTH": 6, "hidden_size": 16})
+        "MMM4Rec", **(SIZES | {"MAX_ITEM_LIST_LENGTH": 6, "hidden_size": 16} | changes)
     )
     features = {"text": builders.feature(torch.randn(25, 33)), "image": builders.feature(torch.randn(25, 10))}
     for feature in features.values():
