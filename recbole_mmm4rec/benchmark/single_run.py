@@ -23,6 +23,7 @@ from recbole_mmm4rec.files import working_in, write_json
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
 from recbole_mmm4rec.host.seen_items import ranking_rule
+from recbole_mmm4rec.quick_start.run_key import WEIGHT_KEYS
 from recbole_mmm4rec.quick_start.training_run import select_or_continue
 from recbole_mmm4rec.quick_start.whole_run import check_topk
 
@@ -81,10 +82,9 @@ def _configuration(plan: RunPlan, folder: Path, here: Path, paths: Mapping[str, 
     """The planned configuration with absolute paths, because this process works in the run's folder."""
     values = {"show_progress": False} | plan.values
     values |= {"checkpoint_dir": CHECKPOINTS, "data_path": str(here / plan.config["data_path"])}
+    values |= {key: str(here / values[key]) for key in WEIGHT_KEYS if values.get(key)}
     if plan.pretrain:
         values["pretrained"] = str(run_folder(folder, plan.pretrain.key) / WEIGHTS)
-    elif values.get("pretrained"):
-        values["pretrained"] = str(here / values["pretrained"])
     values |= paths
     return RunConfig(plan.model, plan.dataset, config_dict=values, origin=f"setting '{plan.setting}'")
 

@@ -34,6 +34,8 @@ def _command(given: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except click.Abort:  # what click makes of Ctrl-C
+        raise KeyboardInterrupt from None
 
 
 def _show_version(context: click.Context, _parameter: click.Parameter, asked: bool) -> None:

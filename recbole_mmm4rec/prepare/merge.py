@@ -1,7 +1,7 @@
 """Several datasets -> one for pre-training; users and items carry the name of their domain."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from recbole_mmm4rec.columns import FEATURE_SUFFIX
 from recbole_mmm4rec.data.feature_files import FeatureFile, open_features
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.atomic import write_batches
-from recbole_mmm4rec.prepare.atomic_reading import read_batches, read_header
+from recbole_mmm4rec.prepare.atomic_reading import read_all, read_batches, read_header
 from recbole_mmm4rec.prepare.comparable import check_comparable
 from recbole_mmm4rec.prepare.feature_files import feature_paths
 from recbole_mmm4rec.prepare.feature_rows import Rows, write_rows
@@ -21,6 +21,7 @@ from recbole_mmm4rec.prepare.staging import staged_folder
 LOGGER = logging.getLogger(__name__)
 SEPARATOR = "/"
 PREFIXED = ("user_id:token", "item_id:token")
+TIME = "timestamp:float"
 
 
 def merge(
@@ -33,8 +34,9 @@ def merge(
     """Write the union of the datasets ``domains`` under ``root`` as ``<root>/<name>``.
 
     A token becomes ``<domain>/<token>``: the same user in two domains counts as two, as in the paper's
-    pre-training set. Columns that a domain lacks are left out. ``modalities``: those to take, all when None.
-    Raises ``UserError``, also where the vectors of two domains are not comparable.
+    pre-training set. Columns that a domain lacks are left out; where these are the times, rows stand in
+    their order. ``modalities``: those to take, all when None. Raises ``UserError``, also where the vectors
+    of two domains are not comparable.
     """
     if len(domains) < 2 or len(set(domains)) != len(domains):
         raise UserError("merge: at least two different datasets are needed")
@@ -62,10 +64,27 @@ def _merge_atomic(path: Path, suffix: str, domains: Sequence[str], root: Path) -
     dropped = sorted({name for header in headers for name in header} - set(columns))
     if dropped:
         LOGGER.warning("%s: not in every dataset and left out: %s", path.name, ", ".join(dropped))
+    sorts = {domain: TIME in dropped and TIME in h for domain, h in zip(domains, headers, strict=True)}
     rows = (
-        (domain, batch) for domain in domains for batch in read_batches(_path(domain, suffix, root), columns)
+        (domain, batch)
+        for domain in domains
+        for batch in _batches(_path(domain, suffix, root), columns, sorts[domain])
     )
     write_batches(path, columns, (_prefixed(batch, domain) for domain, batch in rows))
+
+
+def _batches(path: Path, columns: list[str], by_time: bool) -> Iterable[pa.RecordBatch]:
+    """The rows of one dataset, in the order of their times where these are left out of the result."""
+    if not by_time:
+        return read_batches(path, columns)
+    table = read_all(path, [*columns, TIME])
+    try:
+        order = pc.sort_indices(
+            pc.cast(table[TIME], pa.float64())
+        )  # stable: rows of one time keep their order
+    except pa.ArrowInvalid as error:
+        raise UserError(f"{path}: {TIME} is not a number everywhere: {error}") from None
+    return table.take(order).select(columns).to_batches()
 
 
 def _prefixed(batch: pa.RecordBatch, domain: str) -> pa.RecordBatch:

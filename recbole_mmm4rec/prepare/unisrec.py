@@ -20,6 +20,8 @@ LOGGER = logging.getLogger(__name__)
 USER, HISTORY, ITEM = "user_id:token", "item_id_list:token_seq", "item_id:token"
 SPLITS = ("train", "valid", "test")
 ENCODER = "BERT [CLS] as UniSRec computes it"
+Sample = tuple[list[str], str]
+"""A history and the item that follows it, as numbers."""
 
 
 class _Ids:
@@ -87,15 +89,27 @@ def _write_interactions(name: str, source: Path, path: Path, users: _Ids, items:
 
 
 def _sequences(name: str, source: Path) -> dict[str, list[str]]:
-    """Each user's whole sequence: the first history, then every target in the order of the files."""
-    sequences: dict[str, list[str]] = defaultdict(list)
+    """Each user's whole sequence: the first history, then every target from the oldest on."""
+    samples: dict[str, list[Sample]] = defaultdict(list)
     for split in SPLITS:
         table = read_all(source / f"{name}.{split}.inter", [USER, HISTORY, ITEM])
+        found: dict[str, list[Sample]] = defaultdict(list)
         for user, history, item in zip(*(column.to_pylist() for column in table.columns), strict=True):
-            if not sequences[user]:
-                sequences[user] += history.split(" ")
-            sequences[user].append(item)
-    return sequences
+            found[user].append((history.split(" "), item))
+        for user, own in found.items():
+            newest_first = len(own[0][0]) > len(own[-1][0])  # as UniSRec's script writes them
+            samples[user] += own[::-1] if newest_first else own
+    return {user: _sequence(own, f"{source}: user number {user}") for user, own in samples.items()}
+
+
+def _sequence(samples: list[Sample], where: str) -> list[str]:
+    """The items of histories, which may be cut to the last ones, and of the targets that follow them."""
+    sequence = list(samples[0][0])
+    for history, item in samples:
+        if sequence[-len(history) :] != history:
+            raise UserError(f"{where}: the history before item number {item} is not what came before")
+        sequence.append(item)
+    return sequence
 
 
 def _index(path: Path) -> dict[str, str]:
@@ -110,9 +124,12 @@ def _index(path: Path) -> dict[str, str]:
 
 
 def _write_items(name: str, source: Path, path: Path, items: _Ids, tally: Tally) -> list[str]:
-    """Write the items' texts; return the numbers of all of them."""
+    """Write the items' texts, given by number or by an id of the index; return the numbers of all of them."""
     table = read_all(source / f"{name}.text", [ITEM, "text:token_seq"])
     numbers, texts = (column.to_pylist() for column in table.columns)
+    number_of = {token: number for number, token in items.index.items()}
+    if number_of and all(number in number_of for number in numbers):
+        numbers = [number_of[token] for token in numbers]
     rows = tally.rows("items")
     rows.met(len(numbers))
     tokens = [items.of(number, rows) for number in numbers]

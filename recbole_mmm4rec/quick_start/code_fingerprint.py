@@ -26,6 +26,11 @@ def code_fingerprint(package: Path = PACKAGE) -> str:
     return digest.hexdigest()
 
 
+def file_fingerprint(path: Path) -> str:
+    """The same of one file, whatever its name."""
+    return hashlib.blake2b(_bare(path).encode(), digest_size=6).hexdigest()
+
+
 def _bare(path: Path) -> str:
     """A file's syntax tree without statements that are only a text."""
     return ast.dump(_WithoutTexts().visit(ast.parse(path.read_bytes())))

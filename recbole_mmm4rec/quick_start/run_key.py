@@ -1,6 +1,7 @@
 """What decides the numbers of a run, as one short key: equal keys, equal numbers."""
 
 import hashlib
+import inspect
 import json
 from functools import lru_cache
 from importlib import metadata
@@ -9,7 +10,7 @@ from typing import Any
 
 import recbole_mmm4rec
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.quick_start.code_fingerprint import code_fingerprint
+from recbole_mmm4rec.quick_start.code_fingerprint import code_fingerprint, file_fingerprint
 from recbole_mmm4rec.training.plain import DERIVED_KEYS, plain_config
 
 PLACES = frozenset(
@@ -19,6 +20,9 @@ COSTS = frozenset(
     {"show_progress", "state", "gpu_id", "use_gpu", "worker", "save_dataset", "save_dataloaders"}
 ) | {"log_wandb", "flops", "state_every", "save_every", "save_features", "eval_chunk_size", "config_files"}
 """Keys on which costs and files depend, but no number."""
+
+WEIGHT_KEYS = ("pretrained", "pre_model_path")
+"""Keys that name a file of weights to start from: any model's, and that of RecBole's S3Rec."""
 
 _DESCRIPTIONS = (".json", ".html", ".tsv")  # files beside a dataset that no run reads
 _BLOCK = 1 << 20
@@ -33,7 +37,18 @@ def run_key(config: Any, pretrain_key: str | None = None) -> str:
         config: the run's final configuration, a :class:`~recbole_mmm4rec.host.config.RunConfig`.
         pretrain_key: key of the run whose weights it starts from.
     """
-    return short_hash(_task(config, pretrain_key) | {"versions": package_versions()})
+    versions = package_versions() | _code_elsewhere(config.model_class)
+    return short_hash(_task(config, pretrain_key) | {"versions": versions})
+
+
+def _code_elsewhere(model_class: type) -> dict[str, str]:
+    """The code of a model that is neither of this package nor RecBole's: the module that defines it."""
+    if model_class.__module__.split(".")[0] in ("recbole", recbole_mmm4rec.__name__):
+        return {}
+    try:
+        return {"model": file_fingerprint(Path(inspect.getfile(model_class)))}
+    except (OSError, TypeError):  # defined where no file is, as in a notebook
+        return {}
 
 
 def task_key(config: Any, pretrain_task: str | None = None) -> str:
@@ -47,10 +62,11 @@ def task_key(config: Any, pretrain_task: str | None = None) -> str:
 
 
 def _task(config: Any, pretrain_key: str | None) -> dict[str, Any]:
+    files = [file_hash(Path(config[key])) for key in WEIGHT_KEYS if config[key]]
     return {
         "settings": settings_of(config),
         "data": dataset_hash(Path(config["data_path"]), config["dataset"]),
-        "weights": file_hash(Path(config["pretrained"])) if config["pretrained"] else pretrain_key,
+        "weights": " ".join(files) or pretrain_key,
     }
 
 

@@ -10,6 +10,7 @@ from recbole_mmm4rec.files import locked
 from recbole_mmm4rec.host.flags import TRUE, refuse_beside, typed_values
 from recbole_mmm4rec.host.property_files import read_config_files
 from recbole_mmm4rec.host.requirements import check_extra
+from recbole_mmm4rec.quick_start.run_key import WEIGHT_KEYS
 from recbole_mmm4rec.tuning.search import Search, Trials
 from recbole_mmm4rec.tuning.space import Space, find_space
 from recbole_mmm4rec.tuning.trial_store import TrialStore
@@ -91,8 +92,8 @@ def _search(left: dict[str, str]) -> Search:
         raise UserError("--tune: name a .hyper file or a model")
     values = {**given, **typed_values(left, model, dataset)}
     space = _space(model if wanted == TRUE else wanted, values)
-    if weights := values.get("pretrained"):  # each trial works in its own folder
-        values["pretrained"] = str(Path(weights).resolve())
+    # each trial works in its own folder
+    values |= {key: str(Path(values[key]).resolve()) for key in WEIGHT_KEYS if values.get(key)}
     folder = Path(output or f"{OUTPUT}/{model}-{dataset}").resolve()
     data_path = Path(str(values.get("data_path") or "atomic_data")).resolve()
     return Search(model, dataset, space, values, folder, data_path)

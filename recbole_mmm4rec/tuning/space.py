@@ -74,10 +74,13 @@ def read_space(path: Path) -> Space:
             continue
         try:
             key, kind, text = line.split(maxsplit=2)
-            space[key] = _range(kind, text)
+            values = _range(kind, text)
         except (ValueError, SyntaxError, TypeError) as error:
             wanted = "expected 'key choice [a, b]', or uniform, loguniform or quniform with numbers"
             raise UserError(f"{path}, line {number}: {wanted}; got '{line.strip()}'") from error
+        if key in space:
+            raise UserError(f"{path}, line {number}: {key} is there twice")
+        space[key] = values
     if not space:
         raise UserError(f"{path}: no key to search over")
     return space

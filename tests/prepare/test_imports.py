@@ -147,6 +147,44 @@ def test_unisrec(tmp_path: Path) -> None:
     assert rows_of(folder / "S.item")[2] == {"item_id:token": "A2", "text:token_seq": "two"}
 
 
+def _as_unisrec_writes(folder: Path, sequences: dict[str, list[str]]) -> None:
+    """Training targets from the newest to the oldest, histories of at most fifty, raw ids in the texts."""
+    rows: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
+    for user, items in sequences.items():
+        for end in range(len(items) - 3, 0, -1):
+            rows["train"].append(f"{user}\t{' '.join(items[:end][-50:])}\t{items[end]}\n")
+        for split, end in (("valid", len(items) - 2), ("test", len(items) - 1)):
+            rows[split].append(f"{user}\t{' '.join(items[:end][-50:])}\t{items[end]}\n")
+    for split, lines in rows.items():
+        text = "user_id:token\titem_id_list:token_seq\titem_id:token\n" + "".join(lines)
+        (folder / f"S.{split}.inter").write_text(text)
+    tokens = [f"B{number:03d}" for number in range(60)]
+    (folder / "S.item2index").write_text("".join(f"{token}\t{n}\n" for n, token in enumerate(tokens)))
+    texts = "".join(f"{token}\tthing {token}\n" for token in reversed(tokens))
+    (folder / "S.text").write_text("item_id:token\ttext:token_seq\n" + texts)
+
+
+def test_the_files_that_unisrecs_script_writes(tmp_path: Path) -> None:
+    sequences = {"0": [str(n) for n in range(60)], "1": ["3", "3", "1", "2", "0"], "2": ["5", "5", "5", "5"]}
+    _as_unisrec_writes(tmp_path, sequences)
+    assert main(["import-unisrec", "S", f"--source={tmp_path}", f"--output={tmp_path / 'out'}"]) == 0
+    made: dict[str, list[str]] = {}
+    for row in rows_of(tmp_path / "out" / "S" / "S.inter"):
+        made.setdefault(row["user_id:token"], []).append(str(int(row["item_id:token"][1:])))
+    assert made == sequences
+    items = rows_of(tmp_path / "out" / "S" / "S.item")
+    assert {"item_id:token": "B007", "text:token_seq": "thing B007"} in items
+
+
+def test_histories_that_do_not_fit_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _unisrec(tmp_path)
+    path = tmp_path / "S.test.inter"
+    path.write_text(path.read_text().replace("1\t1 2 0\t1", "1\t1 2 2\t1"))
+    assert main(["import-unisrec", "S", f"--source={tmp_path}", f"--output={tmp_path / 'out'}"]) == 2
+    said = capsys.readouterr().err
+    assert "user number 1: the history before item number 1 is not what came before" in said
+
+
 def test_unisrec_with_a_file_missing_or_too_short(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["import-unisrec", "S", f"--source={tmp_path}", f"--output={tmp_path / 'out'}"]
     assert main(flags) == 2

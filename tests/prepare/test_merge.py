@@ -163,3 +163,13 @@ def test_wrong_names(tmp_path: Path, capsys: pytest.CaptureFixture[str], names: 
     assert _merge(tmp_path, "--datasets", *names) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a"]
+
+
+def test_rows_keep_their_order_where_the_times_are_left_out(tmp_path: Path) -> None:
+    _dataset(tmp_path, "a")
+    columns = {"user_id:token": ["u1"] * 4, "item_id:token": ["third", "first", "also first", "second"]}
+    write_atomic(tmp_path / "a" / "a.inter", columns | {"timestamp:float": ["300", "9", "9", "20"]})
+    _dataset(tmp_path, "b", times=False)
+    assert _merge(tmp_path, "--datasets", "a", "b") == 0
+    items = [row["item_id:token"] for row in rows_of(tmp_path / "all" / "all.inter")]
+    assert items == ["a/first", "a/also first", "a/second", "a/third", "b/i1", "b/i2"]

@@ -180,3 +180,10 @@ def test_a_delimiter_is_one_character(
     flags = ["--interactions=log.csv", f"--delimiter={delimiter}"]
     assert run(tmp_path, tmp_path / "out", *FLAGS, *COLUMNS, *flags) == 2
     assert f"error: delimiter: {delimiter!r} is not one ASCII character" in capsys.readouterr().err
+
+
+def test_an_empty_table_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _items(tmp_path)
+    (tmp_path / "log.csv").write_text("")
+    assert run(tmp_path, tmp_path / "out", *FLAGS, *COLUMNS, "--interactions=log.csv") == 2
+    assert "log.csv: has no header; the file is empty" in capsys.readouterr().err

@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from recbole_mmm4rec.quick_start.code_fingerprint import PACKAGE, WRITES_RESULTS, code_fingerprint
+from recbole_mmm4rec.quick_start.code_fingerprint import (
+    PACKAGE,
+    WRITES_RESULTS,
+    code_fingerprint,
+    file_fingerprint,
+)
 
 CODE = 'def loss(x):\n    """A loss."""\n    return x + 1\n'
 
@@ -53,3 +58,12 @@ def test_what_changes_no_number_does_not_count(package: Path) -> None:
 def test_the_files_that_write_results_exist() -> None:
     assert all((PACKAGE / name).is_file() for name in WRITES_RESULTS)
     assert len(of(PACKAGE)) == 12
+
+
+def test_one_file_by_itself(package: Path) -> None:
+    path = package / "trainer.py"
+    before = file_fingerprint(path)
+    path.write_text(CODE.replace("A loss.", "Another docstring."))
+    assert file_fingerprint(path) == before
+    path.write_text(CODE.replace("+ 1", "+ 2"))
+    assert file_fingerprint(path) != before

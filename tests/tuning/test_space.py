@@ -125,3 +125,10 @@ def test_ready_sizes_go_together(name: str) -> None:
     used = {kind: matrix for kind, matrix in features.items() if kind in model.modalities}
     for chosen in every(space) if space else ():
         model(builders.settings(name, seed=0, **chosen), builders.dataset(9, **used))
+
+
+def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "twice.hyper"
+    path.write_text("a choice [1,2]\nb choice [1,2]\na choice [3,4]\n")
+    with pytest.raises(UserError, match="line 3: a is there twice"):
+        read_space(path)

@@ -20,6 +20,9 @@ LEVEL = 0.05
 FEWEST_RANKED = 6
 """With five pairs that all point the same way, Wilcoxon's p is 2 / 2^5 = 0.0625."""
 
+ROUNDING = 1e-12
+"""Means over seeds of the same numbers in another order differ by this at most."""
+
 NOT_SHOWN = "no difference shown"
 _Pairs = tuple[int, np.ndarray, np.ndarray]
 """Number of seeds, and the paired values of the reference and the other setting, each (n,)."""
@@ -56,7 +59,7 @@ def paired_test(first: np.ndarray, second: np.ndarray) -> PairedTest | None:
     if pairs < 2:
         return None
     mean = float(differences.mean())
-    if np.allclose(differences, mean, rtol=0, atol=1e-12):
+    if np.allclose(differences, mean, rtol=0, atol=ROUNDING):
         return _constant(mean, pairs)
     deviation = float(differences.std(ddof=1))
     half = float(stats.t.ppf(1 - LEVEL / 2, pairs - 1)) * deviation / pairs**0.5
@@ -65,13 +68,13 @@ def paired_test(first: np.ndarray, second: np.ndarray) -> PairedTest | None:
 
 
 def _wilcoxon(differences: np.ndarray) -> float | None:
-    ranked = differences[differences != 0]
+    ranked = differences[np.abs(differences) > ROUNDING].round(12)  # so that ties stay ties
     return float(stats.wilcoxon(ranked).pvalue) if len(ranked) >= FEWEST_RANKED else None
 
 
 def _constant(mean: float, pairs: int) -> PairedTest:
     """All pairs differ by the same number: p is 1 if that is 0, else t is undefined."""
-    p = 1.0 if abs(mean) < 1e-12 else None
+    p = 1.0 if abs(mean) < ROUNDING else None
     return PairedTest(pairs, mean, mean, mean, None, p, p if pairs >= FEWEST_RANKED else None)
 
 

@@ -117,6 +117,11 @@ class Run(_Entry):
         return self.status == "finished"
 
     @property
+    def from_scratch(self) -> bool:
+        """Whether it started from random weights, not from a pre-training of the study or a checkpoint."""
+        return not (self.pretrain_key or self.config.get("pretrained") or self.changes.get("pretrained"))
+
+    @property
     def full_modality(self) -> bool:
         """Whether items without every feature file were filtered out."""
         return bool(self.config.get("full_modality_only"))

@@ -188,7 +188,7 @@ class Study:
 
 def _plainest(runs: list[Run]) -> str | None:
     """The setting with the fewest changes, trained from scratch if possible."""
-    plainest = min(runs, key=lambda run: (bool(run.pretrain_key), len(run.changes)), default=None)
+    plainest = min(runs, key=lambda run: (not run.from_scratch, len(run.changes)), default=None)
     return plainest.setting if plainest else None
 
 

@@ -116,6 +116,8 @@ def _csv(
 
 
 def _require(file: RawFile, columns: list[str], present: list[str]) -> None:
+    if not present:
+        raise UserError(f"{file.path}: has no header; the file is empty")
     missing = [name for name in columns if name not in present]
     if missing:
         told = ", ".join(present)[:200].encode("utf-8", "replace").decode()

@@ -175,3 +175,15 @@ def test_correction_counts_every_comparison() -> None:
     raw = sorted(contrast.test.t_test or 0 for contrast in found)
     assert len(raw) == 4
     assert min(contrast.t_test or 0 for contrast in found) == pytest.approx(min(1, 4 * raw[0]))
+
+
+def test_rounding_is_no_difference_to_wilcoxon() -> None:
+    values = np.random.default_rng(0).random((3, 40))
+    first, second = values.mean(axis=0), values[[2, 0, 1]].mean(axis=0)
+    assert (first != second).any()
+    real = np.array([0.1, 0.2, 0.3, -0.1, 0.4, 0.5, 0.6, 0.7])
+    first[:8] += real
+    found, expected = paired_test(first, second), paired_test(np.r_[real, np.zeros(32)], np.zeros(40))
+    assert found is not None
+    assert expected is not None
+    assert found.wilcoxon == expected.wilcoxon

@@ -79,7 +79,7 @@ def _partner(study: Study, run: Run) -> Run | None:
         other
         for other in study.results
         if (other.model, other.dataset, other.seed) == (run.model, run.dataset, run.seed)
-        and not other.pretrain_key
+        and other.from_scratch
         and other.setting not in study.shortened
     )
     return next((other for other in candidates if _same_but_transfer(other, run)), None)

@@ -30,6 +30,14 @@ def test_transfer_reaches_the_best_from_scratch() -> None:
     assert (pair.reached.number, pair.reached.steps, pair.reached.seconds) == (2, 20, 4.0)
 
 
+def test_a_run_from_a_checkpoint_is_not_from_scratch() -> None:
+    warm = ran("warm", changes={"pretrained": "file.pth"}, **course(0.1, 0.2))
+    scratch = ran("MMM4Rec", **course(0.1, 0.3))
+    moved = ran("pre-trained", pretrain_key="p", **course(0.2, 0.4))
+    (pair,) = transfer_pairs(study(warm, scratch, moved))[("shop", "pre-trained")]
+    assert pair.scratch.setting == "MMM4Rec"
+
+
 def test_a_run_can_get_there_within_an_epoch() -> None:
     start = {"epoch": None, "epochs": 0, "steps": 0, "seconds": 0.0, "cpu_seconds": 0.0}
     halves = [start | {"epochs": n / 2, "steps": 5 * n, "cpu_seconds": 3.0 * n} for n in range(4)]
