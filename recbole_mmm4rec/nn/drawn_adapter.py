@@ -1,15 +1,17 @@
-"""Adapters that nobody learns: an encoder trained on them serves features of any kind."""
+"""Adapters that are drawn at random instead of learnt: an encoder trained on them serves any features."""
 
 import torch
 from torch import Tensor, nn
+
+from recbole_mmm4rec.nn.sharing import generator
 
 
 class DrawnLinear(nn.Module):
     """A linear map that is drawn anew whenever it is used in training.
 
-    A random map keeps which vectors are alike, and nothing else. What is trained behind it learns to use
-    likeness, whatever the features, their width and their encoder. Outside of training the map is the one
-    that it started with.
+    Random linear maps roughly keep which vectors are alike, but no direction keeps a meaning from one draw to
+    the next. So what is trained behind them learns to use likeness, whatever the features, their width and
+    their encoder. Outside of training the map is the one that it started with.
 
     Args:
         inputs: D_m.
@@ -34,5 +36,7 @@ class DrawnLinear(nn.Module):
 
 
 def _redrawn(values: Tensor) -> Tensor:
-    """Normal numbers of the same mean square; zeros stay zeros."""
-    return torch.randn_like(values) * values.square().mean().sqrt()
+    """Normal numbers of the same mean square, the same in every process; zeros stay zeros."""
+    shared = generator()  # on the CPU
+    drawn = torch.randn_like(values) if shared is None else torch.randn(values.shape, generator=shared)
+    return drawn.to(values) * values.square().mean().sqrt()

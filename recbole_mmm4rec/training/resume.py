@@ -46,6 +46,10 @@ _FREE_KEYS = {"resume", "epochs", "checkpoint_dir", "show_progress", "state", "g
 }
 
 
+_GIVEN_ANEW = ("lr", "weight_decay")
+"""Values of the optimiser that are this run's, not those of the checkpoint."""
+
+
 class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
     """RecBole's trainer with checkpoints of plain tensors and an exact resume.
 
@@ -182,7 +186,11 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
             self.logger.info(f"resume: saved by {written} processes, goes on in {now}: other random numbers")
         self._compare_config(checkpoint)
         load_weights(path, self.model, checkpoint.state_dict)
+        groups = self.optimizer.param_groups
+        given = [{key: group[key] for key in _GIVEN_ANEW if key in group} for group in groups]
         load_optimizer(path, self.optimizer, checkpoint.optimizer or {})
+        for group, values in zip(self.optimizer.param_groups, given, strict=True):
+            group.update(values)
         self._load_average(path, training)
         self._take_up(training, os.path.dirname(path))
         lost = bool(self.record.valid) and not os.path.exists(self.saved_model_file)

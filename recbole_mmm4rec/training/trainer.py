@@ -107,6 +107,8 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
         show_progress = show_progress and distributed.rank() == 0
         result = super().fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
         self._save_state()
+        if not saved and self.average is not None:  # what was validated; there is no file to load it from
+            self.average.load()
         self.logger.info(set_color("training", "green") + f": {self.record.summary()}")
         self._compare_with_start()
         return result

@@ -53,6 +53,10 @@ class WeightAverage:
         finally:
             self._load(own)
 
+    def load(self) -> None:
+        """Give the model the averaged weights for good."""
+        self._load(self._values)
+
     def weights(self) -> dict[str, Tensor]:
         """Copies of the model's own weights of the averaged parameters, by name."""
         named = dict(self.model.named_parameters())

@@ -45,9 +45,9 @@ def tune_command(flags: dict[str, str]) -> int:
     tool, algorithm = _tool(left)
     _refuse_other_tools(left, tool)
     refuse_beside("tune", left, NOT_FOR_TRIALS)
-    numbers = {key: _number(key, left.pop(key), kind) for key, kind in NUMBERS.items() if key in left}
+    options = {key: _number(key, left.pop(key), kind) for key, kind in NUMBERS.items() if key in left}
     if "ray_address" in left:
-        numbers["ray_address"] = left.pop("ray_address")
+        options["ray_address"] = left.pop("ray_address")
     search = _search(left)
     config = search.check()
     with locked(search.folder):
@@ -55,7 +55,7 @@ def tune_command(flags: dict[str, str]) -> int:
         bigger, metric = bool(config["valid_metric_bigger"]), str(config["valid_metric"])
         store = TrialStore(search, bigger, metric, stops_early=algorithm == "asha")
         LOGGER.info("%s: %s, %s; %d trials known", search.folder, tool, algorithm, len(store.rows))
-        _run(tool, algorithm, Trials(search), store, numbers, int(config["seed"]))
+        _run(tool, algorithm, Trials(search), store, options, int(config["seed"]))
     best = store.best()
     assert best is not None
     LOGGER.info("best %s on validation: %.4f with %s", store.metric, best["score"], best["params"])
@@ -111,21 +111,21 @@ def _space(wanted: str, shared: dict[str, Any]) -> Space:
 
 
 def _run(
-    tool: str, algorithm: str, trials: Trials, store: TrialStore, numbers: dict[str, Any], seed: int
+    tool: str, algorithm: str, trials: Trials, store: TrialStore, options: dict[str, Any], seed: int
 ) -> None:
     # imported late: each tool takes seconds to load
     if tool == HYPEROPT:
         from recbole_mmm4rec.tuning.hyperopt_search import search_with_hyperopt
 
-        limits = numbers.get("max_evals"), numbers.get("early_stop")
+        limits = options.get("max_evals"), options.get("early_stop")
         search_with_hyperopt(trials, store, algorithm, *limits, seed)
         return
     from recbole_mmm4rec.tuning.ray_search import Resources, search_with_ray
 
     names = {"cpus_per_trial": "cpus", "gpus_per_trial": "gpus", "grace_period": "grace_period"}
-    resources = Resources(**{name: numbers[flag] for flag, name in names.items() if flag in numbers})
-    address = numbers.get("ray_address")
-    search_with_ray(trials, store, algorithm, numbers.get("max_evals"), seed, resources, address)
+    resources = Resources(**{name: options[flag] for flag, name in names.items() if flag in options})
+    address = options.get("ray_address")
+    search_with_ray(trials, store, algorithm, options.get("max_evals"), seed, resources, address)
 
 
 def _number(flag: str, text: str, kind: type) -> Any:

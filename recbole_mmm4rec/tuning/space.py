@@ -21,6 +21,9 @@ from recbole_mmm4rec.host.property_files import properties_path
 KINDS = {"choice": 0, "uniform": 2, "loguniform": 2, "quniform": 3}
 """Kind -> how many numbers it takes; a choice takes a list."""
 
+MOST_LOG = 700
+"""The largest logarithm of a loguniform value; the exponential of 710 is too large for a float."""
+
 
 @dataclass(frozen=True)
 class Range:
@@ -92,6 +95,8 @@ def _range(kind: str, text: str) -> Range:
     if count is None or (count and len(values) != count) or not values:
         raise ValueError(kind)
     if count and not (values[0] <= values[1] < math.inf and all(step > 0 for step in values[2:])):
+        raise ValueError(text)
+    if kind == "loguniform" and values[1] > MOST_LOG:
         raise ValueError(text)
     return Range(kind, values)
 

@@ -160,3 +160,13 @@ def test_resume_refuses_weights_alone_and_a_lost_best_model(folder):
     torch.save({"model": trainer.model.state_dict()}, folder / "released.pth")
     with pytest.raises(UserError, match=r"no training state; give it as 'pretrained'"):
         make_run(make_config(folder))[0].resume_checkpoint(folder / "released.pth")
+
+
+def test_a_rate_and_a_decay_given_anew_are_used(folder):
+    trainer, train, valid, _ = make_run(make_config(folder, epochs=1, learning_rate=1e-3))
+    trainer.fit(train, valid)
+    other, *_ = make_run(make_config(folder, epochs=2, learning_rate=0.5, weight_decay=0.3))
+    other.resume_checkpoint(trainer.last_file)
+    for group in other.optimizer.param_groups:
+        assert (group["lr"], group["weight_decay"]) == (0.5, 0.3)
+    assert other.optimizer.state

@@ -125,3 +125,10 @@ def test_resume_with_and_without_do_not_mix(folder, then, now, told):
     with pytest.raises(UserError, match=f"cannot be resumed {told} an average of its weights") as caught:
         other.resume_checkpoint(trainer.last_file)
     assert "\n" not in str(caught.value)
+
+
+def test_without_a_file_the_model_ends_as_what_was_validated(folder):
+    trainer, train, valid, _ = make_run(make_config(folder, epochs=2, drop=0.2, ema_decay=0.9))
+    _, result = trainer.fit(train, valid, saved=False)
+    assert trainer.evaluate(valid, load_best_model=False) == trainer.record.valid[trainer.record.epochs - 1]
+    assert result is not None

@@ -86,6 +86,7 @@ def test_every_set_of_values_comes_once() -> None:
         "learning_rate quniform 0,1,0",
         "learning_rate uniform a,b",
         "learning_rate uniform 0,nan",
+        "learning_rate loguniform -8,1000",
         "learning_rate quniform 32,64,-16",
         "learning_rate choice 64",
     ],

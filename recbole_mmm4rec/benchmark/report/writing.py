@@ -1,5 +1,6 @@
 """Write the report of a benchmark's folder: one page, and its tables and figures by themselves."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -28,6 +29,8 @@ _TEMPLATES.filters["with_own_ids"] = lambda svg, prefix: Markup(with_own_ids(svg
 def write_report(folder: Path) -> Path:
     """Write ``report.html``, ``tables/<name>.md`` and ``.tex``, and ``figures/<name>.svg`` into a folder.
 
+    Tables and figures of an earlier report in the folder are replaced.
+
     Args:
         folder: has ``runs.jsonl``, perhaps ``plan.yaml``, and the per-user files that the runs name.
 
@@ -39,15 +42,27 @@ def write_report(folder: Path) -> Path:
     """
     study = read_study(folder)
     sections = make_sections(study)
+    files: dict[Path, str] = {}
     for block in (block for section in sections.values() for block in section.blocks):
         if isinstance(block, Table):
-            write_text(folder / TABLES / f"{block.name}.md", table_markdown(block))
-            write_text(folder / TABLES / f"{block.name}.tex", table_latex(block))
+            files[folder / TABLES / f"{block.name}.md"] = table_markdown(block)
+            files[folder / TABLES / f"{block.name}.tex"] = table_latex(block)
         elif isinstance(block, Figures) and block.panels:
-            write_text(folder / FIGURES / f"{block.name}.svg", figure_svg(block))
+            files[folder / FIGURES / f"{block.name}.svg"] = figure_svg(block)
+    for path, text in files.items():
+        write_text(path, text)
     page = folder / PAGE
     write_text(page, page_html(study.plan.title, sections))
+    _remove_old(folder, files.keys())
     return page
+
+
+def _remove_old(folder: Path, written: Collection[Path]) -> None:
+    """Delete tables and figures of an earlier report that the page no longer has."""
+    for pattern in (f"{TABLES}/*.md", f"{TABLES}/*.tex", f"{FIGURES}/*.svg"):
+        for path in folder.glob(pattern):
+            if path not in written:
+                path.unlink()
 
 
 def make_sections(study: Study) -> dict[str, Section]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from recbole_mmm4rec.columns import IMAGE, TEXT
+from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.base import MultiModalRecommender, Table
 from recbole_mmm4rec.model.mmm4rec.causal_filter import CausalFilter
 from recbole_mmm4rec.model.mmm4rec.fourier import DualChannelFilter
@@ -153,6 +154,8 @@ class MMM4Rec(MultiModalRecommender):
         self._build(config, features)
         initialise(self, config["initializer_range"])
         self.table.start_absent(config["initializer_range"])
+        if config["modality_dropout"]:
+            self._start_stand_ins(config["initializer_range"])
 
     def _build(self, config: Any, features: Mapping[str, FrozenFeatures]) -> None:
         width, eps, names = config["hidden_size"], config["norm_eps"], tuple(features)
@@ -160,10 +163,13 @@ class MMM4Rec(MultiModalRecommender):
         missing = chosen(config, "missing_modality", ("mask", "rescale", "constant"))
         item_bias = bool(config["item_ids"]) and self.adds_item_rows
         self.draws_adapters = self.pretraining and not config["pretrain_adapters"]
+        if self.draws_adapters and config["modality_dropout"]:
+            raise UserError("modality_dropout: pretrain_adapters: False has nothing learnt to stand in")
         adapter = DrawnLinear if self.draws_adapters else nn.Linear
         self.table = ModalityTable(features, width, item_bias, missing != "constant", adapter)
         if self.draws_adapters:  # they are of this dataset's features
             self.item_bound = (*self.item_bound, "table.adapters.")
+            self.immovable = (*self.immovable, "table.adapters.")
         self.fusion = CandidateFusion(
             names,
             self.n_items,
@@ -276,6 +282,13 @@ class MMM4Rec(MultiModalRecommender):
         if name in self.absent:
             return self.absent.get_parameter(f"{name}.vector")
         return self.table.adapters.get_parameter(f"{name}.bias")
+
+    def _start_stand_ins(self, std: float) -> None:
+        """A stand-in of ``StreamDropout`` must not start at zero, for the same reason as absent vectors."""
+        for name in self.table.adapters:
+            stand_in = self._stand_in(name)
+            if not stand_in.any():
+                nn.init.normal_(stand_in, std=std)
 
     def transfer_signature(self) -> dict[str, Any]:
         """Adds what the shapes of this model's weights depend on."""

@@ -223,3 +223,15 @@ def test_html_marks_and_escapes() -> None:
     assert "<b>0.1000</b>" in table_html(TABLE)
     assert "<u>0.0900</u>" in table_html(TABLE)
     assert "script" not in page.tags
+
+
+def test_nothing_of_an_earlier_report_stays(tmp_path: Path) -> None:
+    whole_benchmark(tmp_path, seeds=(2020,), count=50)
+    write_report(tmp_path)
+    before = {path.name for path in (tmp_path / "tables").iterdir()}
+    (tmp_path / "tables" / "failures.md").write_text("| of a run that has been repeated |")
+    (tmp_path / "figures" / "old.svg").write_text("<svg/>")
+    (tmp_path / "tables" / "notes.txt").write_text("one's own")
+    write_report(tmp_path)
+    assert {path.name for path in (tmp_path / "tables").iterdir()} == before | {"notes.txt"}
+    assert not (tmp_path / "figures" / "old.svg").exists()

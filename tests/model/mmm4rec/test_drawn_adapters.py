@@ -8,6 +8,7 @@ import torch
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.mmm4rec import MMM4Rec
+from recbole_mmm4rec.nn.sharing import use_generator
 from recbole_mmm4rec.training.checkpoint import describe, write_checkpoint
 from recbole_mmm4rec.training.transfer import load_pretrained
 from tests.model import builders
@@ -47,12 +48,40 @@ def test_all_but_the_adapters_learns_where_items_lack_modalities(missing: str) -
             assert parameter.grad.isfinite().all(), name
 
 
-def test_the_batches_of_a_step_share_one_draw() -> None:
+def test_users_and_candidates_of_a_batch_share_one_draw() -> None:
     model = build("MMM4Rec", 40, "pretrain", **DRAWN).train()
     with model.shared_item_table():
         first, second = model.user_vectors(batch()), model.user_vectors(batch())
+        table = model._full_table()
+        torch.testing.assert_close(model.candidates(table), model.item_matrix())
     torch.testing.assert_close(first, second)
     assert not torch.isclose(first, model.user_vectors(batch())).all()
+
+
+def test_processes_share_their_draws() -> None:
+    """Another process has another state of torch's own generator, and the same of the shared one."""
+    made = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        use_generator(torch.Generator().manual_seed(7))
+        try:
+            made.append(build_trained())
+        finally:
+            use_generator(None)
+    torch.testing.assert_close(*made)
+
+
+def build_trained() -> torch.Tensor:
+    """Item vectors of a training pass."""
+    state = torch.get_rng_state()
+    model = build("MMM4Rec", 40, "pretrain", **DRAWN).train()
+    torch.set_rng_state(state)
+    return model.item_table()["text"]
+
+
+def test_dropout_of_modalities_is_refused_beside_them() -> None:
+    with pytest.raises(UserError, match="modality_dropout"):
+        build("MMM4Rec", 40, "pretrain", **DRAWN, modality_dropout=0.1)
 
 
 def test_the_encoder_moves_to_features_of_another_width_and_encoder(tmp_path: Path) -> None:

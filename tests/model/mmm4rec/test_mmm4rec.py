@@ -252,6 +252,15 @@ def test_a_history_that_loses_a_modality_is_one_whose_items_lack_it() -> None:
     assert near.any(1).all()  # both modalities go, each from some
 
 
+@pytest.mark.parametrize("changes", [{}, {"missing_modality": "mask"}, {"fidelity": "improved"}], ids=str)
+def test_the_first_gradients_are_ordinary_where_streams_are_dropped(changes: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    model = make(modality_dropout=0.5, initializer_range=0.02, **changes).train()
+    model.calculate_loss(make_batch([1, 3, 5, LENGTH, 2, LENGTH, 4, 6])).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is None or parameter.grad.abs().max() < 1e3, name
+
+
 def test_score_biases_rank_and_leave_likeness_alone() -> None:
     model, batch = make(score_bias=True), make_batch([3, 1, 5])
     assert model.score_bias is not None
