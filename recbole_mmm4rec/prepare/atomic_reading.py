@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from recbole_mmm4rec.errors import UserError, in_one_line
 
 BLOCK_BYTES = 1 << 25
+TIME = "timestamp:float"
 
 
 def read_header(path: Path) -> list[str]:
@@ -47,3 +49,11 @@ def read_all(path: Path, columns: list[str]) -> pa.Table:
     """Return the ``columns`` of an atomic file as one table of strings."""
     schema = pa.schema([(name, pa.string()) for name in columns])
     return pa.Table.from_batches(read_batches(path, columns), schema)
+
+
+def as_numbers(path: Path, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column of strings of the file ``path`` as float64; ``UserError`` where one is not a number."""
+    try:
+        return pc.cast(column, pa.float64())
+    except pa.ArrowInvalid as error:
+        raise UserError(f"{path}: {name} holds what is not a number ({in_one_line(error)})") from error

@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 
 from recbole_mmm4rec.data.feature_files import open_features
 from recbole_mmm4rec.data.validation import check_interactions
-from recbole_mmm4rec.errors import UserError, in_one_line
-from recbole_mmm4rec.prepare.atomic_reading import read_all, read_header
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.atomic_reading import TIME, as_numbers, read_all, read_header
 from recbole_mmm4rec.prepare.feature_files import feature_paths
 
-USER, ITEM, TIME = "user_id:token", "item_id:token", "timestamp:float"
+USER, ITEM = "user_id:token", "item_id:token"
 _LATEST = 2.0**62
 """A moment beyond it cannot be written as a date."""
 INTERACTIONS = ("interaction", "interactions")
@@ -70,11 +70,7 @@ def _modalities(name: str, folder: Path, items: pa.Array) -> Iterator[str]:
 
 def _numbers(path: Path, column: pa.ChunkedArray) -> np.ndarray:
     """Return the times, NaN where the field is empty."""
-    try:
-        times = pc.cast(pc.if_else(pc.equal(column, ""), None, column), pa.float64())
-    except pa.ArrowInvalid as error:
-        raise UserError(f"{path}: {TIME} holds what is not a number ({in_one_line(error)})") from error
-    return times.to_numpy()
+    return as_numbers(path, TIME, pc.if_else(pc.equal(column, ""), None, column)).to_numpy()
 
 
 def _times(times: np.ndarray, user: np.ndarray, pairs: np.ndarray) -> Iterator[str]:

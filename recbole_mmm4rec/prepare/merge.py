@@ -12,7 +12,7 @@ from recbole_mmm4rec.columns import FEATURE_SUFFIX
 from recbole_mmm4rec.data.feature_files import FeatureFile, open_features
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.atomic import write_batches
-from recbole_mmm4rec.prepare.atomic_reading import read_all, read_batches, read_header
+from recbole_mmm4rec.prepare.atomic_reading import TIME, as_numbers, read_all, read_batches, read_header
 from recbole_mmm4rec.prepare.comparable import check_comparable
 from recbole_mmm4rec.prepare.feature_files import feature_paths
 from recbole_mmm4rec.prepare.feature_rows import Rows, write_rows
@@ -21,7 +21,6 @@ from recbole_mmm4rec.prepare.staging import staged_folder
 LOGGER = logging.getLogger(__name__)
 SEPARATOR = "/"
 PREFIXED = ("user_id:token", "item_id:token")
-TIME = "timestamp:float"
 
 
 def merge(
@@ -78,12 +77,7 @@ def _batches(path: Path, columns: list[str], by_time: bool) -> Iterable[pa.Recor
     if not by_time:
         return read_batches(path, columns)
     table = read_all(path, [*columns, TIME])
-    try:
-        order = pc.sort_indices(
-            pc.cast(table[TIME], pa.float64())
-        )  # stable: rows of one time keep their order
-    except pa.ArrowInvalid as error:
-        raise UserError(f"{path}: {TIME} is not a number everywhere: {error}") from None
+    order = pc.sort_indices(as_numbers(path, TIME, table[TIME]))  # rows of one time keep their order
     return table.take(order).select(columns).to_batches()
 
 

@@ -66,7 +66,7 @@ def _task(config: Any, pretrain_key: str | None) -> dict[str, Any]:
     return {
         "settings": settings_of(config),
         "data": dataset_hash(Path(config["data_path"]), config["dataset"]),
-        "weights": " ".join(files) or pretrain_key,
+        "weights": " ".join(filter(None, [*files, pretrain_key])) or None,
     }
 
 

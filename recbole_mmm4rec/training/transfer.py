@@ -156,8 +156,7 @@ def _way_out(checkpoint: Checkpoint) -> str:
 
 
 def _check_fact(path: str, fact: str, there: Any, here: Any) -> None:
-    if said := _difference(fact, there, here):
-        raise UserError(f"{path}: {said}")
+    _refuse(path, [_difference(fact, there, here)])
 
 
 def _difference(fact: str, there: Any, here: Any) -> str | None:

@@ -195,7 +195,7 @@ def _plainest(runs: list[Run]) -> str | None:
 def without_length(run: Run) -> str:
     """What a run shares with those that differ from it only in the length of the histories (and the seed)."""
     rest = sorted((key, str(value)) for key, value in run.changes.items() if key != LENGTH)
-    return str((run.model, run.dataset, rest, bool(run.pretrain_key)))
+    return str((run.model, run.dataset, rest, run.from_scratch))
 
 
 RUNS = "runs.jsonl"

@@ -8,6 +8,7 @@ import torch
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.mmm4rec import MMM4Rec
+from recbole_mmm4rec.nn.drawn_adapter import DrawnLinear
 from recbole_mmm4rec.nn.sharing import use_generator
 from recbole_mmm4rec.training.checkpoint import describe, write_checkpoint
 from recbole_mmm4rec.training.transfer import load_pretrained
@@ -58,25 +59,25 @@ def test_users_and_candidates_of_a_batch_share_one_draw() -> None:
     assert not torch.isclose(first, model.user_vectors(batch())).all()
 
 
+def test_a_batch_draws_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, drawn = build("MMM4Rec", 40, "pretrain", **DRAWN).train(), []
+    adapter = model.table.adapters["text"]
+    monkeypatch.setattr(adapter, "forward", lambda x: drawn.append(x) or DrawnLinear.forward(adapter, x))
+    model.calculate_loss(batch())
+    assert len(drawn) == 1
+
+
 def test_processes_share_their_draws() -> None:
     """Another process has another state of torch's own generator, and the same of the shared one."""
-    made = []
+    model, made = build("MMM4Rec", 40, "pretrain", **DRAWN).train(), []
     for seed in (1, 2):
         torch.manual_seed(seed)
         use_generator(torch.Generator().manual_seed(7))
         try:
-            made.append(build_trained())
+            made.append(model.item_table()["text"])
         finally:
             use_generator(None)
     torch.testing.assert_close(*made)
-
-
-def build_trained() -> torch.Tensor:
-    """Item vectors of a training pass."""
-    state = torch.get_rng_state()
-    model = build("MMM4Rec", 40, "pretrain", **DRAWN).train()
-    torch.set_rng_state(state)
-    return model.item_table()["text"]
 
 
 def test_dropout_of_modalities_is_refused_beside_them() -> None:
