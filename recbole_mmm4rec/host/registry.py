@@ -4,7 +4,7 @@ Runs of this package need none of it: they subclass what they change. It serves 
 RecBole's ``run_recbole`` or ``HyperTuning`` with one of our models after ``import recbole_mmm4rec``.
 
 :func:`register` runs on that import and adds one finder to ``sys.meta_path``; RecBole is not imported. When
-RecBole first asks for one of our models, :func:`install` replaces the three names listed in ``README.md``
+RecBole first asks for one of our models, :func:`install` replaces the four names listed in ``README.md``
 beside this file. Built-in models behave as before.
 
 A process started by ``spawn`` (several processes, Ray) begins without the plugin. Functions of this package
@@ -70,6 +70,7 @@ def install() -> None:
     if hasattr(config._load_internal_config_dict, "__wrapped__"):
         return
     _add_properties(config)
+    _check_settings(config)
     _offer("recbole.data.dataset", "Dataset", "recbole_mmm4rec.data", "MultiModalDataset")
     _offer("recbole.trainer", "Trainer", "recbole_mmm4rec.training.trainer", "MultiModalTrainer")
 
@@ -85,6 +86,24 @@ def _add_properties(config: Any) -> None:
             importlib.import_module("recbole_mmm4rec.host.config").add_properties(self)
 
     config._load_internal_config_dict = load_with_properties
+
+
+def _check_settings(config: Any) -> None:
+    """RecBole fills in its defaults without asking whether the values mean anything to the model."""
+    set_defaults = config._set_default_parameters
+
+    @wraps(set_defaults)
+    def set_and_check(self: Any) -> None:
+        if type(self) is not config or not is_ours(self.model_class):  # a run of ours has its own checks
+            set_defaults(self)
+            return
+        importlib.import_module("recbole_mmm4rec.host.config").settle(self)
+        set_defaults(self)
+        checks = importlib.import_module("recbole_mmm4rec.host.value_checks")
+        checks.check_values(self.model_class, self.final_config_dict)
+        checks.check_of_our_runs(self.final_config_dict)
+
+    config._set_default_parameters = set_and_check
 
 
 def _offer(module: str, suffix: str, source: str, name: str) -> None:

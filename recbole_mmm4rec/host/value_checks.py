@@ -13,7 +13,7 @@ from recbole_mmm4rec.host.catalogue import is_ours
 from recbole_mmm4rec.host.property_files import FIDELITIES
 from recbole_mmm4rec.host.value_shapes import check_columns
 from recbole_mmm4rec.model.objective import check_objective
-from recbole_mmm4rec.model.positions import check_positions
+from recbole_mmm4rec.model.positions import LAST, check_positions
 from recbole_mmm4rec.nn.time_aware import TIME_BRANCHES
 from recbole_mmm4rec.renamed import renamed_value
 from recbole_mmm4rec.training.rate_schedule import CONSTANT, COSINE, SCHEDULES
@@ -36,13 +36,20 @@ CHOICES = {
 
 RATE_SCALES = ("moved_rate_scale", "item_rate_scale")
 OF_SEQUENTIAL: dict[str, Any] = {
+    "stage": "finetune",
+    "hold_out": None,
+    "accumulation_steps": 1,
+    "precision": "float32",
     "rate_schedule": CONSTANT,
     "warmup_epochs": 0,
     "ema_decay": 0,
     "eval_interval_steps": 0,
     **dict.fromkeys(RATE_SCALES, 1),
 }
-"""Keys that the trainers of RecBole's other models do not have, with the value that changes nothing."""
+"""Keys that RecBole's other models do not have, with the value that changes nothing."""
+
+OF_OUR_RUNS: dict[str, Any] = {"positions": LAST, "rank_seen": True, "pretrained": None, "resume": None}
+"""Keys that the runs of this package follow and RecBole's own functions do not, with the same."""
 
 LEAVE_ONE_OUT = ("valid_and_test", "valid_only", "test_only")
 
@@ -62,6 +69,7 @@ def check_values(model_class: type, final: dict[str, Any]) -> None:
     values = defaultdict(lambda: None, final)
     check_objective(model_class, values)
     check_positions(model_class, values)
+    check_gaps(final)
     check_ranges(final)
     check_clipping(final)
     check_valid_metric(final)
@@ -80,6 +88,12 @@ def check_ranges(final: dict[str, Any]) -> None:
             raise UserError(f"{key}: {value} is not a probability, from 0 to 1")
     if final["seed"] is not None:
         check_seed(final["seed"])
+
+
+def check_gaps(final: dict[str, Any]) -> None:
+    """Refuse raw seconds on the scale of their logarithms: step sizes would be multiplied by millions."""
+    if final.get("gap_norm") == "fixed" and final.get("gap_log") is False:
+        raise UserError("gap_norm: fixed is a scale for logarithms of seconds, gap_log: False gives seconds")
 
 
 def check_clipping(final: dict[str, Any]) -> None:
@@ -128,7 +142,16 @@ def check_steps(final: dict[str, Any]) -> None:
             raise UserError(f"{key}: {final[key]} is below 0")
     for key, neutral in OF_SEQUENTIAL.items():
         if final["MODEL_TYPE"] != ModelType.SEQUENTIAL and final.get(key) not in (None, neutral):
-            raise UserError(f"{key}: RecBole's trainer of this model does not have it")
+            raise UserError(f"{key}: RecBole's code of this model does not have it")
+
+
+def check_of_our_runs(final: dict[str, Any]) -> None:
+    """Refuse what RecBole's own functions would ignore without a word."""
+    for key, neutral in OF_OUR_RUNS.items():
+        if final.get(key) not in (None, neutral):
+            raise UserError(
+                f"{key}: {final[key]} is for recbole_mmm4rec.run, which RecBole's own functions do not call"
+            )
 
 
 def check_seed(seed: int) -> None:

@@ -45,6 +45,7 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         companions: names of files read along with those, such as other features of the same texts.
         objectives: values of the key ``objective`` that make sense in fine-tuning.
         pretraining_objectives: the same in pre-training; none where pre-training has its own losses.
+        knows_length: whether weights that move are for one length of histories, as positions are.
         can_mask_seen: whether a target is what follows a history, as ``mask_seen`` takes it.
         whole_batch_values: key -> its value with which a loss reads whole batches, so that processes cannot
             share them out.
@@ -53,6 +54,7 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
     """
 
     scores_content: bool = True
+    knows_length: bool = True
     trims_history: ClassVar[bool] = True
     modalities: ClassVar[tuple[str, ...]] = ()
     most_modalities: ClassVar[int | None] = None
@@ -280,8 +282,5 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
 
         Numbers of layers and shapes are not facts: they are compared entry by entry.
         """
-        return {
-            "history_length": self.max_seq_length,
-            "hidden_size": self.hidden_size,
-            "features": self.feature_facts,
-        }
+        length = {"history_length": self.max_seq_length} if self.knows_length else {}
+        return length | {"hidden_size": self.hidden_size, "features": self.feature_facts}

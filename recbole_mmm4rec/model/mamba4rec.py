@@ -13,6 +13,8 @@ from recbole_mmm4rec.nn.state_space_encoder import StateSpaceEncoder, StateSpace
 class Mamba4Rec(SingleTableRecommender):
     """Mamba-1 blocks over item ids, no positions. Keys: ``properties/model/Mamba4Rec.yaml``."""
 
+    knows_length: bool = False
+
     def build_encoder(self, config: Any) -> nn.Module:
         """The blocks; a single one has no residual around it, as in the paper."""
         width, dropout, layers = config["hidden_size"], config["dropout_prob"], config["num_layers"]

@@ -51,6 +51,8 @@ def check_objective(model_class: type, config: Any) -> None:
         raise UserError(f"in_batch_log_q: corrects the objective in_batch, not {name}")
     if name in (SAMPLED, GBCE):
         _check_sampling(name, config)
+    elif (config["negatives"] or UNIFORM) != UNIFORM:
+        raise UserError(f"negatives: the objective {name} draws none; leave it out")
     _check_smoothing(name, config["label_smoothing"] or 0.0, model_class, offered)
     if config["mask_seen"]:
         _check_seen(model_class, config)

@@ -97,10 +97,15 @@ class TextItems(SingleTableRecommender):
 class TextStream(TextItems):
     """The same for encoders without positions, which must not read zeros."""
 
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        assert isinstance(self.table, ModalityTable)
+        self.table.start_absent(config["initializer_range"])
+
     def build_table(self, config: Any, features: Mapping[str, FrozenFeatures]) -> ModalityTable:
-        """Adapter of the text features, and a vector for histories where an item has none."""
+        """Adapter of the text features; where an item has none, its own row or one vector for histories."""
         table = super().build_table(config, features)
-        self.absent = absent_vectors(config, table)
+        self.absent = nn.ModuleDict() if table.item_bias else absent_vectors(config, table)
         return table
 
     def history(self, table: Table, item_seq: Tensor) -> Tensor:

@@ -33,7 +33,8 @@ class TransferReport:
         left: entries of the checkpoint that the model did not take.
         fresh: entries of the model that keep their initial values.
         frozen: parameters that will not be trained.
-        matched_items: items whose rows of item-bound tables moved; ``None`` when not asked for.
+        matched_items: items that both sides have, by token; ``None`` when not asked for.
+        moved_tables: entries among ``moved`` of which the rows of these items moved.
     """
 
     moved: dict[str, int] = field(default_factory=dict)
@@ -41,6 +42,7 @@ class TransferReport:
     fresh: dict[str, int] = field(default_factory=dict)
     frozen: dict[str, int] = field(default_factory=dict)
     matched_items: int | None = None
+    moved_tables: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """One line a list: top-level modules and how many values each has."""
@@ -49,7 +51,9 @@ class TransferReport:
         if self.frozen:
             lines.append(f"frozen: {_by_module(self.frozen)}")
         if self.matched_items is not None:
-            lines.append(f"item tables: rows of {self.matched_items} items found by token")
+            tables = ", ".join(self.moved_tables)
+            moved = f"their rows moved in {tables}" if tables else "no row moved"
+            lines.append(f"item tables: {self.matched_items} items found by token, {moved}")
         return lines
 
 
@@ -201,15 +205,17 @@ def _move_tables(
     theirs = _source_tokens(checkpoint, tables, tokens)
     row_of = {token: row for row, token in enumerate(theirs) if row != PAD}
     pairs = [(row_of[token], row) for row, token in enumerate(tokens) if row != PAD and token in row_of]
-    pairs.append((PAD, PAD))
-    source, target = torch.tensor(pairs).T
-    report.matched_items = len(pairs) - 1
+    report.matched_items = len(pairs)
+    if not pairs:
+        return
+    source, target = torch.tensor([*pairs, (PAD, PAD)]).T
     for name, table in tables.items():
         if table.ndim and len(table) == len(theirs) and len(own[name]) == len(tokens):
             widths = tuple(table.shape[1:]), tuple(own[name].shape[1:])
             _check_fact(checkpoint.path, f"width of {name}", *widths)
             own[name][target.to(own[name].device)] = table[source].to(own[name])
             report.moved[name] = table[source].numel()
+            report.moved_tables.append(name)
 
 
 def _source_tokens(checkpoint: Checkpoint, tables: Mapping[str, Tensor], tokens: list[str]) -> list[str]:

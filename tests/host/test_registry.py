@@ -166,6 +166,29 @@ def test_recbole_runs_ours_and_loads_it_again(in_tmp: Path, quick_start: ModuleT
     assert trainer.evaluate(test_data, load_best_model=False) == result["test_result"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"positions": "all", "use_time": False}, "positions: all is for recbole_mmm4rec.run"),
+        ({"rank_seen": False}, "rank_seen: False is for recbole_mmm4rec.run"),
+        ({"pretrained": "a.pth"}, "pretrained: a.pth is for recbole_mmm4rec.run"),
+        ({"resume": "a.pth"}, "resume: a.pth is for recbole_mmm4rec.run"),
+        ({"temperature": 0.5, "dropout_prob": 1.5}, "dropout_prob: 1.5 is not a probability"),
+        ({"objective": "guess"}, "objective: 'guess' is not one of"),
+    ],
+)
+def test_recboles_own_configuration_refuses_what_it_would_ignore(
+    tiny: Path, changes: dict[str, object], said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        Config("MMM4Rec", "tiny", config_dict={"data_path": str(tiny.parent), **changes})
+
+
+def test_recboles_own_stopping_step_is_followed(tiny: Path) -> None:
+    given = {"data_path": str(tiny.parent), "stopping_step": 3}
+    assert Config("MMM4Rec", "tiny", config_dict=given)["patience"] == 4
+
+
 def test_recbole_keeps_its_own_settings_for_its_models(tiny: Path) -> None:
     config = Config("BPR", "tiny", config_dict={"data_path": str(tiny.parent)})
     assert (config["topk"], config["valid_metric"], config["stopping_step"]) == ([10], "MRR@10", 10)

@@ -1,14 +1,16 @@
 """Values of another shape than their key's end in one line, before anything works with them."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from recbole_mmm4rec.cli.run_recbole import main
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.host import value_shapes
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.quick_start import run
+from recbole_mmm4rec.training import optimisers, trainer
 from tests.quick_start.test_whole_run import QUIET
 
 ALL = ["user_id", "item_id", "timestamp"]
@@ -138,12 +140,18 @@ def test_recboles_own_trainers_do_not_take_adam_for_nadam() -> None:
         ("SASRec", {"ema_decay": 1.0}, "ema_decay: 1.0 is not from 0 to below 1"),
         ("SASRec", {"moved_rate_scale": -0.1}, "moved_rate_scale: -0.1 is below 0"),
         ("SASRec", {"item_rate_scale": -1.0}, "item_rate_scale: -1.0 is below 0"),
-        ("BPR", {"moved_rate_scale": 0.5}, "moved_rate_scale: RecBole's trainer of this model does not"),
-        ("BPR", {"ema_decay": 0.9}, "ema_decay: RecBole's trainer of this model does not have it"),
-        ("BPR", {"eval_interval_steps": 9}, "eval_interval_steps: RecBole's trainer of this model does not"),
+        ("BPR", {"moved_rate_scale": 0.5}, "moved_rate_scale: RecBole's code of this model does not"),
+        ("MMM4Rec", {"gap_norm": "fixed", "gap_log": False}, "gap_norm: fixed is a scale for logarithms"),
+        ("TiM4Rec", {"gap_norm": "fixed", "gap_log": False}, "gap_norm: fixed is a scale for logarithms"),
+        ("BPR", {"stage": "pretrain"}, "stage: RecBole's code of this model does not have it"),
+        ("Pop", {"hold_out": False}, "hold_out: RecBole's code of this model does not have it"),
+        ("BPR", {"accumulation_steps": 4}, "accumulation_steps: RecBole's code of this model does not"),
+        ("BPR", {"precision": "bf16"}, "precision: RecBole's code of this model does not have it"),
+        ("BPR", {"ema_decay": 0.9}, "ema_decay: RecBole's code of this model does not have it"),
+        ("BPR", {"eval_interval_steps": 9}, "eval_interval_steps: RecBole's code of this model does not"),
         ("SASRec", {"eval_interval_steps": -1}, "eval_interval_steps: expected a number not below 0"),
-        ("BPR", {"warmup_epochs": 1}, "warmup_epochs: RecBole's trainer of this model does not have it"),
-        ("Pop", {"rate_schedule": "cosine"}, "rate_schedule: RecBole's trainer of this model does not"),
+        ("BPR", {"warmup_epochs": 1}, "warmup_epochs: RecBole's code of this model does not have it"),
+        ("Pop", {"rate_schedule": "cosine"}, "rate_schedule: RecBole's code of this model does not"),
     ],
 )
 def test_what_steps_cannot_be(model: str, values: dict[str, Any], said: str) -> None:
@@ -205,3 +213,8 @@ def test_a_checkpoint_whose_settings_have_other_types(in_tmp: Path) -> None:
         with pytest.raises(UserError, match=r"odd\.pth") as caught:
             load_data_and_model(str(in_tmp / "odd.pth"))
         assert "\n" not in str(caught.value), part
+
+
+def test_lists_of_choices_that_stand_twice_are_alike() -> None:
+    assert set(value_shapes.LEARNERS) == set(optimisers.LEARNERS)
+    assert get_args(value_shapes.Shapes.model_fields["precision"].annotation) == trainer.PRECISIONS

@@ -182,6 +182,14 @@ def test_positions_that_stay_behind_free_the_length_of_histories(tmp_path: Path)
         load_pretrained(target, save(tmp_path / "moving.pth", source, tokens(40)), tokens(25))
 
 
+@pytest.mark.parametrize("name", ["Mamba4RecT", "M3Rec"])
+def test_encoders_without_positions_take_any_length_of_histories(name: str, tmp_path: Path) -> None:
+    source, target = build(name, 40, "pretrain"), build(name, 25, "finetune", MAX_ITEM_LIST_LENGTH=9)
+    report = load_pretrained(target, save(tmp_path / "pre.pth", source, tokens(40)), tokens(25))
+    assert [entry for entry in report.moved if entry.startswith("encoder.")]
+    target.calculate_loss(batch()).backward()
+
+
 def test_m3rec_pre_trained_on_texts_alone_starts_its_pictures_fresh(tmp_path: Path) -> None:
     source, target = build("M3Rec", 40, "pretrain", modalities=["text"]), build("M3Rec", 25, "finetune")
     report = load_pretrained(target, save(tmp_path / "pre.pth", source, tokens(40)), tokens(25))

@@ -269,3 +269,9 @@ def test_one_item_gives_nothing_to_draw() -> None:
     features = {"text": builders.feature(torch.randn(2, 3))}
     with pytest.raises(UserError, match="objective: sampled: negatives need at least two items"):
         model_class(config, builders.dataset(2, **features))
+
+
+@pytest.mark.parametrize("objective", ["full", "in_batch"])
+def test_popular_negatives_of_an_objective_that_draws_none_are_refused(objective: str) -> None:
+    with pytest.raises(UserError, match=f"negatives: the objective {objective} draws none"):
+        build("SASRecT", objective=objective, negatives="popularity")

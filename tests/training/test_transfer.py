@@ -174,6 +174,24 @@ def test_item_tables_by_token_when_asked(path):
         assert torch.equal(here.bias["text"][row], expected)
     assert "bias.text" in report.moved
     assert not report.fresh
+    assert report.lines()[-1] == "item tables: 3 items found by token, their rows moved in bias.text"
+
+
+def test_item_tables_without_a_common_item_stay_fresh(path):
+    there, here = Model(3), Model(4)
+    fresh = here.bias["text"].detach().clone()
+    report = load_pretrained(here, save(path, there, *"abc"), Dataset(*"wxyz"), load_item_tables=True)
+    assert torch.equal(here.bias["text"], fresh)
+    assert "bias.text" in report.fresh
+    assert "bias.text" not in here.moved
+    assert report.lines()[-1] == "item tables: 0 items found by token, no row moved"
+
+
+def test_items_found_without_a_common_table_are_not_said_to_move(path):
+    there = Model(3)
+    there.bias = nn.ParameterDict()
+    report = load_pretrained(Model(3), save(path, there, *"abc"), Dataset(*"abc"), load_item_tables=True)
+    assert report.lines()[-1] == "item tables: 3 items found by token, no row moved"
 
 
 def released(path, model, **more):

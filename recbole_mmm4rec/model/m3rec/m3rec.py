@@ -29,6 +29,8 @@ def two_maps(inputs: int, width: int) -> nn.Module:
 class M3Rec(StreamRecommender):
     """Keys: ``properties/model/M3Rec.yaml``."""
 
+    knows_length: bool = False
+
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset, two_maps, bool(config["item_ids"]))
         width, dropout, count = self.hidden_size, config["dropout_prob"], config["num_layers"]

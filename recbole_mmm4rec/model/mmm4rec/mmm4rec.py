@@ -6,6 +6,7 @@ image stream queries the text stream -> user vector -> inner products with the a
 
 from collections.abc import Mapping
 from dataclasses import replace
+from logging import getLogger
 from typing import Any, ClassVar
 
 import torch
@@ -165,6 +166,8 @@ class MMM4Rec(MultiModalRecommender):
         self.draws_adapters = self.pretraining and not config["pretrain_adapters"]
         if self.draws_adapters and config["modality_dropout"]:
             raise UserError("modality_dropout: pretrain_adapters: False has nothing learnt to stand in")
+        if config["modality_dropout"] and len(names) == 1:
+            getLogger().warning(f"modality_dropout: does nothing, {names[0]} is the only modality")
         adapter = DrawnLinear if self.draws_adapters else nn.Linear
         self.table = ModalityTable(features, width, item_bias, missing != "constant", adapter)
         if self.draws_adapters:  # they are of this dataset's features

@@ -53,6 +53,7 @@ class MMSRec(MultiModalRecommender):
         self.full_positions = chosen(config, "last_position", LAST_POSITIONS) == "full"
         self.move_positions = bool(config["move_positions"])
         self.item_bound = () if self.move_positions else ("encoder.position.",)
+        self.knows_length = self.move_positions
         self.mask_ratio, self.item_chunk = config["mask_ratio"], config["item_chunk"]
         self.contrast_chunk = config["contrast_chunk"]
         self.keep_absent = chosen(config, "contrast_absent", ("leave_out", "constant")) == "constant"
@@ -180,11 +181,6 @@ class MMSRec(MultiModalRecommender):
         settings = self.temperature, self.mask_equal_items, self.contrast_chunk, self.keep_absent
         numbers = rows if items is None else items[rows]
         return modality_contrasts(view, self.names, table[PRESENT][rows], numbers, *settings)
-
-    def transfer_signature(self) -> dict[str, Any]:
-        """The history's length is free where positions do not move."""
-        facts = super().transfer_signature()
-        return facts if self.move_positions else {k: v for k, v in facts.items() if k != "history_length"}
 
 
 def appended(item_seq: Tensor, lengths: Tensor, targets: Tensor) -> Tensor:
