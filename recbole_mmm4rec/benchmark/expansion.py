@@ -97,10 +97,12 @@ class Expansion:
 
     def _pairs(self) -> Iterator[tuple[Setting, str]]:
         for dataset in self.benchmark.datasets:
-            if not is_there(self._data_path, dataset):
-                self._skip(how_to_make(self._data_path, dataset))
-                continue
-            yield from ((setting, dataset) for setting in self.benchmark.settings if setting.runs_on(dataset))
+            for setting in self.benchmark.settings:
+                folder = self._data_path(setting)
+                if not is_there(folder, dataset):
+                    self._skip(how_to_make(folder, dataset))
+                elif setting.runs_on(dataset):
+                    yield setting, dataset
 
     def _skip(self, line: str) -> None:
         if f"skipped: {line}" not in self.skipped:
@@ -158,7 +160,8 @@ class Expansion:
         """The configuration of a setting's pre-training, or the reason why there is none."""
         wanted = [target if name == SAME else name for name in pretrain.datasets]
         usable = [name for name in wanted if name != target or SAME in pretrain.datasets]
-        there = [name for name in usable if is_there(self._data_path, name)]
+        folder = self._data_path(setting)
+        there = [name for name in usable if is_there(folder, name)]
         if not there:
             return None, f"nothing to pre-train on: no other dataset of {', '.join(wanted)} exists"
         source = there[0]
@@ -166,7 +169,7 @@ class Expansion:
         values = self._shared(setting.model, source) | inherited | _OF_PRETRAINING | pretrain.values
         values |= self._typed(self.pretrain_flags, setting.model, source)
         if "modalities" not in values:
-            folders = [Path(self._data_path) / name for name in (source, target)]
+            folders = [Path(folder) / name for name in (source, target)]
             chosen = shared_modalities(find_model(setting.model), folders)
             values |= {} if chosen is None else {"modalities": chosen}
             if chosen == []:
@@ -235,11 +238,9 @@ class Expansion:
         named = {key: raw for key, raw in self.flags.items() if key.startswith(PRETRAIN)}
         return {key.removeprefix(PRETRAIN): raw for key, raw in named.items()}
 
-    @cached_property
-    def _data_path(self) -> str:
-        model = self.benchmark.settings[0].model
-        path = self._shared(model, "").get("data_path")
-        return str(path or documented_keys(model, "")["data_path"].default)
+    def _data_path(self, setting: Setting) -> str:
+        path = (self._shared(setting.model, "") | setting.values).get("data_path")
+        return str(path or documented_keys(setting.model, "")["data_path"].default)
 
 
 @dataclass

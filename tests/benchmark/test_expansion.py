@@ -1,5 +1,6 @@
 """Settings x datasets x seeds: values, keys, pre-training, and what is left out."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,22 @@ def test_what_cannot_run_here_is_left_out_with_a_line(make_benchmark: Callable[.
     assert "'far' on tiny: nothing to pre-train on" in lines[1]
     assert "'twin · tiny · 1' is the same run as 'SASRec · tiny · 1'" in lines[2]
     assert "atomic_data/ml-1m is not there; make it with: python -m recbole_mmm4rec.prepare ml-1m" in lines[3]
+
+
+def test_a_setting_looks_for_datasets_in_its_own_folder(
+    make_benchmark: Callable[..., Benchmark], tiny: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copytree(tiny, elsewhere / "tiny")
+    (elsewhere / "tiny").rename(elsewhere / "moved")
+    for file in list((elsewhere / "moved").iterdir()):
+        file.rename(file.with_name(file.name.replace("tiny", "moved")))
+    plans, skipped = expand(
+        make_benchmark(SASREC, SASREC | {"name": "there", "data_path": str(elsewhere)}, datasets=["moved"])
+    )
+    assert [plan.setting for plan in plans] == ["there"]
+    assert "atomic_data/moved is not there" in skipped
 
 
 def test_nothing_to_run_is_refused(make_plans: MakePlans) -> None:
