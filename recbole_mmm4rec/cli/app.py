@@ -131,11 +131,10 @@ def models() -> int:
 
 def _named(task: str, rest: tuple[str, ...]) -> int:
     """``task NAME --key=value`` as ``--task=NAME --key=value``."""
-    if not rest or rest[0] in ("--help", "-h"):
+    if rest and rest[0] in ("--help", "-h"):
         click.echo(help_text())
         return 0
-    if rest[0].startswith("--"):
-        raise click.UsageError(
-            f"'{task}' expects what to work on before its flags, e.g. {task} NAME {rest[0]}"
-        )
+    if not rest or rest[0].startswith("--"):
+        example = " ".join([task, "NAME", *rest[:1]])
+        raise click.UsageError(f"'{task}' expects what to work on before its flags, e.g. {example}")
     return run_recbole.main([f"--{task}={rest[0]}", *rest[1:]])

@@ -191,12 +191,24 @@ def select(
     options = {"saved": saved, "show_progress": config["show_progress"]}
     if "callback_fn" in inspect.signature(fit).parameters:  # some trainers of RecBole have none
         options["callback_fn"] = note
-    with _negatives_asked_for(config):
+    with _negatives_asked_for(config), _way_back_told(selection.trainer):
         selection.score, selection.valid = fit(train_data, valid_data, **options)
     if hasattr(selection.trainer, "tensorboard"):
         selection.trainer.tensorboard.close()  # its thread would write on, into a folder that may be gone
     distributed.barrier()  # the first process may still be writing the best epoch
     return selection
+
+
+@contextmanager
+def _way_back_told(trainer: Any) -> Iterator[None]:
+    """Say how an interrupted run goes on, where it has a state to go on from."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        state = getattr(trainer, "last_file", None)
+        if state is not None and Path(state).is_file():
+            getLogger().warning(f"interrupted; --resume={state} goes on after the last finished epoch")
+        raise
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 from recbole.utils import ModelType, init_seed, set_color
 
-from recbole_mmm4rec.cluster.group import joined
+from recbole_mmm4rec.cluster.group import group, joined
 from recbole_mmm4rec.cluster.place import torchrun_place
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import RunConfig
@@ -20,6 +20,7 @@ from recbole_mmm4rec.host.seen_items import ranking_rule
 from recbole_mmm4rec.quick_start.same_run import check_same_run
 from recbole_mmm4rec.quick_start.training_run import best_epoch, select
 from recbole_mmm4rec.training import distributed
+from recbole_mmm4rec.training.checkpoint import read_checkpoint
 from recbole_mmm4rec.training.checkpoint_parts import using
 
 
@@ -65,6 +66,7 @@ def run(
 
 def _train_and_test(config: Any, saved: bool) -> dict[str, Any]:
     started = time()
+    _check_pretrained(config)
     with using(config["resume"], "settings"):
         data = create_dataset(config)
         getLogger().info(data)
@@ -86,6 +88,12 @@ def _train_and_test(config: Any, saved: bool) -> dict[str, Any]:
         "seconds": round(time() - started, 3),
         "checkpoint": trainer.saved_model_file if saved else None,
     }
+
+
+def _check_pretrained(config: Any) -> None:
+    """Refuse what is not a checkpoint before data are read; of several processes one may have it alone."""
+    if config["pretrained"] and group() is None:
+        read_checkpoint(config["pretrained"], mapped=True)
 
 
 def _plain(metrics: Mapping[str, Any] | None) -> OrderedDict[str, float] | None:

@@ -174,7 +174,7 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
 
         Raises:
             UserError: unreadable; of another model or other widths; without a training state; or its best
-                model's file is gone.
+                model's file is not beside it.
         """
         path = str(resume_file)
         path = distributed.broadcast_object(_state_file(path) if os.path.exists(_state_file(path)) else path)
@@ -192,19 +192,21 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         for group, values in zip(self.optimizer.param_groups, given, strict=True):
             group.update(values)
         self._load_average(path, training)
-        self._take_up(training, os.path.dirname(path))
+        self._take_up(training, path)
         lost = bool(self.record.valid) and not os.path.exists(self.saved_model_file)
         if distributed.broadcast_object(lost):
-            raise UserError(f"{path}: cannot be resumed, the best model {self.saved_model_file} is gone")
+            best = os.path.basename(self.saved_model_file)
+            raise UserError(f"{path}: cannot be resumed, its best model {best} is not in the same folder")
         self._resumed = checkpoint
         self.logger.info(f"Checkpoint loaded. Resume training from epoch {self.start_epoch}: {path}")
 
-    def _take_up(self, training: TrainingState, folder: str) -> None:
+    def _take_up(self, training: TrainingState, path: str) -> None:
         self.record, self._random = training.record, training.random
         self.start_epoch, self.cur_step = training.next_epoch, training.cur_step
         self.best_valid_score, self.best_valid_result = training.best_valid_score, self.record.best_result
         self.train_loss_dict = dict(enumerate(self.record.losses))
-        self.saved_model_file = os.path.join(folder, training.best_file)
+        beside = os.path.join(os.path.dirname(path), training.best_file)
+        self.saved_model_file = beside if path == _state_file(path) else path  # a best model may be renamed
 
     def _compare_config(self, checkpoint: Checkpoint) -> None:
         """Refuse another model or optimiser; say which other keys make the rest of the run differ."""

@@ -45,7 +45,7 @@ def test_exit_codes_pass_through(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (["--help"], ["train", "prepare", "benchmark", "report", "tune", "bench", "models"]),
         (["models"], ["MMM4Rec", "SASRec"]),
-        (["benchmark"], ["--benchmark=B"]),
+        (["benchmark", "--help"], ["--benchmark=B"]),
         (["--version"], ["recbole 1.2.1"]),
     ],
 )
@@ -55,7 +55,9 @@ def test_what_is_shown(arguments: list[str], words: list[str], capsys: pytest.Ca
     assert all(word in shown for word in words)
 
 
-@pytest.mark.parametrize("arguments", [["trian"], ["tune", "--model=BPR"], ["--model=BPR"]])
+@pytest.mark.parametrize(
+    "arguments", [["trian"], ["tune", "--model=BPR"], ["--model=BPR"], ["report"], ["tune"]]
+)
 def test_what_is_not_understood_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(arguments) == 2
     assert "Error" in capsys.readouterr().err

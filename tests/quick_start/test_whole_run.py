@@ -1,5 +1,6 @@
 """Whole runs of models of every kind: same splits, facts of the run, checkpoints that load."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from recbole_mmm4rec.prepare.cli import main as prepare_main
 from recbole_mmm4rec.quick_start import run
 from recbole_mmm4rec.quick_start.run_key import settings_of
 from recbole_mmm4rec.quick_start.training_run import build_model
+from recbole_mmm4rec.training.trainer import MultiModalTrainer
 from tests.conftest import SMALL
 
 QUIET = {"show_progress": False, "epochs": 2, "train_batch_size": 64}
@@ -249,3 +251,35 @@ def test_a_run_ends_with_the_command_that_recommends(
     last = caplog.messages[-1]
     assert line is None or line.format(result["checkpoint"]) in last
     assert ("recommend" in last) is (line is not None)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_what_is_not_a_checkpoint_is_refused_before_data_are_read(
+    in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recbole_mmm4rec.quick_start.whole_run.create_dataset", lambda _: pytest.fail("read"))
+    (in_tmp / "notes.pth").write_text("not a checkpoint")
+    for name, said in (("absent.pth", "absent.pth"), ("notes.pth", "notes.pth: not a checkpoint")):
+        with pytest.raises(UserError, match=said):
+            run("MMM4Rec", "tiny", config_dict=SMALL | {"pretrained": name})
+
+
+@pytest.mark.usefixtures("tiny")
+def test_an_interrupted_run_names_the_file_to_go_on_from(
+    in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish, passed = MultiModalTrainer._valid_epoch, []
+
+    def interrupt(self: MultiModalTrainer, *given: Any, **more: Any) -> Any:
+        passed.append(1)
+        if len(passed) == 2:
+            raise KeyboardInterrupt
+        return finish(self, *given, **more)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(MultiModalTrainer, "_valid_epoch", interrupt)
+        run("MMM4Rec", "tiny", config_dict=SMALL | QUIET)
+    log = next((in_tmp / "log" / "MMM4Rec").iterdir()).read_text()
+    told = re.search(r"interrupted; --resume=(\S+\.last\.pth) goes on after", log)
+    assert told is not None
+    assert run("MMM4Rec", "tiny", config_dict={"resume": told[1], "show_progress": False})["epochs"] == 2

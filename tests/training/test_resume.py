@@ -1,6 +1,7 @@
 """A killed run goes on bit for bit; what does not fit is refused."""
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -155,11 +156,23 @@ def test_resume_refuses_weights_alone_and_a_lost_best_model(folder):
     trainer, train, valid, _ = make_run(make_config(folder, epochs=1))
     trainer.fit(train, valid)
     os.unlink(trainer.saved_model_file)
-    with pytest.raises(UserError, match=r"best model .* is gone"):
+    with pytest.raises(UserError, match=r"best model .*\.pth is not in the same folder"):
         make_run(make_config(folder))[0].resume_checkpoint(trainer.last_file)
     torch.save({"model": trainer.model.state_dict()}, folder / "released.pth")
     with pytest.raises(UserError, match=r"no training state; give it as 'pretrained'"):
         make_run(make_config(folder))[0].resume_checkpoint(folder / "released.pth")
+
+
+def test_a_renamed_copy_of_the_best_model_goes_on_by_itself(folder):
+    trainer, train, valid, _ = make_run(make_config(folder, epochs=1))
+    trainer.fit(train, valid)
+    (folder / "elsewhere").mkdir()
+    copy = shutil.copy(trainer.saved_model_file, folder / "elsewhere" / "copy.pth")
+    resumed, train, valid, _ = make_run(make_config(folder, epochs=2))
+    resumed.resume_checkpoint(copy)
+    resumed.fit(train, valid)
+    assert resumed.saved_model_file == str(copy)
+    assert os.path.exists(folder / "elsewhere" / "copy.last.pth")
 
 
 def test_a_rate_and_a_decay_given_anew_are_used(folder):
