@@ -4,6 +4,7 @@ Anything else could lead out of the folder of the datasets, hide the dataset, or
 """
 
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 from recbole_mmm4rec.columns import ID
@@ -24,6 +25,12 @@ def check_modality_name(name: Any) -> None:
     if name == ID:
         raise UserError(f"'{ID}' cannot be the name of a modality: it is that of trainable item vectors")
     _check("modality", name, _INSIDE.replace(".", ""))
+
+
+def dataset_files(folder: Path, dataset: str) -> list[Path]:
+    """The files of a dataset in its folder, by name; none where there is no folder."""
+    files = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path for path in files if path.name.startswith(f"{dataset}.") and path.is_file())
 
 
 def _check(kind: str, name: Any, inside: str) -> None:

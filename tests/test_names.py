@@ -8,7 +8,7 @@ import pytest
 from recbole_mmm4rec.cli.run_recbole import main as train
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import RunConfig
-from recbole_mmm4rec.names import check_dataset_name, check_modality_name
+from recbole_mmm4rec.names import check_dataset_name, check_modality_name, dataset_files
 from recbole_mmm4rec.prepare.cli import main as prepare
 from recbole_mmm4rec.prepare.staging import replace_folder
 
@@ -213,3 +213,11 @@ def test_a_failed_exchange_leaves_the_old_dataset(tmp_path: Path, datasets: list
     with pytest.raises(FileNotFoundError):
         replace_folder(tmp_path / "nothing", tmp_path / "atomic_data" / "kept")
     assert _everything(tmp_path) == datasets
+
+
+def test_the_files_of_a_dataset_begin_with_its_name_and_a_dot(tmp_path: Path) -> None:
+    for name in ("a.inter", "a.text.parquet", "a-b.inter", "ab.inter", ".a.inter"):
+        (tmp_path / name).touch()
+    (tmp_path / "a.folder").mkdir()
+    assert [path.name for path in dataset_files(tmp_path, "a")] == ["a.inter", "a.text.parquet"]
+    assert dataset_files(tmp_path / "absent", "a") == []

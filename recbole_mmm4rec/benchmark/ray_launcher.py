@@ -13,6 +13,7 @@ from recbole_mmm4rec.benchmark.run_plan import RunPlan
 from recbole_mmm4rec.benchmark.single_run import do_run
 from recbole_mmm4rec.benchmark.worker import Run, work
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.names import dataset_files
 from recbole_mmm4rec.quick_start.ray_files import (
     Post,
     Sender,
@@ -135,8 +136,7 @@ class Away:
         data = Path(plan.config["data_path"]) / plan.dataset
         files = {
             f"{DATA}/{plan.dataset}/{path.name}": self._once(path)
-            for path in data.iterdir()
-            if path.name.startswith(f"{plan.dataset}.") and path.is_file()
+            for path in dataset_files(data, plan.dataset)
         }
         if plan.pretrain is not None:
             path = run_folder(self.folder, plan.pretrain.key) / WEIGHTS

@@ -12,6 +12,8 @@ from typing import Any
 
 from recbole.utils.argument_list import dataset_arguments
 
+from recbole_mmm4rec.names import dataset_files
+
 COMPARED_KEYS = (
     "model", "data_path", "modalities", "full_modality_only", "stage", "hold_out",
     "encoding", "numerical_features", "discretization",
@@ -25,12 +27,8 @@ def compare_own_keys() -> None:
 
 def fingerprint(folder: str, dataset: str) -> dict[str, tuple[int, int]]:
     """Size and time of change (ns) of every file of a dataset, by name."""
-    found = {}
-    for path in Path(folder).iterdir() if Path(folder).is_dir() else []:
-        if path.name.startswith(dataset + ".") and path.is_file():
-            status = path.stat()
-            found[path.name] = (status.st_size, status.st_mtime_ns)
-    return found
+    found = {path.name: path.stat() for path in dataset_files(Path(folder), dataset)}
+    return {name: (status.st_size, status.st_mtime_ns) for name, status in found.items()}
 
 
 def make_unusable(config: Any) -> None:

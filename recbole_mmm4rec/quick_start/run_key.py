@@ -10,6 +10,7 @@ from typing import Any
 
 import recbole_mmm4rec
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.names import dataset_files
 from recbole_mmm4rec.quick_start.code_fingerprint import code_fingerprint, file_fingerprint
 from recbole_mmm4rec.training.plain import DERIVED_KEYS, plain_config
 
@@ -96,7 +97,7 @@ def dataset_hash(folder: Path, name: str) -> str:
 
 def dataset_hashes(folder: Path, name: str) -> dict[str, str]:
     """Hash of each file of a dataset by its name."""
-    files = sorted(path for path in folder.glob("*") if path.name.startswith(f"{name}.") and path.is_file())
+    files = dataset_files(folder, name)
     return {path.name: file_hash(path) for path in files if path.suffix not in _DESCRIPTIONS}
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from recbole_mmm4rec.names import dataset_files
 from recbole_mmm4rec.quick_start.ray_files import (
     Post,
     Sender,
@@ -61,11 +62,7 @@ class Away:
     def __init__(self, session: RaySession, search: Search) -> None:
         self.session, self.post = session, Post(session, search.folder)
         data = search.data_path / search.dataset
-        files = {
-            f"{DATA}/{search.dataset}/{path.name}": path
-            for path in data.iterdir()
-            if path.name.startswith(f"{search.dataset}.") and path.is_file()
-        }
+        files = {f"{DATA}/{search.dataset}/{path.name}": path for path in dataset_files(data, search.dataset)}
         begun = [path for path in (search.folder / CHECKPOINTS).rglob("*") if path.is_file()]
         files |= {str(path.relative_to(search.folder)): path for path in begun if path.name[0] != "."}
         weights = search.given.get(PRETRAINED) or ""
