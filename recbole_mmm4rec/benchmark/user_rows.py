@@ -1,6 +1,5 @@
 """Facts about every test row next to its rank, for tests by user and results by group."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from recbole_mmm4rec.data.features import tokens_with_features
 from recbole_mmm4rec.data.modalities import feature_files
 from recbole_mmm4rec.data.windows import Windows
+from recbole_mmm4rec.files import replacing
 
 
 def user_rows(
@@ -83,10 +83,6 @@ def modality_columns(config: Any, dataset: Any, items: np.ndarray) -> dict[str, 
 
 
 def write_rows(path: Path, columns: dict[str, Any]) -> None:
-    """Write an ``.npz`` under a temporary name and rename it."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-    try:
-        np.savez_compressed(temporary, **columns)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write an ``.npz``, which appears when it is complete."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **columns)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from recbole_mmm4rec.columns import EMBEDDING_COLUMN, ITEM_ID_COLUMN, MODALITY_M
 from recbole_mmm4rec.data.feature_files import BLOCK_ROWS, FeatureFile, open_features
 from recbole_mmm4rec.data.offenders import Offenders, named
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.files import replacing
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,12 +133,8 @@ def write_features(
     vectors = np.ascontiguousarray(matrix.numpy() if isinstance(matrix, Tensor) else matrix)
     _check_written(path, tokens, vectors)
     table = _table(tokens, vectors, dict(metadata, dimension=vectors.shape[1]))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with replacing(path) as temporary:
         pq.write_table(table, temporary, row_group_size=BLOCK_ROWS, use_dictionary=False)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _check_written(path: Path, tokens: Sequence[str], vectors: np.ndarray) -> None:
