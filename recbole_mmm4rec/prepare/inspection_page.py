@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import write_text
 from recbole_mmm4rec.prepare.atomic_reading import read_all, read_header
 from recbole_mmm4rec.prepare.pictures.names import pictures_in
@@ -31,6 +32,17 @@ class Card:
     def label(self) -> str:
         """What a reader calls the item: its first text."""
         return self.texts[0][1] if self.texts else self.token
+
+
+PAGES = (".html", ".htm")
+
+
+def check_page(path: Path) -> None:
+    """Raise ``UserError`` where the page would replace what is not one: a folder, or a file of other data."""
+    if path.is_dir():
+        raise UserError(f"--page: {path} is a folder; give the name of an HTML file")
+    if path.exists() and path.suffix.lower() not in PAGES:
+        raise UserError(f"--page: {path} exists and is not an HTML page; give a name that ends in .html")
 
 
 def write_page(
