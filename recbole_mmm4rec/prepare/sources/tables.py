@@ -84,7 +84,7 @@ def _json(
         lines = pa.array([number for number, _ in chunk], pa.int64())
         yield pa.RecordBatch.from_arrays([*map(strings, values), lines], names=[*columns, LINE])
     if seen:
-        _require(file, columns, sorted(seen))
+        _require(file, columns, sorted(map(str, seen)))  # a Python literal may have other keys
 
 
 def _plain(value: Any, joined: bool) -> str | None:
