@@ -166,6 +166,15 @@ def test_what_is_no_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str], 
     assert error.count("\n") == 1
 
 
+def test_a_time_that_is_no_number_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The value was named, not its line."""
+    (tmp_path / "d").mkdir()
+    rows = "u\ta\t\nu\tb\t5\nu\tc\tnow\n"
+    (tmp_path / "d" / "d.inter").write_text(f"user_id:token\titem_id:token\ttimestamp:float\n{rows}")
+    assert main(["inspect", "d", f"--output={tmp_path}"]) == 2
+    assert "d.inter line 4: timestamp:float is not a number ('now')" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("user", "time", "said"),
     [
