@@ -14,6 +14,7 @@ from recbole_mmm4rec.prepare.pictures.names import pictures_in
 from recbole_mmm4rec.prepare.pictures.reading import UnusablePicture, jpeg_thumbnail
 from recbole_mmm4rec.prepare.record import known_pictures
 from recbole_mmm4rec.prepare.room import enough_room
+from recbole_mmm4rec.prepare.wording import counted
 
 SIDE = 400
 """Longest side of a thumbnail in pixels: twice its width on the page, for screens with fine pixels."""
@@ -63,7 +64,7 @@ def write_page(
     chosen = random.Random(seed).sample(sorted(items), min(count, len(items)))
     files = pictures_in([pictures] if pictures is not None else known_pictures(name, folder), chosen)
     cards = [_card(token, items[token], files.get(token, [])) for token in chosen]
-    heading = f"{len(chosen):,} of {len(items):,} items, drawn at random"
+    heading = f"{len(chosen):,} of {counted(len(items), 'item')}, drawn at random"
     environment = Environment(
         loader=PackageLoader("recbole_mmm4rec.prepare", ""), autoescape=True, undefined=StrictUndefined
     )
