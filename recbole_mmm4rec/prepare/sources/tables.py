@@ -53,6 +53,8 @@ def read_table(
 
 
 def _parquet(file: RawFile, columns: list[str], rows: RowCount) -> Iterator[pa.RecordBatch]:
+    if not file.path.stat().st_size:
+        raise UserError(f"{file.path}: the file is empty")
     with ExitStack() as opened:
         packed = pa.PythonFile(opened.enter_context(open_raw(file)), mode="r") if file.packed else None
         parquet = opened.enter_context(pq.ParquetFile(packed or file.path))
