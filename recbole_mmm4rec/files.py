@@ -19,7 +19,13 @@ LOCK = ".lock"
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name in the same folder, renamed at the end: a kill leaves the old file or the new."""
+    """A temporary name in the same folder, renamed at the end: a kill leaves the old file or the new.
+
+    Raises:
+        UserError: ``path`` is a folder; known before any work, and by the name that the user gave.
+    """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; give the name of a file")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -56,4 +56,14 @@ def as_numbers(path: Path, name: str, column: pa.ChunkedArray) -> pa.ChunkedArra
     try:
         return pc.cast(column, pa.float64())
     except pa.ArrowInvalid as error:
-        raise UserError(f"{path}: {name} holds what is not a number ({in_one_line(error)})") from error
+        line, value = next(
+            (line, text) for line, text in enumerate(column.to_pylist(), 2) if not _is_number(text)
+        )
+        raise UserError(f"{path} line {line}: {name} is not a number ({value[:80]!r})") from error
+
+
+def _is_number(text: str | None) -> bool:
+    try:
+        return pc.cast(pa.scalar(text, pa.string()), pa.float64()) is not None
+    except pa.ArrowInvalid:
+        return False

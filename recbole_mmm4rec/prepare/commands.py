@@ -95,7 +95,7 @@ def unisrec_command(arguments: Sequence[str]) -> None:
 def inspect_command(arguments: Sequence[str]) -> None:
     """``inspect NAME [--page=FILE.html] [--pictures=DIR]``."""
     from recbole_mmm4rec.prepare.inspection import inspect
-    from recbole_mmm4rec.prepare.inspection_page import write_page
+    from recbole_mmm4rec.prepare.inspection_page import check_page, write_page
 
     parser = _parser(
         "inspect", "Print a dataset's figures; write a page of random items with their pictures."
@@ -106,6 +106,8 @@ def inspect_command(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the random items")
     options = _parsed(parser, arguments)
+    if options.page:
+        check_page(Path(options.page))
     folder = Path(options.output) / options.name
     report = []
     for line in inspect(options.name, folder):

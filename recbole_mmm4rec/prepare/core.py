@@ -6,6 +6,7 @@ import numpy as np
 
 from recbole_mmm4rec.prepare.interactions import Columns
 
+_DAY = 86_400_000
 Rows = TypeVar("Rows", bound=Columns)
 
 
@@ -17,12 +18,17 @@ def in_time_order(data: Rows) -> Rows:
 def without_duplicates(data: Rows) -> Rows:
     """Drop exact repeats of user, item, rating and time from rows ``in_time_order``; the first stays.
 
-    Buying an item again at another time is not a duplicate. Where a source has neither times nor ratings,
-    nothing tells a repeat purchase from a duplicate, and every row stays.
+    Buying an item again at another time is not a duplicate; on the same day it is where times are days. Where
+    a source has neither times nor ratings, nothing tells a repeat purchase from a duplicate: every row stays.
     """
     if not tells_duplicates(data.rating, data.time):
         return data
     return data.take(~repeats(data.user, data.item, data.rating, data.time))
+
+
+def whole_days(time: np.ndarray) -> bool:
+    """Whether all of ``time``, in milliseconds, are days without a clock."""
+    return not (time % _DAY).any()
 
 
 def tells_duplicates(rating: np.ndarray, time: np.ndarray) -> bool:

@@ -1,17 +1,20 @@
 """The paper's filters over interactions, in their order, and what is told of each; in memory or on disk."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.prepare.core import core, in_time_order, without_duplicates
+from recbole_mmm4rec.prepare.core import core, in_time_order, whole_days, without_duplicates
 from recbole_mmm4rec.prepare.interactions import Columns, Interactions, numbered, usable
+from recbole_mmm4rec.prepare.raw_files import no_rows
+from recbole_mmm4rec.prepare.settings import Settings
 from recbole_mmm4rec.prepare.sources import Source
 from recbole_mmm4rec.prepare.tally import RowCount, Tally
 from recbole_mmm4rec.prepare.time_advice import unit_advice
+from recbole_mmm4rec.prepare.wording import counted
 from recbole_mmm4rec.times import SECONDS, all_in_1970, day
 
 SHORTEST = 3
@@ -47,10 +50,14 @@ class Kept(Protocol):
 
 
 class Extent(NamedTuple):
-    """``rows``: how many there are; ``latest``: the latest time, in milliseconds, 0 without times."""
+    """``rows``: how many there are; ``latest``: the latest time, in milliseconds, 0 without times.
+
+    ``days``: whether every time is a whole day.
+    """
 
     rows: int
     latest: int
+    days: bool
 
 
 class Filters(Protocol):
@@ -60,8 +67,8 @@ class Filters(Protocol):
         """Take the rows (``COLUMNS``) in file order, number their tokens and order them by user and time."""
         ...
 
-    def drop_duplicates(self) -> int:
-        """Drop exact duplicates; return how many rows are left."""
+    def drop_duplicates(self, keep: bool) -> int:
+        """Drop exact duplicates, unless ``keep``; return how many rows are left."""
         ...
 
     def core(self, least: int) -> Kept:
@@ -77,11 +84,13 @@ class InMemory:
     def gather(self, batches: Iterable[pa.RecordBatch]) -> Extent:
         """See :class:`Filters`."""
         self._data = in_time_order(numbered(batches))
-        return Extent(len(self._data), int(self._data.time.max(initial=0)))
+        time = self._data.time
+        return Extent(len(time), int(time.max(initial=0)), whole_days(time))
 
-    def drop_duplicates(self) -> int:
+    def drop_duplicates(self, keep: bool) -> int:
         """See :class:`Filters`."""
-        self._data = without_duplicates(self._data)
+        if not keep:
+            self._data = without_duplicates(self._data)
         return len(self._data)
 
     def core(self, least: int) -> Interactions:
@@ -90,26 +99,28 @@ class InMemory:
 
 
 def filtered(
-    source: Source, known: pa.Array | None, filters: Filters, least: int, where: str, tally: Tally
+    source: Source, known: pa.Array | None, filters: Filters, settings: Settings, where: str, tally: Tally
 ) -> Kept:
     """Apply the steps of ``filters`` to ``source`` and count what they drop.
 
     ``known``: items with metadata, None for all. Raises ``UserError`` where nothing is left.
     """
-    rows = tally.rows("interactions")
+    rows, least = tally.rows("interactions"), settings.min_interactions
     extent = filters.gather(usable(source, known, rows, where))
     if not extent.rows:
-        reasons = tally.reasons() or "the file is empty"
-        raise UserError(f"{where}: no interaction is left of {rows.read:,} rows: {reasons}")
+        if not rows.read:
+            raise no_rows(source.interaction_files, "interactions")
+        raise UserError(f"{where}: no interaction is left of {counted(rows.read, 'row')}: {tally.reasons()}")
     _check_unit(extent, source, where, rows)
-    unique = filters.drop_duplicates()
-    rows.skip("interactions dropped: exact duplicate", where, extent.rows - unique)
+    unique = filters.drop_duplicates(settings.keep_duplicates)
+    rows.skip(_duplicates(source, extent), where, extent.rows - unique)
     kept = filters.core(least)
-    _tell_core(kept, unique, least, where, rows)
+    # items without metadata have no row of their own that could be skipped
+    _tell_core(kept, unique, least, where, rows, rows.note if known is None else tally.rows("items").skip)
     if not len(kept):
         raise UserError(
             f"{where}: no user and item with {least} interactions each is left (--min_interactions); "
-            f"of {rows.read:,} rows: {tally.reasons()}"
+            f"of {counted(rows.read, 'row')}: {tally.reasons()}"
         )
     rows.keep(len(kept))
     _tell_short(kept, where, rows)
@@ -125,17 +136,33 @@ def _check_unit(extent: Extent, source: Source, where: str, rows: RowCount) -> N
         rows.note(reason, f"{where}, until {day(latest)}", extent.rows)
 
 
-def _tell_core(kept: Kept, before: int, least: int, where: str, rows: RowCount) -> None:
-    """``before``: rows, each user and item having some."""
+def _duplicates(source: Source, extent: Extent) -> str:
+    """Say what the duplicates are; without a clock they may be purchases, which the user may want to keep."""
+    if source.has_time and not extent.days:
+        return "interactions dropped: exact duplicate"
+    what = "same user, item and rating" if source.has_rating else "same user and item"
+    when = "on one day, and the times have no clock" if source.has_time else "and no times"
+    return f"interactions dropped: {what} {when} (--keep_duplicates=True keeps them)"
+
+
+def _tell_core(
+    kept: Kept,
+    before: int,
+    least: int,
+    where: str,
+    rows: RowCount,
+    tell_items: Callable[[str, str, int], None],
+) -> None:
+    """``before``: rows, each user and item having some; ``tell_items``: takes reason, place and count."""
     reason = f"with fewer than {least} interactions (repeated until stable)"
-    for name, counts, tokens in (
-        ("users", kept.user_counts, kept.user_tokens),
-        ("items", kept.item_counts, kept.item_tokens),
+    for name, counts, tokens, tell in (
+        ("users", kept.user_counts, kept.user_tokens, rows.note),
+        ("items", kept.item_counts, kept.item_tokens, tell_items),
     ):
         gone = np.flatnonzero(counts == 0)
         if len(gone):
             first = tokens(gone[:1])[0].as_py()
-            rows.note(f"{name} dropped: {reason}", f"{where}, {name[:-1]} {first!r}", len(gone))
+            tell(f"{name} dropped: {reason}", f"{where}, {name[:-1]} {first!r}", len(gone))
     rows.skip(f"interactions dropped: of users or items {reason}", where, before - len(kept))
 
 

@@ -14,6 +14,7 @@ from recbole_mmm4rec.prepare.feature_files import today, write_feature_file
 from recbole_mmm4rec.prepare.room import enough_room
 from recbole_mmm4rec.prepare.staging import refuse_existing
 from recbole_mmm4rec.prepare.vectors import read_vectors
+from recbole_mmm4rec.prepare.wording import counted
 
 LOGGER = logging.getLogger(__name__)
 
@@ -47,8 +48,9 @@ def import_vectors(
     with enough_room(folder / f"{name}.{modality}{FEATURE_SUFFIX}"):
         write_feature_file(folder, name, modality, [tokens[row] for row in keep], matrix[keep], metadata)
     LOGGER.info(
-        "%s: %s of %s items; rows of other items: %s, rows of zeros: %s",
-        modality, f"{len(keep):,}", f"{len(known):,}", int((~mine).sum()), int((mine & ~nonzero).sum()),
+        "%s: %s of %s; rows of other items: %s, rows of zeros: %s",
+        modality, f"{len(keep):,}", counted(len(known), "item"),
+        int((~mine).sum()), int((mine & ~nonzero).sum()),
     )  # fmt: skip
     return len(keep)
 

@@ -13,11 +13,12 @@ from recbole_mmm4rec.data.validation import check_interactions
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.atomic_reading import TIME, as_numbers, read_all, read_header
 from recbole_mmm4rec.prepare.feature_files import feature_paths
+from recbole_mmm4rec.prepare.wording import counted
 
 USER, ITEM = "user_id:token", "item_id:token"
 _LATEST = 2.0**62
 """A moment beyond it cannot be written as a date."""
-INTERACTIONS = ("interaction", "interactions")
+INTERACTION = "interaction"
 
 
 def inspect(name: str, folder: Path) -> Iterator[str]:
@@ -38,7 +39,7 @@ def inspect(name: str, folder: Path) -> Iterator[str]:
     yield from _modalities(name, folder, items)
     pairs = user.astype(np.int64) * len(items) + item
     repeats = len(pairs) - len(np.unique(pairs))
-    yield f"repeats: {_counted(repeats, *INTERACTIONS)} with an item the user had before"
+    yield f"repeats: {counted(repeats, INTERACTION)} with an item the user had before"
     if TIME in columns:
         yield from _times(_numbers(path, table.column(TIME)), user, pairs)
     else:
@@ -65,7 +66,8 @@ def _modalities(name: str, folder: Path, items: pa.Array) -> Iterator[str]:
         encoder = file.metadata.get("encoder", "unknown encoder")
         dimension = file.metadata.get("dimension", file.metadata.get("dim", "?"))
         share = 100 * covered / len(items)
-        yield f"{modality}: {covered:,} of {len(items):,} items ({share:.2f} %), {dimension}-d, {encoder}"
+        told = f"{covered:,} of {counted(len(items), 'item')} ({share:.2f} %)"
+        yield f"{modality}: {told}, {dimension}-d, {encoder}"
 
 
 def _numbers(path: Path, column: pa.ChunkedArray) -> np.ndarray:
@@ -76,7 +78,7 @@ def _numbers(path: Path, column: pa.ChunkedArray) -> np.ndarray:
 def _times(times: np.ndarray, user: np.ndarray, pairs: np.ndarray) -> Iterator[str]:
     known = np.abs(times) < _LATEST  # false for NaN
     if not known.all():
-        yield f"times: missing or impossible in {_counted(len(known) - known.sum(), *INTERACTIONS)}"
+        yield f"times: missing or impossible in {counted(len(known) - known.sum(), INTERACTION)}"
     if known.any():
         yield from _known_times(times[known], user[known], pairs[known])
 
@@ -93,7 +95,7 @@ def _known_times(times: np.ndarray, user: np.ndarray, pairs: np.ndarray) -> Iter
         yield f"gaps: {zero:.1f} % zero, median {_duration(middle)}, 95 % below {_duration(high)}"
     order = np.lexsort((times, pairs))
     exact = (np.diff(pairs[order]) == 0) & (np.diff(times[order]) == 0)
-    told = _counted(int(exact.sum()), "interaction repeats", "interactions repeat")
+    told = counted(int(exact.sum()), "interaction repeats", "interactions repeat")
     yield f"duplicates: {told} user, item and time"
 
 
@@ -102,11 +104,6 @@ def _duration(seconds: float) -> str:
     unit, size = next((pair for pair in sizes if seconds >= pair[1]), ("second", 1))
     number = f"{seconds / size:.1f}".removesuffix(".0")
     return f"{number} {unit}" if number == "1" else f"{number} {unit}s"
-
-
-def _counted(count: int, one: str, several: str) -> str:
-    """Return "1 interaction repeats" or "2 interactions repeat"."""
-    return f"{count:,} {one if count == 1 else several}"
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:

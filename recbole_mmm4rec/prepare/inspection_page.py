@@ -7,12 +7,14 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import write_text
 from recbole_mmm4rec.prepare.atomic_reading import read_all, read_header
 from recbole_mmm4rec.prepare.pictures.names import pictures_in
 from recbole_mmm4rec.prepare.pictures.reading import UnusablePicture, jpeg_thumbnail
 from recbole_mmm4rec.prepare.record import known_pictures
 from recbole_mmm4rec.prepare.room import enough_room
+from recbole_mmm4rec.prepare.wording import counted
 
 SIDE = 400
 """Longest side of a thumbnail in pixels: twice its width on the page, for screens with fine pixels."""
@@ -33,6 +35,17 @@ class Card:
         return self.texts[0][1] if self.texts else self.token
 
 
+PAGES = (".html", ".htm")
+
+
+def check_page(path: Path) -> None:
+    """Raise ``UserError`` where the page would replace what is not one: a folder, or a file of other data."""
+    if path.is_dir():
+        raise UserError(f"--page: {path} is a folder; give the name of an HTML file")
+    if path.exists() and path.suffix.lower() not in PAGES:
+        raise UserError(f"--page: {path} exists and is not an HTML page; give a name that ends in .html")
+
+
 def write_page(
     name: str,
     folder: Path,
@@ -51,7 +64,7 @@ def write_page(
     chosen = random.Random(seed).sample(sorted(items), min(count, len(items)))
     files = pictures_in([pictures] if pictures is not None else known_pictures(name, folder), chosen)
     cards = [_card(token, items[token], files.get(token, [])) for token in chosen]
-    heading = f"{len(chosen):,} of {len(items):,} items, drawn at random"
+    heading = f"{len(chosen):,} of {counted(len(items), 'item')}, drawn at random"
     environment = Environment(
         loader=PackageLoader("recbole_mmm4rec.prepare", ""), autoescape=True, undefined=StrictUndefined
     )

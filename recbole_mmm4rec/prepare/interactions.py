@@ -13,7 +13,7 @@ from recbole_mmm4rec.prepare.ids import NULL_WORDS
 from recbole_mmm4rec.prepare.raw_files import RawFile
 from recbole_mmm4rec.prepare.sources.base import INTERACTIONS, Source
 from recbole_mmm4rec.prepare.tally import RowCount
-from recbole_mmm4rec.prepare.time_advice import unit_advice
+from recbole_mmm4rec.prepare.time_advice import mixed_advice, unit_advice
 
 COLUMNS = ["user", "item", "rating", "time"]
 CHUNK = 1 << 20
@@ -98,11 +98,17 @@ def usable(source: Source, known: pa.Array | None, rows: RowCount, where: str) -
 
 
 def _tell_faults(file: RawFile, batch: pa.RecordBatch, unit: str, rows: RowCount) -> None:
-    """Count the rows that cannot be used, each by its first fault, with the place of the first."""
+    """Count the rows that cannot be used, each by its first fault, with the place of the first.
+
+    Another unit is advised only where no time of the batch is right: in a mixed column it would lose the
+    others.
+    """
+    right = pc.and_(pc.is_valid(batch.column("time")), pc.is_null(batch.column("time_text")))
+    advice = mixed_advice if pc.any(right).as_py() else unit_advice
     for entry in pc.value_counts(batch.column("fault").drop_null()).to_pylist():
         first = pc.index(batch.column("fault"), entry["values"]).as_py()
         time = batch.column("time_text")[first].as_py()
-        place = _place(file, batch, first) + ("" if time is None else unit_advice(time, unit))
+        place = _place(file, batch, first) + ("" if time is None else advice(time, unit))
         rows.skip(f"interactions skipped: {entry['values']}", place, entry["counts"])
 
 

@@ -79,11 +79,11 @@ class KeptItems:
         return pa.Table.from_batches(parts).combine_chunks().take(pa.array(np.argsort(order)))
 
 
-def spill_items(records: Iterable[ItemRecord], path: Path, rows: RowCount, where: str) -> SpilledItems:
-    """Write the records to the Arrow file ``path``; memory holds their tokens.
+def spill_items(records: Iterable[ItemRecord], path: Path, rows: RowCount, where: str) -> SpilledItems | None:
+    """Write the records to the Arrow file ``path``; memory holds their tokens. None where there is no record.
 
     Of several records of one item the last counts; the others are counted as skipped. Raises ``UserError``
-    where there is none, and for the token that RecBole keeps for itself.
+    for the token that RecBole keeps for itself.
     """
     writer, tokens = None, []
     try:
@@ -97,8 +97,7 @@ def spill_items(records: Iterable[ItemRecord], path: Path, rows: RowCount, where
         if writer is not None:
             writer.close()
     if writer is None:
-        reasons = rows.reasons()
-        raise UserError(f"{where}: no metadata in it{': ' + reasons if reasons else ''}")
+        return None
     spilled = SpilledItems(path, pa.chunked_array(tokens))
     several = len(spilled.tokens) - len(spilled.known)
     if several:

@@ -9,11 +9,13 @@ import numpy as np
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.filtering import Filters, Kept, filtered
-from recbole_mmm4rec.prepare.items import KeptItems, spill_items
+from recbole_mmm4rec.prepare.items import KeptItems, SpilledItems, spill_items
+from recbole_mmm4rec.prepare.raw_files import no_rows
 from recbole_mmm4rec.prepare.settings import Settings
 from recbole_mmm4rec.prepare.sources import Source
 from recbole_mmm4rec.prepare.tally import Tally
 from recbole_mmm4rec.prepare.text_cleaning import NAMED, compose, text_fields
+from recbole_mmm4rec.prepare.wording import counted
 
 LOGGER = logging.getLogger(__name__)
 
@@ -39,18 +41,30 @@ def read_dataset(
     Raises ``UserError`` where nothing is left.
     """
     fields = _needed_fields(settings)
-    count, spilled = tally.rows("items"), None
-    if source.has_items:
-        spilled = spill_items(source.items(count), spill, count, where)
-        LOGGER.info("%s: metadata of %s items", where, f"{len(spilled.known):,}")
+    spilled = _spilled(source, spill, where, tally) if source.has_items else None
     known = None if spilled is None else spilled.known
-    data = filtered(source, known, filters, settings.min_interactions, where, tally)
+    data = filtered(source, known, filters, settings, where, tally)
     items = KeptItems(sorted(data.item_tokens(np.flatnonzero(data.item_counts)).to_pylist()), spilled)
     if known is not None:
-        count.skip("items dropped: no interaction is left", where, len(known) - len(items.tokens))
+        count = tally.rows("items")
+        # those that the core dropped are counted where it did
+        without = len(known) - len(data.item_counts)
+        count.skip("items dropped: no interaction that can be used", where, without)
         count.keep(len(items.tokens))
     texts = _texts(settings, fields, items, where, tally)
     return RawDataset(data, items, texts, source.has_time, source.has_rating)
+
+
+def _spilled(source: Source, path: Path, where: str, tally: Tally) -> SpilledItems:
+    """Read the metadata into the file ``path``; ``UserError`` where there is none."""
+    rows = tally.rows("items")
+    spilled = spill_items(source.items(rows), path, rows, where)
+    if spilled is None:
+        if not rows.read:
+            raise no_rows(source.item_files, "items")
+        raise UserError(f"{where}: no metadata in it: {tally.reasons()}")
+    LOGGER.info("%s: metadata of %s", where, counted(len(spilled.known), "item"))
+    return spilled
 
 
 def _texts(

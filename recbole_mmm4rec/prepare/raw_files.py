@@ -67,6 +67,12 @@ def find_files(folder: Path, names: str | list[str], what: str) -> list[RawFile]
     raise UserError(f"{folder}: {what} missing, looked for {', '.join(absent)} (also .gz, .zip)")
 
 
+def no_rows(files: Sequence[RawFile], key: str) -> UserError:
+    """Return what to tell of files without a row: empty, or with nothing but a header. ``key`` names them."""
+    more = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
+    return UserError(f"{files[0].path}{more}: no rows in it; --{key} names the files to read")
+
+
 def is_there(folder: Path, names: str | list[str]) -> bool:
     """Tell whether every one of ``names`` means a file in ``folder``."""
     listed = [names] if isinstance(names, str) else names

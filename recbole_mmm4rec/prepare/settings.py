@@ -39,6 +39,7 @@ class Settings:
     item_fields: list[str] = field(default_factory=lambda: ["title"])
     picture_column: str | None = None
     min_interactions: int = 5
+    keep_duplicates: bool = False
     text: str | None = "title-category-brand"
     pictures: str | None = None
     download: bool = False

@@ -22,6 +22,7 @@ from recbole_mmm4rec.prepare.partition import BY_USER, ITEM, USER, partition
 from recbole_mmm4rec.prepare.record import known_pictures, picture_folders, record_path
 from recbole_mmm4rec.prepare.room import enough_room
 from recbole_mmm4rec.prepare.staging import staged_folder
+from recbole_mmm4rec.prepare.wording import counted
 
 LOGGER = logging.getLogger(__name__)
 ITEM_FILE, USER_FILE, INTERACTIONS = "item", "user", "inter"
@@ -75,8 +76,9 @@ def write_part(
     text = json.dumps(record | pictures, indent=2, ensure_ascii=False)
     record_path(folder, part).write_text(text + "\n", encoding="utf-8")
     LOGGER.info(
-        "%s: %s users, %s items, %s interactions",
-        part, f"{len(users):,}", f"{len(items):,}", f"{table.num_rows:,}",
+        "%s: %s, %s, %s",
+        part, counted(len(users), "user"), counted(len(items), "item"),
+        counted(table.num_rows, "interaction"),
     )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import asdict, dataclass
 
+from recbole_mmm4rec.prepare.wording import counted
+
 
 @dataclass(frozen=True)
 class Statistics:
@@ -25,8 +27,9 @@ class Statistics:
     def row(self, name: str) -> str:
         """One line: users, items, pictures and coverage, interactions, mean length."""
         return (
-            f"{name}: {self.users:,} users, {self.items:,} items, {self.pictures:,} pictures "
-            f"({self.coverage:.2f} %), {self.interactions:,} interactions, mean length {self.mean_length:.2f}"
+            f"{name}: {counted(self.users, 'user')}, {counted(self.items, 'item')}, "
+            f"{counted(self.pictures, 'picture')} ({self.coverage:.2f} %), "
+            f"{counted(self.interactions, 'interaction')}, mean length {self.mean_length:.2f}"
         )
 
     def as_dict(self) -> dict[str, float]:

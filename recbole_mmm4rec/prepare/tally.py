@@ -3,6 +3,8 @@
 import logging
 from collections import Counter
 
+from recbole_mmm4rec.prepare.wording import counted
+
 LOGGER = logging.getLogger(__name__)
 
 
@@ -75,7 +77,9 @@ class RowCount:
 
     def line(self) -> str:
         """One line: rows read = kept + skipped."""
-        return f"{self.table}: {self.read:,} rows read = {self.kept:,} kept + {self.skipped:,} skipped"
+        return (
+            f"{self.table}: {counted(self.read, 'row')} read = {self.kept:,} kept + {self.skipped:,} skipped"
+        )
 
     def as_dict(self) -> dict[str, int]:
         """JSON form."""

@@ -4,6 +4,14 @@ from recbole_mmm4rec.prepare.sources.dates import milliseconds
 from recbole_mmm4rec.times import EARLIEST, LATEST, SECONDS, day, likely_unit
 
 
+def mixed_advice(text: str, unit: str) -> str:
+    """Return a hint for a time of another unit in a column whose other times are in ``unit``."""
+    if not unit_advice(text, unit):
+        return ""
+    others = "dates" if unit == "date" else f"in {unit}"
+    return f" (other times of this column are {others}; write all of them alike)"
+
+
 def unit_advice(text: str, unit: str) -> str:
     """Return a hint such as `` (time_unit is s; --time_unit=ms makes it 2020-09-13)``, or an empty text."""
     found = _as_date(text) or _as_number(text)

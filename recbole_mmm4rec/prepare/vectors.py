@@ -9,6 +9,7 @@ import torch
 from recbole_mmm4rec.data.offenders import named
 from recbole_mmm4rec.errors import UserError, in_one_line
 from recbole_mmm4rec.prepare.ids import id_text
+from recbole_mmm4rec.prepare.wording import counted
 
 ID_KEYS = ("ids", "item_ids", "item_id", "items", "tokens")
 MATRIX_KEYS = ("embeddings", "embedding", "features", "vectors", "matrix", "x")
@@ -30,10 +31,12 @@ def read_vectors(path: Path, items: Path | None = None) -> tuple[list[str], np.n
     tokens, matrix = readers[path.suffix](path)
     if items is not None:
         tokens = read_tokens(items)
+        if not tokens:
+            raise UserError(f"{items}: no items in it; it takes one token a line")
     if tokens is None:
         raise UserError(f"{path}: it names no items; --items gives a file with one token per line")
     if matrix.ndim != 2 or len(matrix) != len(tokens):
-        raise UserError(f"{path}: {len(tokens)} items, but vectors of shape {matrix.shape}")
+        raise UserError(f"{path}: {counted(len(tokens), 'item')}, but vectors of shape {matrix.shape}")
     return tokens, np.ascontiguousarray(matrix, dtype=np.float32)
 
 
@@ -57,7 +60,7 @@ def read_raw(path: Path, rows: int) -> np.ndarray:
     """Return a headerless float32 file as (rows, D); ``UserError`` where its size does not fit ``rows``."""
     values = np.fromfile(path, dtype=np.float32)
     if not rows or not len(values) or len(values) % rows:
-        raise UserError(f"{path}: {len(values):,} numbers cannot belong to {rows:,} items")
+        raise UserError(f"{path}: {len(values):,} numbers cannot belong to {counted(rows, 'item')}")
     return values.reshape(rows, -1)
 
 

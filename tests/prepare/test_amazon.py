@@ -49,7 +49,7 @@ def test_a_line_is_never_run(tmp_path: Path) -> None:
     assert run(raw, tmp_path, *AMAZON) == 0
     assert not trap.exists()
     record = json.loads((tmp_path / "shop" / "shop.prepare.json").read_text())
-    assert record["skipped"]["lines skipped: no JSON object"] == {"count": 1, "first": "meta.json line 7"}
+    assert record["skipped"]["lines skipped: not a JSON object"] == {"count": 1, "first": "meta.json line 7"}
 
 
 def test_2023(tmp_path: Path) -> None:

@@ -51,11 +51,11 @@ def test_gzip_that_is_none_and_damaged_gzip(tmp_path: Path, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b"{'asin': 'I9', 'title': open('x')}", "lines skipped: no JSON object"),
-        (b'{"asin": "I9", "tit', "lines skipped: no JSON object"),
-        (b"[1, 2]", "lines skipped: no JSON object"),
-        (b"[" * 100_000, "lines skipped: no JSON object"),
-        (b"{" * 100_000, "lines skipped: no JSON object"),
+        (b"{'asin': 'I9', 'title': open('x')}", "lines skipped: not a JSON object"),
+        (b'{"asin": "I9", "tit', "lines skipped: not a JSON object"),
+        (b"[1, 2]", "lines skipped: not a JSON object"),
+        (b"[" * 100_000, "lines skipped: not a JSON object"),
+        (b"{" * 100_000, "lines skipped: not a JSON object"),
         (b'{"asin": "I9", "title": "\xff\xfe"}', "lines skipped: not UTF-8"),
         (b'{"title": "nameless"}', "lines skipped: no asin"),
         (b'{"asin": [7], "title": "list"}', "lines skipped: no asin"),

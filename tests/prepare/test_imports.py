@@ -53,6 +53,14 @@ def test_forms(root: Path, form: str) -> None:
     assert main([*flags, f"--items={root / 'ids.txt'}"]) == 2
 
 
+def test_an_empty_list_of_items(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The vectors were named, which are right."""
+    (root / "ids.txt").write_text("\n")
+    flags = ["--modality=text", f"--file={_save(root, 'npy')}", f"--items={root / 'ids.txt'}"]
+    assert main(["import", "d", f"--output={root}", *flags]) == 2
+    assert f"error: {root / 'ids.txt'}: no items in it; it takes one token a line" in capsys.readouterr().err
+
+
 class _Trap:
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return Path.touch, (Path("sprung"),)
@@ -116,7 +124,7 @@ def test_numbers_that_disagree(root: Path) -> None:
     with pytest.raises(UserError, match="names no items"):
         read_vectors(_save(root, "npy"))
     (root / "ids.txt").write_text("i1\n")
-    with pytest.raises(UserError, match="1 items, but vectors of shape"):
+    with pytest.raises(UserError, match="1 item, but vectors of shape"):
         read_vectors(_save(root, "npy"), root / "ids.txt")
     (root / "v.csv").touch()
     with pytest.raises(UserError, match="is not one of"):

@@ -52,6 +52,24 @@ def test_page(dataset: Path) -> None:
     assert "history: mean 2.50" in text
 
 
+@pytest.mark.parametrize(("name", "told"), [("d.inter", "is not an HTML page"), (".", "is a folder")])
+def test_the_page_replaces_nothing_else(
+    dataset: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, name: str, told: str
+) -> None:
+    """``--page=d.inter`` overwrote the interactions."""
+    before, page = (dataset / "d.inter").read_bytes(), dataset / name
+    assert main(["inspect", "d", f"--output={dataset.parent}", f"--page={page}"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: --page: {page} ")
+    assert told in error
+    assert "history" not in caplog.text
+    assert (dataset / "d.inter").read_bytes() == before
+    old = dataset.parent / "old.HTM"
+    old.write_text("an older page")
+    assert main(["inspect", "d", f"--output={dataset.parent}", f"--page={old}"]) == 0
+    assert "history" in old.read_text()
+
+
 @pytest.mark.parametrize(
     ("seconds", "told"),
     [
@@ -146,6 +164,15 @@ def test_what_is_no_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str], 
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1
+
+
+def test_a_time_that_is_no_number_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The value was named, not its line."""
+    (tmp_path / "d").mkdir()
+    rows = "u\ta\t\nu\tb\t5\nu\tc\tnow\n"
+    (tmp_path / "d" / "d.inter").write_text(f"user_id:token\titem_id:token\ttimestamp:float\n{rows}")
+    assert main(["inspect", "d", f"--output={tmp_path}"]) == 2
+    assert "d.inter line 4: timestamp:float is not a number ('now')" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,16 @@ def _amazon(folder: Path, rng: np.random.Generator) -> list[str]:
     return AMAZON
 
 
+def _days(folder: Path, rng: np.random.Generator) -> list[str]:
+    lines = [(*row[:3], f"2020-01-0{rng.integers(1, 4)}") for row in _lines(rng)]
+    _write(folder / "interactions.csv", lines)
+    return [*TIMED, "--time_unit=date", "--items=~", "--min_interactions=4"]
+
+
+def _days_with_duplicates(folder: Path, rng: np.random.Generator) -> list[str]:
+    return [*_days(folder, rng), "--keep_duplicates=True"]
+
+
 def _everything_in_1970(folder: Path, rng: np.random.Generator) -> list[str]:
     lines = [(user, item, "1", "7") for user, item, *_ in _lines(rng) if user]
     _write(folder / "interactions.csv", lines)
@@ -114,7 +124,7 @@ def _nothing_usable(folder: Path, rng: np.random.Generator) -> list[str]:
 
 CASES = [
     _table, _with_metadata, _several_files, _without_times, _without_times_and_ratings, _parquet, _amazon,
-    _everything_in_1970, _too_short, _nothing_left, _nothing_usable,
+    _days, _days_with_duplicates, _everything_in_1970, _too_short, _nothing_left, _nothing_usable,
 ]  # fmt: skip
 
 

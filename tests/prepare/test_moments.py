@@ -94,7 +94,7 @@ def test_the_key_chooses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert _prepare(tmp_path, dates, "--time_unit=date") == 2
     error = capsys.readouterr().err
     assert error.startswith(
-        "error: interactions.csv: time '03/05/2024': day or month first? --date_order=dmy"
+        "error: interactions.csv line 3: time '03/05/2024': day or month first? --date_order=dmy"
     )
     assert _prepare(tmp_path, dates, "--time_unit=date", "--date_order=dmy") == 0
     rows = rows_of(tmp_path / "out" / "shop" / "shop.inter")
@@ -136,6 +136,31 @@ def test_the_unit_that_would_do_is_named(
 ) -> None:
     assert _prepare(tmp_path, [time], f"--time_unit={unit}") == 2
     assert hint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("times", "unit", "hint"),
+    [
+        (["1706659200", "2024-01-31"], "s", "time '2024-01-31' (other times of this column are in s; "),
+        (["1706659200", "2024-01-31"], "date", "time '1706659200' (other times of this column are dates; "),
+        (["1706659200000", "1706659200"], "s", "time '1706659200000' (other times of this column are in s; "),
+        (["1706659200", "soon"], "s", "time 'soon'"),
+        (["1706659200", ""], "s", "time ''"),
+    ],
+)
+def test_no_unit_is_advised_for_a_mixed_column(
+    tmp_path: Path, times: list[object], unit: str, hint: str
+) -> None:
+    """Each of two units named the other one, which reads no more of the column."""
+    assert _prepare(tmp_path, times, f"--time_unit={unit}") == 0
+    (told,) = (
+        entry["first"]
+        for reason, entry in skipped(tmp_path / "out").items()
+        if "time is" in reason or "1970" in reason
+    )
+    assert hint in told
+    assert "--time_unit" not in told
+    assert "interactions.csv line " in told
 
 
 def test_compact_dates_read_as_seconds(tmp_path: Path) -> None:

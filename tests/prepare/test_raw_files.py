@@ -129,7 +129,7 @@ def test_json_lines_as_a_table(folder: Path) -> None:
     assert _users(folder, "log.jsonl", "--items=items.ndjson") == ["7"]
     told = skipped(folder / "out")
     assert told["interactions skipped: no user"]["count"] == 3
-    assert told["lines skipped: no JSON object"] == {"count": 2, "first": "log.jsonl line 6"}
+    assert told["lines skipped: not a JSON object"] == {"count": 2, "first": "log.jsonl line 6"}
     assert told["interactions skipped: time is not a number"]["count"] == 1
     titles = [row["title:token_seq"] for row in rows_of(folder / "out" / "shop" / "shop.item")]
     assert titles == ["T U", ""]
@@ -139,6 +139,38 @@ def test_json_lines_without_a_column(folder: Path, capsys: pytest.CaptureFixture
     (folder / "log.jsonl").write_text('{"user": 7, "item_id": "a", "ts": 1600000000}\n')
     assert run(folder, folder / "out", *FLAGS, "--interactions=log.jsonl") == 2
     assert "log.jsonl: no column user_id; it has item_id, ts, user" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text", ['[{"item_id": "a"},\n{"item_id": "b"}]\n', '\n\ufeff[\n {\n  "item_id": "a"}\n]\n']
+)
+@pytest.mark.parametrize("kind", ["interactions", "items"])
+def test_a_json_array_is_no_json_lines(
+    folder: Path, capsys: pytest.CaptureFixture[str], kind: str, text: str
+) -> None:
+    """Its lines were skipped one by one, and the last object could be all that was kept."""
+    (folder / "log.json").write_text(text)
+    files = {"interactions": "orders-1.csv", "items": "items.csv", kind: "log.json"}
+    assert run(folder, folder / "out", *FLAGS, *(f"--{key}={name}" for key, name in files.items())) == 2
+    line = 2 if text.startswith("\n") else 1
+    told = f"error: {folder / 'log.json'}: line {line} begins a JSON array; write one object a line, as jq"
+    assert capsys.readouterr().err.startswith(told)
+
+
+def test_a_python_literal_with_other_keys(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Sorting the names of the columns was a traceback."""
+    (folder / "log.jsonl").write_text('{"user": 7, "item_id": "a"}\n{1: "a", "item_id": "b"}\n')
+    assert run(folder, folder / "out", *FLAGS, "--interactions=log.jsonl") == 2
+    assert "log.jsonl: no column user_id, ts; it has 1, item_id, user" in capsys.readouterr().err
+
+
+def test_a_deeply_nested_list_is_a_text(folder: Path) -> None:
+    """It was a traceback of 2,000 lines."""
+    title = "[" * 600 + '"T", 1, [], ["", "U"]' + "]" * 600
+    (folder / "items.ndjson").write_text(f'{{"item_id": "a", "title": {title}}}\n')
+    (folder / "log.csv").write_text("user_id,item_id,ts\n7,a,1600000000\n")
+    assert _users(folder, "log.csv", "--items=items.ndjson") == ["7"]
+    assert rows_of(folder / "out" / "shop" / "shop.item")[0]["title:token_seq"] == "T 1 U"
 
 
 def test_publishers_files_under_either_name(tmp_path: Path) -> None:

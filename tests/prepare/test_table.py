@@ -1,5 +1,6 @@
 """Any table: CSV and Parquet, columns by name, several kinds of times."""
 
+import gzip
 from pathlib import Path
 
 import pyarrow as pa
@@ -180,6 +181,35 @@ def test_a_delimiter_is_one_character(
     flags = ["--interactions=log.csv", f"--delimiter={delimiter}"]
     assert run(tmp_path, tmp_path / "out", *FLAGS, *COLUMNS, *flags) == 2
     assert f"error: delimiter: {delimiter!r} is not one ASCII character" in capsys.readouterr().err
+
+
+EMPTY = pa.table({name: pa.array([], pa.string()) for name in ("who", "what", "at", "name")})
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet", "csv.gz"])
+@pytest.mark.parametrize("content", ["", "who,what,at,name\n"])
+@pytest.mark.parametrize("table", ["interactions", "items"])
+def test_a_table_without_rows_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, content: str, table: str
+) -> None:
+    """Only the folder was named, or a number of 0 rows."""
+    _items(tmp_path)
+    (tmp_path / "log.csv").write_text("who,what,at\nu,a,1\n")
+    path = tmp_path / f"empty.{kind}"
+    if kind == "parquet" and content:
+        pq.write_table(EMPTY, path)
+    else:
+        text = {"tsv": content.replace(",", "\t"), "jsonl": "\n" if content else ""}.get(
+            kind, content
+        ).encode()
+        path.write_bytes(gzip.compress(text) if kind == "csv.gz" else text)
+    files = {"interactions": "log.csv", table: path.name}
+    flags = [*FLAGS, *COLUMNS, *(f"--{key}={name}" for key, name in files.items())]
+    assert run(tmp_path, tmp_path / "out", *flags) == 2
+    told = "no rows in it; " if content or kind == "jsonl" else "the file is empty"
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {path}: ")
+    assert told in error
 
 
 def test_an_empty_table_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

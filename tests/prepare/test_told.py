@@ -39,6 +39,76 @@ def test_what_the_core_drops(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     assert f"users dropped: {reason}: 1" in caplog.text
 
 
+def test_an_item_is_dropped_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Items that the core dropped were counted again as items without interactions."""
+    _write(tmp_path, [*[(user, item) for user in "uvwx" for item in "abcd"], ("y", "e")], items="abcdefgh")
+    assert run(tmp_path, tmp_path / "out", *FLAGS, "--min_interactions=4") == 0
+    told = skipped(tmp_path / "out")
+    dropped = {reason: entry["count"] for reason, entry in told.items() if reason.startswith("items dropped")}
+    assert dropped == {
+        "items dropped: with fewer than 4 interactions (repeated until stable)": 1,
+        "items dropped: no interaction that can be used": 3,
+    }
+    assert "items: 8 rows read = 4 kept + 4 skipped" in caplog.text
+
+
+DAYS = "u,a,2020-01-05,5\nu,a,2020-01-05,5\nu,a,2020-01-06,5\nu,b,2020-01-07,3\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "flags", "reason"),
+    [
+        (
+            DAYS,
+            ["--rating_column=stars"],
+            "same user, item and rating on one day, and the times have no clock",
+        ),
+        (DAYS, [], "same user and item on one day, and the times have no clock"),
+        (DAYS.replace("-05,", "-05 08:30,"), [], ""),
+    ],
+)
+def test_what_a_duplicate_is(tmp_path: Path, rows: str, flags: list[str], reason: str) -> None:
+    """A second purchase on one day was called an exact duplicate, and nothing could keep it."""
+    _write(tmp_path, [])
+    (tmp_path / "interactions.csv").write_text(f"user_id,item_id,ts,stars\n{rows}")
+    flags = [*FLAGS, "--min_interactions=1", "--time_unit=date", *flags]
+    assert run(tmp_path, tmp_path / "out", *flags) == 0
+    told = f"{reason} (--keep_duplicates=True keeps them)" if reason else "exact duplicate"
+    assert skipped(tmp_path / "out")[f"interactions dropped: {told}"]["count"] == 1
+    assert run(tmp_path, tmp_path / "out", *flags, "--overwrite", "--keep_duplicates=True") == 0
+    assert len(rows_of(tmp_path / "out" / "shop" / "shop.inter")) == 4
+    assert not [reason for reason in skipped(tmp_path / "out") if reason.startswith("interactions dropped")]
+
+
+def test_duplicates_without_times(tmp_path: Path) -> None:
+    _write(tmp_path, [])
+    (tmp_path / "interactions.csv").write_text("user_id,item_id,stars\nu,a,5\nu,a,5\nu,a,4\n")
+    assert run(tmp_path, tmp_path / "out", FLAGS[0], "--min_interactions=1", "--rating_column=stars") == 0
+    reason = (
+        "interactions dropped: same user, item and rating and no times (--keep_duplicates=True keeps them)"
+    )
+    assert skipped(tmp_path / "out")[reason]["count"] == 1
+
+
+def test_one_is_singular_and_no_table_is_not_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """``--items=~`` told of "items: 0 rows read", and one of anything was "1 items"."""
+    _write(tmp_path, [("u", "a")], items="a")
+    assert run(tmp_path, tmp_path / "out", *FLAGS, "--min_interactions=1") == 0
+    for line in (
+        f"{tmp_path.name}: metadata of 1 item",
+        "items: 1 row read = 1 kept + 0 skipped",
+        "shop: 1 user, 1 item, 0 pictures (0.00 %), 1 interaction, mean length 1.00",
+    ):
+        assert line in caplog.messages
+    caplog.clear()
+    assert run(tmp_path, tmp_path / "out", *FLAGS, "--min_interactions=1", "--items=~", "--overwrite") == 0
+    assert not [line for line in caplog.messages if line.startswith("items:")]
+    record = json.loads((tmp_path / "out" / "shop" / "shop.prepare.json").read_text())
+    assert list(record["rows"]) == ["interactions"]
+
+
 def test_an_empty_result_tells_every_stage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _write(tmp_path, [("u", "a"), ("u", "z"), ("", "a"), ("v", "b")])
     assert run(tmp_path, tmp_path / "out", *FLAGS) == 2

@@ -16,6 +16,7 @@ from recbole_mmm4rec.prepare.encoders.shards import encode_in_shards, file_state
 from recbole_mmm4rec.prepare.hashed_text import hashed_vectors, tfidf_vectors
 from recbole_mmm4rec.prepare.pictures import UnusablePicture, read_picture
 from recbole_mmm4rec.prepare.settings import Settings
+from recbole_mmm4rec.prepare.wording import counted
 
 LOGGER = logging.getLogger(__name__)
 Vectors = tuple[np.ndarray, dict[str, Any]]
@@ -88,7 +89,7 @@ def encode_texts(texts: Mapping[str, str], settings: Settings, cache: Path) -> V
         vectors, metadata = _WHOLE[settings.text_encoder](values)
     else:
         encoder = _TEXT[str(settings.text_encoder)](settings)
-        vectors = _timed("texts", len(values), lambda: _encode_by_length(values, encoder, cache, settings))
+        vectors = _timed("text", len(values), lambda: _encode_by_length(values, encoder, cache, settings))
         metadata = encoder.metadata
     return vectors, metadata | {"template": settings.text}
 
@@ -109,7 +110,7 @@ def encode_images(pictures: Mapping[str, Path], settings: Settings, cache: Path)
         return encode_in_shards(paths, load, encoder, cache, settings.batch_size, file_state)
 
     try:
-        return _timed("pictures", len(paths), encode), encoder.metadata
+        return _timed("picture", len(paths), encode), encoder.metadata
     except (UnusablePicture, FileNotFoundError) as error:
         raise _changed(pictures) or error from error
 
@@ -142,6 +143,6 @@ def _timed(what: str, count: int, work: Callable[[], np.ndarray]) -> np.ndarray:
     vectors = work()
     seconds = time.perf_counter() - start
     LOGGER.info(
-        "%s %s encoded in %.1f s, %.1f a second", f"{count:,}", what, seconds, count / max(seconds, 1e-9)
+        "%s encoded in %.1f s, %.1f a second", counted(count, what), seconds, count / max(seconds, 1e-9)
     )
     return vectors

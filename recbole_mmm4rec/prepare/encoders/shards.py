@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from tqdm import tqdm
 
+from recbole_mmm4rec.files import replacing
 from recbole_mmm4rec.prepare.encoders.base import Encoder
 
 SHARD_ROWS = 2_048
@@ -71,13 +71,8 @@ def _encode_shard(
 
 
 def _save(path: Path, vectors: np.ndarray) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            np.save(file, vectors, allow_pickle=False)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, vectors, allow_pickle=False)
 
 
 def _fingerprint(parts: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from recbole_mmm4rec.prepare.core import tells_duplicates
+from recbole_mmm4rec.prepare.core import tells_duplicates, whole_days
 from recbole_mmm4rec.prepare.filtering import Extent
 from recbole_mmm4rec.prepare.interactions import CHUNK, COLUMNS, Columns, numbers_of
 from recbole_mmm4rec.prepare.large.column_files import ColumnFiles
@@ -84,12 +84,13 @@ class OnDisk:
         raw.unlink()
         return extent
 
-    def drop_duplicates(self) -> int:
+    def drop_duplicates(self, keep: bool) -> int:
         """See ``filtering.Filters``: the rows become flat files, which every later pass reads."""
         self._users, self._items = TokenFile(self._path("users")), TokenFile(self._path("items")).all()
         self._counts = np.zeros(len(self._users), np.int32), np.zeros(len(self._items), np.int32)
         ordered = self._ordered()
-        for chunk in self._files.write(without_repeats(ordered) if self._tells_duplicates else ordered):
+        drops = self._tells_duplicates and not keep
+        for chunk in self._files.write(without_repeats(ordered) if drops else ordered):
             add_counts(self._counts[0], chunk.user)
             add_counts(self._counts[1], chunk.item)
         self._path("ordered").unlink()
@@ -104,7 +105,7 @@ class OnDisk:
         return self._folder / f"{name}.parquet"
 
     def _write(self, path: Path, batches: Iterable[pa.RecordBatch]) -> Extent:
-        rows = latest = 0
+        rows, latest, days = 0, 0, True
         with pq.ParquetWriter(path, _RAW, compression="lz4") as writer:
             for batch in batches:
                 rating, time = numbers_of(batch)
@@ -113,8 +114,9 @@ class OnDisk:
                 tokens = batch.column("user"), batch.column("item")
                 writer.write_batch(pa.record_batch([*tokens, *numbers], schema=_RAW))
                 rows, latest = rows + len(batch), max(latest, int(time.max(initial=0)))
+                days = days and whole_days(time)
                 self._tells_duplicates |= tells_duplicates(rating, time)
-        return Extent(rows, latest)
+        return Extent(rows, latest, days)
 
     def _ordered(self) -> Iterator[Columns]:
         file = pq.ParquetFile(self._path("ordered"))

@@ -12,6 +12,7 @@ from recbole_mmm4rec.prepare.atomic import write_atomic
 from recbole_mmm4rec.prepare.pictures.download import DownloadOptions, download
 from recbole_mmm4rec.prepare.pictures.names import AMBIGUOUS, find_pictures
 from recbole_mmm4rec.prepare.pictures.reading import UnusablePicture, read_picture
+from recbole_mmm4rec.prepare.wording import counted
 
 LOGGER = logging.getLogger(__name__)
 NO_LINK = "no picture in the folder, no link in the metadata"
@@ -34,7 +35,7 @@ def gather_pictures(
         reasons |= failed
     missing = {token: reasons.get(token, NO_LINK) for token in links if token not in found}
     for reason, count in Counter(missing.values()).most_common():
-        LOGGER.warning("%s items without a picture: %s", f"{count:,}", reason)
+        LOGGER.warning("%s without a picture: %s", counted(count, "item"), reason)
     return found, missing
 
 
@@ -71,6 +72,6 @@ def _tell_several(matches: Mapping[str, list[Path]], folder: Path) -> None:
     for token, paths in list(matches.items())[:1]:
         names = ", ".join(str(path.relative_to(folder)) for path in paths[:3])
         LOGGER.warning(
-            "%s items have several pictures in the folder; the first that can be read is taken (%s: %s)",
-            f"{len(matches):,}", token, names,
+            "%s several pictures in the folder; the first that can be read is taken (%s: %s)",
+            counted(len(matches), "item has", "items have"), token, names,
         )  # fmt: skip

@@ -56,10 +56,12 @@ class Source(Protocol):
     Attributes:
         time_unit: of raw times: s, ms, us, ns or date.
         interaction_files: what ``interactions`` reads.
+        item_files: what ``items`` reads; empty without metadata.
         has_items: whether there is metadata; without it every item of an interaction is one of the dataset.
     """
 
     interaction_files: list[RawFile]
+    item_files: list[RawFile]
     has_items: bool
     has_time: bool
     time_unit: str

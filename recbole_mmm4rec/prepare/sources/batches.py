@@ -45,7 +45,7 @@ def interaction_rows(
     Raises ``UserError`` for the id that RecBole keeps for itself, and for a date that may be two days.
     """
     users, items = _ids("user", user, file, lines), _ids("item", item, file, lines)
-    moments, late = _times(time, len(user), times, file)
+    moments, late = _times(time, lines, times, file)
     fault = pc.coalesce(users[1], items[1], late)
     numbers = pa.nulls(len(user), pa.float64()) if rating is None else as_number(rating)
     texts = _texts_where(time, pc.is_valid(late)), _texts_where(rating, pc.is_null(numbers))
@@ -93,14 +93,15 @@ def _ids(name: str, column: pa.Array, file: RawFile, lines: pa.Array) -> tuple[p
     return ids, pc.if_else(missing, f"no {name}", fault)
 
 
-def _times(time: pa.Array | None, count: int, times: Times, file: RawFile) -> tuple[pa.Array, pa.Array]:
+def _times(time: pa.Array | None, lines: pa.Array, times: Times, file: RawFile) -> tuple[pa.Array, pa.Array]:
     """Return the milliseconds of a column and what is wrong with each."""
     if time is None:
-        return pa.nulls(count, pa.int64()), pa.nulls(count, pa.string())
+        return pa.nulls(len(lines), pa.int64()), pa.nulls(len(lines), pa.string())
     try:
         moments = as_milliseconds(time, times.unit, times.order)
     except AmbiguousDateError as error:
-        raise UserError(f"{file.label}: {error}") from error
+        place = file.place(lines[pc.index(as_text(time), error.text).as_py()].as_py())
+        raise UserError(f"{place}: {error}") from error
     seconds = pc.fill_null(moments, 0).to_numpy(zero_copy_only=False) / 1000
     outside = pa.array(~possible(np.asarray(seconds, np.float64)))
     unread = pa.scalar(NO_DATE if times.unit == "date" else NO_NUMBER)

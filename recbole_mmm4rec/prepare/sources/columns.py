@@ -65,8 +65,13 @@ def _decoded(value: bytes | None) -> str | None:
 
 def text_of(value: Any, joint: str = " ") -> str:
     """One string of a text, a number, or an arbitrarily nested list of them; empty for anything else."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return joint.join(part for part in (text_of(element, joint) for element in value) if part)
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+    parts, waiting = [], [value]
+    while waiting:  # without recursion, as JSON may be nested deeper than Python recurses
+        part = waiting.pop()
+        if isinstance(part, list):
+            waiting.extend(reversed(part))
+        elif isinstance(part, str):
+            parts.append(part)
+        elif isinstance(part, int | float) and not isinstance(part, bool):
+            parts.append(str(part))
+    return joint.join(filter(None, parts))

@@ -39,7 +39,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class AmbiguousDateError(UserError):
-    """A date whose day and month cannot be told apart."""
+    """A date whose day and month cannot be told apart; ``text`` is that date."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"time {text!r}: day or month first? --date_order=dmy or --date_order=mdy says which"
+        )
+        self.text = text
 
 
 @lru_cache(maxsize=1 << 14)
@@ -71,9 +77,7 @@ def _day(parts: dict[str, str | None], order: str | None, text: str) -> tuple[in
         return year, int(parts["m"] or 0), int(parts["d"] or 0)
     first, second = int(parts["a"] or 0), int(parts["b"] or 0)
     if order is None and first <= 12 and second <= 12 and first != second:
-        raise AmbiguousDateError(
-            f"time {text!r}: day or month first? --date_order=dmy or --date_order=mdy says which"
-        )
+        raise AmbiguousDateError(text)
     day_first = order == "dmy" or (order is None and first > 12)
     return (year, second, first) if day_first else (year, first, second)
 

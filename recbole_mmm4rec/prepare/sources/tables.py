@@ -53,6 +53,8 @@ def read_table(
 
 
 def _parquet(file: RawFile, columns: list[str], rows: RowCount) -> Iterator[pa.RecordBatch]:
+    if not file.path.stat().st_size:
+        raise UserError(f"{file.path}: the file is empty")
     with ExitStack() as opened:
         packed = pa.PythonFile(opened.enter_context(open_raw(file)), mode="r") if file.packed else None
         parquet = opened.enter_context(pq.ParquetFile(packed or file.path))
@@ -84,7 +86,7 @@ def _json(
         lines = pa.array([number for number, _ in chunk], pa.int64())
         yield pa.RecordBatch.from_arrays([*map(strings, values), lines], names=[*columns, LINE])
     if seen:
-        _require(file, columns, sorted(seen))
+        _require(file, columns, sorted(map(str, seen)))  # a Python literal may have other keys
 
 
 def _plain(value: Any, joined: bool) -> str | None:
