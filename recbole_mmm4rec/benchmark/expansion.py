@@ -205,6 +205,8 @@ class Expansion:
         refuse_own("command line", "--pretrain", self.pretrain_flags, allowed={"seed"})
         models = sorted({setting.model for setting in self.benchmark.settings})
         known = set().union(*(_known(model, name) for model in models for name in self.benchmark.datasets))
+        # what changes nothing may stand beside models that do not have it
+        known |= {key for key, value in self.benchmark.common.items() if value == OF_SEQUENTIAL.get(key, key)}
         flags = [*self.run_flags, *self.pretrain_flags]
         searched = [*self.benchmark.tuning.space] if self.benchmark.tuning else []
         for key in searched:

@@ -178,7 +178,7 @@ def test_pictures_of_every_kind(caplog: pytest.LogCaptureFixture, tmp_path: Path
         "0123": "0123.png",
         "jfif": "jfif.jfif",
     }
-    assert "1 items have several pictures in the folder" in caplog.text
+    assert "1 item has several pictures in the folder" in caplog.text
     assert "(two: two.jpg, two.png)" in caplog.text
 
 
