@@ -76,7 +76,7 @@ def blocks_of(path: Path, needed: tuple[str, ...], more: tuple[str, ...] = ()) -
         yield from _open(path, needed, more)
     except UserError:
         raise
-    except (pa.ArrowException, OSError, ValueError) as error:  # a damaged Parquet file is an OSError to Arrow
+    except (pa.ArrowException, csv.Error, OSError, ValueError) as error:  # Arrow's for damage is an OSError
         raise UserError(f"{path}: cannot be read: {in_one_line(error)}") from None
 
 
