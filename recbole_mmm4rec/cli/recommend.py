@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from recbole_mmm4rec.cli.id_lists import allowed_ids, ids_of_file, ids_of_flag
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.guard import guarded
 
@@ -25,13 +26,16 @@ SEEN = click.option(
 )
 
 
+MAY_BE_SEEN = "lists may hold items of the users' own histories; --exclude-seen leaves them out"
+
+
 @click.command("recommend")
 @CHECKPOINT
 @click.option(
     "--users",
     required=True,
     type=click.Path(),
-    help="Histories: .csv, .parquet or .jsonl with user_id, item_id, perhaps timestamp; a folder of them.",
+    help="Histories: .csv, .tsv, .parquet, .jsonl with user_id, item_id, perhaps timestamp; or a folder.",
 )
 @click.option("--output", type=click.Path(), help="File to write (.parquet, .csv, .jsonl), or a folder.")
 @click.option("--page", type=click.Path(), help="HTML page to write: histories, recommendations and reasons.")
@@ -66,21 +70,36 @@ def recommend(**given: Any) -> int:
     def work() -> None:
         if not (given["output"] or given["page"]):
             raise UserError("recommend: --output or --page (or both) names the file to write")
+        _check_targets(given)
         asked = _asked(given)
         shared = (given["workers"] or 1) > 1
+        leaves_out = False
         if given["output"] and shared:
-            _write_lists(None, given, asked)
+            leaves_out = _write_lists(None, given, asked)
         recommender = None if shared and not given["page"] else _load(given)
+        if recommender is not None:
+            leaves_out = recommender.exclude_seen
         if given["output"] and not shared:
             _write_lists(recommender, given, asked)
         if given["page"]:
             _write_page(recommender, given, asked)
+        if given["exclude_seen"] is None and not leaves_out:
+            click.echo(f"note: {MAY_BE_SEEN}", err=True)
 
     return answered(work, given["debug"])
 
 
-def _write_lists(recommender: Any, given: dict[str, Any], asked: dict[str, Any]) -> None:
-    """By this process where it has a recommender, else by several."""
+def _check_targets(given: dict[str, Any]) -> None:
+    from recbole_mmm4rec.recommend.targets import check_targets
+
+    output, page = (given[name] and Path(given[name]) for name in ("output", "page"))
+    names = ("checkpoint", "allow", "deny", "categories", "dataset", "pictures", "index")
+    inputs = (Path(given[name]) for name in names if given[name])
+    check_targets(output, page, Path(given["users"]), filter(Path.exists, inputs))
+
+
+def _write_lists(recommender: Any, given: dict[str, Any], asked: dict[str, Any]) -> bool:
+    """By this process where it has a recommender, else by several; whether evaluation left out seen items."""
     from recbole_mmm4rec.recommend.batch_run import recommend_file, recommend_shards
     from recbole_mmm4rec.recommend.model_facts import ModelFacts
     from recbole_mmm4rec.recommend.orders import Order
@@ -94,18 +113,20 @@ def _write_lists(recommender: Any, given: dict[str, Any], asked: dict[str, Any])
         shard_users=given["shard_users"],
         **asked,
     )
+    model = given["checkpoint"], given["index"]
+    facts = ModelFacts.read(*model) if recommender is None else ModelFacts.of(recommender)
     if recommender is not None:
         done = recommend_file(recommender, order, show_progress=sys.stderr.isatty())
     else:
-        model = given["checkpoint"], given["index"]
         done = recommend_shards(
-            ModelFacts.read(*model),
+            facts,
             order,
             lambda tick: Processes(*model, order, given["workers"], tick),
             show_progress=sys.stderr.isatty(),
         )
     left = f", {done.left_out:,} left out" if done.left_out else ""
     click.echo(f"{order.output}: {done.rows:,} rows for {done.users:,} users{left}")
+    return facts.leaves_out_seen
 
 
 def _write_page(recommender: Any, given: dict[str, Any], asked: dict[str, Any]) -> None:
@@ -121,7 +142,7 @@ def _write_page(recommender: Any, given: dict[str, Any], asked: dict[str, Any]) 
 def _asked(given: dict[str, Any]) -> dict[str, Any]:
     """What lists and page share, as arguments."""
     plain = {name: given[name] for name in ("k", "exclude_seen", "on_unknown", "per_category")}
-    lists = {"allow": _ids(given["allow"]), "deny": _ids(given["deny"])}
+    lists = {"allow": allowed_ids(given["allow"]), "deny": ids_of_file(given["deny"])}
     return plain | lists | {"categories": _categories(given["categories"], given["dataset"])}
 
 
@@ -138,20 +159,26 @@ def similar(**given: Any) -> int:
 
     def work() -> None:
         found = _load(given).similar(
-            list(given["items"]), given["k"], allow=_ids(given["allow"]), deny=_ids(given["deny"])
+            list(given["items"]),
+            given["k"],
+            allow=allowed_ids(given["allow"]),
+            deny=ids_of_file(given["deny"]),
         )
         click.echo(found.to_csv(sep="\t", index=False), nl=False)
 
     return answered(work, given["debug"])
 
 
+SEPARATED = """separated by commas (one with a comma in it as '"a,b",c'), or a JSON list"""
+
+
 @click.command("search")
 @CHECKPOINT
 @click.option("--text", help="A text, encoded as the items' texts were.")
 @click.option("--image", type=click.Path(), help="A picture, encoded as the items' pictures were.")
-@click.option("--like", help="Ids of items, separated by commas.")
+@click.option("--like", help=f"Ids of items, {SEPARATED}.")
 @click.option("--vector", type=click.Path(), help="A .npy file with the features of the query.")
-@click.option("--history", help="Ids of items that a user chose, separated by commas, the oldest first.")
+@click.option("--history", help=f"Ids of items that a user chose, the oldest first, {SEPARATED}.")
 @K
 @SEEN
 @ALLOW
@@ -166,11 +193,11 @@ def search(**given: Any) -> int:
             vector=_vector(given["vector"]),
             text=given["text"],
             image=given["image"],
-            like=_listed(given["like"]),
-            history=_listed(given["history"]),
+            like=ids_of_flag("--like", given["like"]),
+            history=ids_of_flag("--history", given["history"]),
             k=given["k"],
-            allow=_ids(given["allow"]),
-            deny=_ids(given["deny"]),
+            allow=allowed_ids(given["allow"]),
+            deny=ids_of_file(given["deny"]),
             exclude_seen=given["exclude_seen"],
         )
         click.echo(found.to_csv(sep="\t", index=False), nl=False)
@@ -209,21 +236,6 @@ def _load(given: dict[str, Any]) -> Any:
     from recbole_mmm4rec.recommend.loading import load
 
     return load(given["checkpoint"], given["device"], given.get("index"))
-
-
-def _listed(text: str | None) -> list[str] | None:
-    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _ids(path: str | None) -> list[str] | None:
-    """Ids of a text file, one per line."""
-    if path is None:
-        return None
-    try:
-        ids = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not a text file in UTF-8") from None
-    return [name for name in ids if name]
 
 
 def _categories(name: str | None, dataset: str | None) -> dict[str, str] | None:

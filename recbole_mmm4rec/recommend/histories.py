@@ -215,9 +215,13 @@ def _refuse_backwards(users: np.ndarray, lengths: np.ndarray, seconds: np.ndarra
 
 
 def _of_table(table: pd.DataFrame) -> _Events:
+    names = list(map(str, table.columns))
     for column in (USER, ITEM):
         if column not in table:
-            raise UserError(f"histories: the table has no column {column}; it has {', '.join(table.columns)}")
+            raise UserError(f"histories: the table has no column {column}; it has {', '.join(names)}")
+    twice = [name for name in (USER, ITEM, TIME) if names.count(name) > 1]
+    if twice:
+        raise UserError(f"histories: the table has the column {twice[0]} twice; leave one of them")
     codes, users = pd.factorize(table[USER], use_na_sentinel=True)
     if (codes < 0).any():
         raise UserError(f"histories: row {int(np.argmax(codes < 0)) + 1} of the table has no {USER}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from recbole_mmm4rec.recommend.histories import ITEM, TIME, USER, Histories, as_
 from recbole_mmm4rec.recommend.json_histories import json_blocks
 from recbole_mmm4rec.recommend.moments import as_seconds
 
-SUFFIXES = (".csv", ".parquet", ".jsonl")
+SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl")
+_DELIMITERS = (",", ";", "\t")
+"""Of CSV files, the usual one first; programs of many countries write semicolons."""
 
 
 def read_history_file(
@@ -29,8 +32,8 @@ def read_history_file(
 
     Args:
         path: a table with columns ``user_id``, ``item_id`` and perhaps ``timestamp`` (seconds since 1970 or
-            dates), one row per event in any order; CSV with a header, or Parquet. Or JSON lines with these
-            keys, see :mod:`.json_histories`.
+            dates), one row per event in any order; CSV with a header and commas, semicolons or tabs between
+            columns, or Parquet. Or JSON lines with these keys, see :mod:`.json_histories`.
         catalogue: turns ids into numbers.
         may_be_empty: a file without a row has no users, which is not an error.
 
@@ -49,7 +52,7 @@ def read_history_file(
             times.append(_seconds(path, block, done))
         done += block.num_rows
     if not done and not may_be_empty:
-        raise UserError(f"{path}: no row")
+        raise UserError(f"{path}: no row: it has no event of any user")
     moments = np.concatenate(times) if times else None
     none = [np.zeros(0, np.int64)]
     histories = assembled(
@@ -67,38 +70,60 @@ def blocks_of(path: Path, needed: tuple[str, ...], more: tuple[str, ...] = ()) -
         more: columns that it may have.
 
     Raises:
-        UserError: names the file, and the column that it does not have.
+        UserError: names the file, and the column that it does not have, or has twice.
     """
     try:
-        yield from _checked(path, _open(path, (*needed, *more)), needed)
+        yield from _open(path, needed, more)
     except UserError:
         raise
-    except (pa.ArrowException, OSError, ValueError) as error:  # a damaged Parquet file is an OSError to Arrow
+    except (pa.ArrowException, csv.Error, OSError, ValueError) as error:  # Arrow's for damage is an OSError
         raise UserError(f"{path}: cannot be read: {in_one_line(error)}") from None
 
 
-def _open(path: Path, wanted: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+def _open(path: Path, needed: tuple[str, ...], more: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     if path.suffix == ".parquet":
         file = pq.ParquetFile(path)
-        return file.iter_batches(columns=[name for name in wanted if name in file.schema_arrow.names])
-    if path.suffix == ".csv":
-        kinds = dict.fromkeys(wanted, pa.string())
-        return iter(pa_csv.open_csv(path, convert_options=pa_csv.ConvertOptions(column_types=kinds)))
+        present = file.schema_arrow.names
+        _check_columns(path, present, needed, more)
+        return file.iter_batches(columns=[name for name in (*needed, *more) if name in present])
+    if path.suffix in (".csv", ".tsv"):
+        return _csv_blocks(path, needed, more)
     if path.suffix == ".jsonl":
         return json_blocks(path)
     raise UserError(f"{path}: a file of histories ends in {', '.join(SUFFIXES)}")
 
 
-def _checked(
-    path: Path, blocks: Iterator[pa.RecordBatch], needed: tuple[str, ...]
-) -> Iterator[pa.RecordBatch]:
-    for block in blocks:
-        for name in needed:
-            if name not in block.schema.names:
-                raise UserError(f"{path}: no column {name}; it has {', '.join(block.schema.names)}")
-        yield block
+def _csv_blocks(path: Path, needed: tuple[str, ...], more: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    parse = pa_csv.ParseOptions(delimiter=_delimiter(path, needed))
+    convert = pa_csv.ConvertOptions(column_types=dict.fromkeys((*needed, *more), pa.string()))
+    reader = pa_csv.open_csv(path, parse_options=parse, convert_options=convert)
+    _check_columns(path, reader.schema.names, needed, more)
+    return iter(reader)
+
+
+def _delimiter(path: Path, needed: tuple[str, ...]) -> str:
+    """The one that gives the header the columns that are needed; else the one that gives it most columns."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+        header = next((line for line in stream if line.strip()), None)
+    if header is None:
+        raise UserError(f"{path}: the file is empty; a header with {', '.join(needed)} is needed")
+    columns = {mark: next(csv.reader([header], delimiter=mark)) for mark in _DELIMITERS}
+    return max(_DELIMITERS, key=lambda mark: (set(needed) <= set(columns[mark]), len(columns[mark])))
+
+
+def _check_columns(path: Path, present: list[str], needed: tuple[str, ...], more: tuple[str, ...]) -> None:
+    missing = [name for name in needed if name not in present]
+    if missing:
+        wanted = ", ".join([*needed, *(f"perhaps {name}" for name in more)])
+        raise UserError(
+            f"{path}: no column {', '.join(missing)}; it has {', '.join(present)[:200]}; "
+            f"name its columns {wanted}"
+        )
+    twice = [name for name in (*needed, *more) if present.count(name) > 1]
+    if twice:
+        raise UserError(f"{path}: the column {twice[0]} is there twice; leave one of them")
 
 
 def texts_of(path: Path, block: pa.RecordBatch, name: str, done: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -81,9 +82,18 @@ def json_blocks(path: Path) -> Iterator[pa.RecordBatch]:
 
 def _read(path: Path, number: int, line: bytes) -> Line:
     try:
-        return Line.model_validate_json(line.removeprefix(_MARK) if number == 1 else line)
+        return Line.model_validate_json((line.removeprefix(_MARK) if number == 1 else line).strip())
     except ValidationError as error:
-        raise UserError(f"{path}: line {number}: {first_fault(Line, error)}") from None
+        raise UserError(f"{path}: line {number}: {_fault(error)}") from None
+
+
+def _fault(error: ValidationError) -> str:
+    """What is wrong with a line; one that is not JSON is not quoted, for it may be long."""
+    first = error.errors(include_url=False)[0]
+    if first["type"] != "json_invalid":
+        return first_fault(Line, error)
+    reason = re.sub(r" at line \d+ column (\d+)$", r" at character \1", first["ctx"]["error"])
+    return f"not a JSON object on one line: {reason}"
 
 
 def _block(path: Path, numbers: tuple[int, ...], lines: tuple[Line, ...], has_times: bool) -> pa.RecordBatch:

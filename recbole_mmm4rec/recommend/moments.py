@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.prepare.sources.dates import ACCEPTED, milliseconds
+from recbole_mmm4rec.prepare.sources.dates import ACCEPTED, AmbiguousDateError, milliseconds
 from recbole_mmm4rec.times import likely_unit, possible
 
 
@@ -38,14 +38,23 @@ def _of_dates(column: pd.Series) -> np.ndarray:
 
 def _second(value: Any) -> float:
     if isinstance(value, str):
-        moment = milliseconds(value.strip(), None)
-        return np.nan if moment is None else moment / 1000
+        return _of_text(value)
     if value is None or value is pd.NaT or isinstance(value, bool):
         return np.nan
     try:
         return float(_of_dates(pd.Series([value]))[0]) if hasattr(value, "year") else float(value)
     except (TypeError, ValueError):
         return np.nan
+
+
+def _of_text(value: str) -> float:
+    try:
+        moment = milliseconds(value.strip(), None)
+    except AmbiguousDateError:  # its line names a flag of prepare
+        raise UserError(
+            f"{value!r}: day or month first? write dates as 2024-01-31, or give seconds since 1970"
+        ) from None
+    return np.nan if moment is None else moment / 1000
 
 
 def _complaint(value: Any) -> str:

@@ -39,8 +39,12 @@ def install(app: FastAPI) -> None:
     """Have all errors of an application answered in one sentence."""
 
     @app.exception_handler(RequestValidationError)
-    async def unreadable(_: Request, error: RequestValidationError) -> JSONResponse:
-        return problem(UNUSABLE, sentence(error.errors()))
+    async def unreadable(request: Request, error: RequestValidationError) -> JSONResponse:
+        errors = error.errors()
+        # of all of a body: FastAPI takes one for bytes that is not said to be JSON
+        if tuple(errors[0]["loc"]) == ("body",) and not _says_json(request):
+            return problem(UNUSABLE, "the body must be JSON, sent with Content-Type: application/json")
+        return problem(UNUSABLE, sentence(errors))
 
     @app.exception_handler(ValidationError)
     async def unreadable_form(_: Request, error: ValidationError) -> JSONResponse:
@@ -58,6 +62,11 @@ def install(app: FastAPI) -> None:
     async def failed(request: Request, error: Exception) -> JSONResponse:
         LOGGER.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return problem(500, "the service failed; its log says how")
+
+
+def _says_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
 def problem(status: int, line: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

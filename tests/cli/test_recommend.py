@@ -33,6 +33,46 @@ def test_recommend_writes_a_file(checkpoint: str, in_tmp: Path, capsys: Captured
     assert {line.split(",")[2] for line in lines[1:]} <= {"i3", "i4", "i5"}
 
 
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (["--page=h.csv"], "--page: h.csv exists and is not an HTML file"),
+        (["--page=notes"], "--page: notes exists and is not an HTML file"),
+        (["--page=folder"], "--page: folder is a folder"),
+        (["--output=folder.csv"], "--output: folder.csv is a folder"),
+        (["--output=./h.csv"], "--output: h.csv is an input of this command"),
+        (["--output=ids.csv", "--allow=ids.csv"], "--output: ids.csv is an input"),
+        (["--output=c.parquet", "--categories=c.parquet"], "--output: c.parquet is an input"),
+        (["--output=m.parquet"], "--output: m.parquet is an input"),
+        (["--output=tiny/tiny.text.parquet"], "tiny.text.parquet is a file of a dataset"),
+        (["--users=*.csv", "--output=h.csv"], "--output: h.csv is an input"),
+        (["--users=more", "--output=more/part.csv"], "--output: more/part.csv is an input"),
+        (["--users=more", "--output=more"], "--output: more is an input"),
+    ],
+)
+def test_nothing_is_written_over_inputs(flags: list[str], line: str, in_tmp: Path, capsys: Captured) -> None:
+    for folder in ("folder", "folder.csv", "tiny", "more"):
+        Path(folder).mkdir()
+    features = "tiny/tiny.text.parquet"
+    files = ("h.csv", "notes", "ids.csv", "c.parquet", "m.parquet", "more/part.csv", "tiny/tiny.inter")
+    for name in (*files, features):
+        Path(name).write_text("as it was")
+    assert app.main(["recommend", "m.parquet", "--users=h.csv", *flags]) == 2  # before the model is read
+    assert line in capsys.readouterr().err
+    assert {Path(name).read_text() for name in (*files, features)} == {"as it was"}
+
+
+@pytest.mark.parametrize("flags", [[], ["--workers=2"], ["--page=p.html"]])
+def test_a_line_says_that_lists_may_hold_seen_items(
+    flags: list[str], checkpoint: str, in_tmp: Path, capsys: Captured
+) -> None:
+    Path("h.csv").write_text("user_id,item_id,timestamp\nu,i1,1500000000\n")
+    asked = ["recommend", checkpoint, "--users=h.csv", "--k=2", *flags]
+    for seen, told in (([], True), (["--exclude-seen"], False), (["--include-seen"], False)):
+        assert app.main([*asked, f"--output=lists{seen}.csv", *seen]) == 0
+        assert ("--exclude-seen leaves them out" in capsys.readouterr().err) is told
+
+
 def test_similar_and_search_print_tables(checkpoint: str, in_tmp: Path, capsys: Captured) -> None:
     assert app.main(["similar", checkpoint, "i1", "i2", "--k=3"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -63,6 +103,8 @@ def test_export_says_what_it_wrote(checkpoint: str, in_tmp: Path, capsys: Captur
         (["export", "{}", "--format=vectors", "--output=items.csv"], "ends in .parquet or .npz"),
         (["export", "{}", "--format=onnx", "--output=p.png"], "p.png: exists and is not an empty folder"),
         (["search", "{}"], "exactly one of"),
+        (["search", "{}", "--like=i1", '--history="i1'], '--history: "i1: unexpected end of data'),
+        (["similar", "{}", "i1", "--allow=empty.txt"], "empty.txt: no id in it"),
         (["search", "{}", "--text=a"], "cannot encode a query here"),
         (["search", "{}", "--vector=bad.npy"], "bad.npy: not a .npy file"),
         (["search", "{}", "--vector=no.npy"], "no.npy: No such file"),
@@ -77,6 +119,7 @@ def test_one_line_and_2(
     arguments: list[str], line: str, checkpoint: str, in_tmp: Path, capsys: Captured
 ) -> None:
     Path("bad.npy").write_text("text")
+    Path("empty.txt").touch()
     Image.new("RGB", (4, 4)).save("p.png")
     assert app.main([part.format(checkpoint) for part in arguments]) == 2
     said = capsys.readouterr().err

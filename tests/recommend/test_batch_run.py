@@ -1,11 +1,13 @@
 """Files of histories to files of lists: every form, resumed after a kill, one line for what cannot be."""
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -116,6 +118,27 @@ def test_times_are_read_as_numbers_and_as_dates(known: Recommender, in_tmp: Path
         assert not unknown
 
 
+@pytest.mark.parametrize(("name", "mark"), [("h.csv", ";"), ("h.csv", "\t"), ("h.tsv", "\t"), ("h.tsv", ",")])
+def test_columns_are_parted_by_what_the_header_has(
+    known: Recommender, name: str, mark: str, in_tmp: Path
+) -> None:
+    rows = [["user_id", "more, or less", "item_id", "timestamp"], ["u", "1,5", "i2", "2024-01-01"]]
+    with open(name, "w", newline="", encoding="utf-8-sig") as stream:
+        csv.writer(stream, delimiter=mark).writerows(rows)
+    histories, unknown = history_files.read_history_file(Path(name), known.catalogue)
+    assert histories.users.tolist() == ["u"]
+    assert histories.items.tolist() == known.catalogue.numbers(["i2"]).tolist()
+    assert histories.times is not None
+    assert not unknown
+
+
+def test_a_parquet_file_with_a_column_twice(known: Recommender, in_tmp: Path) -> None:
+    column = pa.array(["i1"])
+    pq.write_table(pa.table([column] * 3, names=["user_id", "item_id", "item_id"]), "h.parquet")
+    with pytest.raises(UserError, match=r"h\.parquet: the column item_id is there twice"):
+        history_files.read_history_file(Path("h.parquet"), known.catalogue)
+
+
 def test_whole_number_ids_in_parquet_are_the_texts(known: Recommender, in_tmp: Path) -> None:
     known.catalogue = known.catalogue.named(["55"])
     for values in ([55, 55], [55.0, 55.0]):
@@ -133,7 +156,17 @@ def test_whole_number_ids_in_parquet_are_the_texts(known: Recommender, in_tmp: P
         ("user_id,item\nu,i1\n", {}, "h.csv: no column item_id; it has user_id, item"),
         ("user_id,item_id\n,i1\n", {}, "h.csv: row 1 has no user_id"),
         ("user_id,item_id\n", {}, "h.csv: no row"),
-        ("", {}, "h.csv: cannot be read"),
+        (
+            "item,user\n",
+            {},
+            "no column user_id, item_id; it has item, user; name its columns user_id, item_id,",
+        ),
+        ("user;item_id\nu;i1\n", {}, "h.csv: no column user_id; it has user, item_id; name"),
+        ("user_id,item_id,user_id\nu,i1,v\n", {}, "h.csv: the column user_id is there twice"),
+        ("user_id,item_id,timestamp,timestamp\nu,i1,1,2\n", {}, "h.csv: the column timestamp is there twice"),
+        ("", {}, "h.csv: the file is empty; a header with user_id, item_id is needed"),
+        ("\n\n", {}, "h.csv: the file is empty"),
+        ("x" * 200_000, {}, "h.csv: cannot be read: field larger than field limit"),
         ("user_id,item_id\nu,i1,i2\n", {}, "h.csv: cannot be read"),
         (
             "user_id,item_id,timestamp\nu,i1,soon\n",
@@ -141,10 +174,15 @@ def test_whole_number_ids_in_parquet_are_the_texts(known: Recommender, in_tmp: P
             "h.csv: timestamp, in rows 1 to 1: 'soon' is not a time",
         ),
         ("user_id,item_id,timestamp\nu,i1,1704067200000\n", {}, "looks like ms"),
+        (
+            "user_id,item_id,timestamp\nu,i1,03/05/2024\n",
+            {},
+            "month first. write dates as 2024-01-31, or give",
+        ),
         ("user_id,item_id\nu,?\n", {}, "no user has an item that the model knows"),
         ("user_id,item_id\nu,?\n", {"on_unknown": "raise"}, r'does not know "\?"'),
         (None, {}, "h.csv: no such file"),
-        (None, {"users": Path("h.txt")}, "ends in .csv, .parquet, .jsonl"),
+        (None, {"users": Path("h.txt")}, "ends in .csv, .tsv, .parquet, .jsonl"),
         (None, {"output": Path("lists.xlsx")}, "lists.xlsx: an output ends in .parquet, .csv, .jsonl"),
         (None, {"output": Path("h.csv")}, "the output would replace the histories"),
         (None, {"k": 99}, "k: 99 exceeds"),

@@ -110,6 +110,11 @@ def test_what_is_no_time(times: object, line: str) -> None:
         ({"u": "abc"}, None, "history of user 'u': a list of item ids is needed"),
         (pd.DataFrame({"user": [1]}), None, "no column user_id; it has user"),
         (
+            pd.DataFrame([["u", "a", "b"]], columns=["user_id", *["item_id"] * 2]),
+            None,
+            "column item_id twice",
+        ),
+        (
             pd.DataFrame({"user_id": [1, None], "item_id": ["a", "b"]}),
             None,
             "row 2 of the table has no user_id",

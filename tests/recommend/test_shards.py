@@ -196,7 +196,7 @@ def foreign_file(folder: Path) -> None:
         (in_another_file, r'user "u1" is in .*h1.parquet and in .*h7.csv: all events of a user belong'),
         (same_name, r"h1.parquet and .*h1.csv: their lists would have one name"),
         (broken, r"h4.csv: no column item_id"),
-        (empty, r"histories: no file of histories \(.csv, .parquet, .jsonl\)"),
+        (empty, r"histories: no file of histories \(.csv, .tsv, .parquet, .jsonl\)"),
         (foreign_folder, "lists: exists and is not a folder of recommendations"),
         (foreign_file, "lists: a file; an output that is one file ends in"),
     ],

@@ -237,6 +237,14 @@ def test_bodies_that_cannot_be_read(ask: httpx.Client, body: str, line: str) -> 
     assert line in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("kind", [None, "application/x-www-form-urlencoded", "text/plain; charset=utf-8"])
+@pytest.mark.parametrize("body", ['{"history": ["i5"]}', ""])
+def test_a_body_that_is_not_said_to_be_json(ask: httpx.Client, kind: str | None, body: str) -> None:
+    answer = ask.post("/recommend", content=body, headers={} if kind is None else {"Content-Type": kind})
+    assert answer.status_code == 422
+    assert "sent with Content-Type: application/json" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("image", "form", "line"),
     [
