@@ -15,6 +15,7 @@ except ImportError:  # a system without it goes unlocked
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
+_PAGES = (".html", ".htm")
 
 
 @contextmanager
@@ -33,6 +34,11 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def may_hold_page(path: Path) -> bool:
+    """Whether writing an HTML page there replaces nothing but another page, going by the ending."""
+    return not path.exists() or path.suffix.lower() in _PAGES
 
 
 def write_text(path: Path, text: str) -> None:

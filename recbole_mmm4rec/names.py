@@ -28,7 +28,7 @@ def check_modality_name(name: Any) -> None:
 
 
 def dataset_files(folder: Path, dataset: str) -> list[Path]:
-    """The files of a dataset in its folder, by name; none where there is no folder."""
+    """The files of a dataset in its folder, sorted by name; empty without a folder."""
     files = folder.iterdir() if folder.is_dir() else ()
     return sorted(path for path in files if path.name.startswith(f"{dataset}.") and path.is_file())
 

@@ -206,7 +206,7 @@ class Expansion:
         models = sorted({setting.model for setting in self.benchmark.settings})
         known = set().union(*(_known(model, name) for model in models for name in self.benchmark.datasets))
         # what changes nothing may stand beside models that do not have it
-        known |= {key for key, value in self.benchmark.common.items() if value == OF_SEQUENTIAL.get(key, key)}
+        known |= {pair[0] for pair in self.benchmark.common.items() if pair in OF_SEQUENTIAL.items()}
         flags = [*self.run_flags, *self.pretrain_flags]
         searched = [*self.benchmark.tuning.space] if self.benchmark.tuning else []
         for key in searched:

@@ -58,7 +58,7 @@ def allowed_ids(path: str | None) -> list[str] | None:
     """Those of ``--allow``: a file without one would leave nothing to recommend.
 
     Raises:
-        UserError: there is no id in the file; as for :func:`ids_of_file`.
+        UserError: the file holds no ids; as for :func:`ids_of_file`.
     """
     ids = ids_of_file(path)
     if ids == []:

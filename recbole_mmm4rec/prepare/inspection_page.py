@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.files import write_text
+from recbole_mmm4rec.files import may_hold_page, write_text
 from recbole_mmm4rec.prepare.atomic_reading import read_all, read_header
 from recbole_mmm4rec.prepare.pictures.names import pictures_in
 from recbole_mmm4rec.prepare.pictures.reading import UnusablePicture, jpeg_thumbnail
@@ -35,14 +35,11 @@ class Card:
         return self.texts[0][1] if self.texts else self.token
 
 
-PAGES = (".html", ".htm")
-
-
 def check_page(path: Path) -> None:
     """Raise ``UserError`` where the page would replace what is not one: a folder, or a file of other data."""
     if path.is_dir():
         raise UserError(f"--page: {path} is a folder; give the name of an HTML file")
-    if path.exists() and path.suffix.lower() not in PAGES:
+    if not may_hold_page(path):
         raise UserError(f"--page: {path} exists and is not an HTML page; give a name that ends in .html")
 
 

@@ -80,7 +80,7 @@ class KeptItems:
 
 
 def spill_items(records: Iterable[ItemRecord], path: Path, rows: RowCount, where: str) -> SpilledItems | None:
-    """Write the records to the Arrow file ``path``; memory holds their tokens. None where there is no record.
+    """Write the records to the Arrow file ``path``; memory holds their tokens. None without records.
 
     Of several records of one item the last counts; the others are counted as skipped. Raises ``UserError``
     for the token that RecBole keeps for itself.

@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.files import may_hold_page
 from recbole_mmm4rec.recommend.orders import FILES
 from recbole_mmm4rec.recommend.shards import is_one_file
-
-PAGES = (".html", ".htm")
 
 
 def check_targets(output: Path | None, page: Path | None, users: Path, inputs: Iterable[Path]) -> None:
@@ -23,14 +22,14 @@ def check_targets(output: Path | None, page: Path | None, users: Path, inputs: I
         inputs: other files and folders that are read.
 
     Raises:
-        UserError: a folder where a file is to be; an input or a file of a dataset; for the page, a file
-            that is there and is no page.
+        UserError: a folder where a file is to be; an input or a file of a dataset; for the page, an
+            existing file that is not a page.
     """
     if output is not None and output.suffix in FILES and output.is_dir():
         raise UserError(f"--output: {output} is a folder; name a file, or a folder without a dot")
     if page is not None and page.is_dir():
         raise UserError(f"--page: {page} is a folder; name a file that ends in .html")
-    if page is not None and page.exists() and page.suffix.lower() not in PAGES:
+    if page is not None and not may_hold_page(page):
         raise UserError(f"--page: {page} exists and is not an HTML file; name a file that ends in .html")
     read = {path.resolve() for path in (*_files_of(users), *inputs)}
     for flag, target in (("--output", output), ("--page", page)):
