@@ -1,4 +1,7 @@
-"""Names that have changed: the message names the new one, and old checkpoints are read under it."""
+"""Names that have changed: the message names the new one, and old checkpoints are read under it.
+
+They are read with the old values of keys that came later, too.
+"""
 
 from typing import Any
 
@@ -8,6 +11,9 @@ KEYS = {"item_bias": "item_ids", "transductive": "item_ids"}
 """Keys of our models."""
 
 VALUES = {"fidelity": {"paper": "repaired"}}
+
+LATER = {"co_occurrence": 0.0}
+"""Keys of our models that came later, with what models did before they had them."""
 
 
 def renamed_key(key: str) -> str | None:
@@ -22,10 +28,13 @@ def renamed_value(key: str, value: Any) -> str | None:
 
 
 def under_new_names(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a checkpoint under the names of today; those of other packages keep their keys."""
+    """The settings of a checkpoint under the names of today, with the keys that came later.
+
+    Those of models of other packages stay as they are.
+    """
     ours = settings.get("model") in MODELS
     new = {KEYS.get(key, key) if ours else key: value for key, value in settings.items()}
     for key, values in VALUES.items():
         if isinstance(new.get(key), str):
             new[key] = values.get(new[key], new[key])
-    return new
+    return LATER | new if ours else new

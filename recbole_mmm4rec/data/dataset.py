@@ -124,6 +124,11 @@ class MultiModalDataset(FullModality, AtomicDataset):
         """(N + 1,) int64: how often each item is the target of a sample of this part of the data."""
         return torch.bincount(self.inter_feat[self.iid_field], minlength=self.item_num)
 
+    def events(self) -> tuple[np.ndarray, np.ndarray]:
+        """Items and users, (M,) int64 each, of the interactions that this part of the data shows."""
+        items, users = self.inter_feat.events()
+        return items, users
+
     def _holds_out(self) -> bool:
         chosen = self.config["hold_out"]
         return self.config["stage"] != "pretrain" if chosen is None else bool(chosen)

@@ -136,6 +136,15 @@ class Windows(Interaction):
     def __deepcopy__(self, memo: dict[int, Any]) -> Windows:
         return self[:]
 
+    def events(self) -> tuple[np.ndarray, np.ndarray]:
+        """Items and users, (M,) int64 each, of the interactions that any sample shows, as they are sorted."""
+        shown = np.zeros(len(self.flat) + 1, dtype=np.int64)
+        np.add.at(shown, self.target - self.history, 1)
+        np.add.at(shown, self.target + 1, -1)
+        rows = torch.from_numpy(np.flatnonzero(shown.cumsum() > 0))
+        columns = self.flat.columns
+        return columns[self.layout.item][rows].numpy(), columns[self.layout.user][rows].numpy()
+
     def cut(self) -> Interaction:
         """Return the samples as a RecBole batch; see :class:`Layout` for what is in it."""
         return Interaction(dict(self.interaction))

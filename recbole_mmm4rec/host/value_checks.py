@@ -25,7 +25,7 @@ POSITIVE = (
 )
 """Keys whose numbers are above 0."""
 
-NOT_NEGATIVE = ("weight_decay", "epochs")
+NOT_NEGATIVE = ("weight_decay", "epochs", "co_occurrence")
 
 CHOICES = {
     "stage": ("finetune", "pretrain"),

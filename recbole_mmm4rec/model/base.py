@@ -19,6 +19,7 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.interface import TrainingHooks
 from recbole_mmm4rec.model.objective import OBJECTIVES, build_objective
 from recbole_mmm4rec.model.positions import UNKNOWN, check_positions
+from recbole_mmm4rec.model.remembered import build_co_occurrence
 from recbole_mmm4rec.model.shared_table import SharedTable
 from recbole_mmm4rec.nn.buckets import groups_that_pay, in_buckets, length_buckets, read_in_buckets
 from recbole_mmm4rec.nn.item_table import FrozenFeatures
@@ -80,6 +81,7 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         check_positions(type(self), config, bool(getattr(dataset, "has_time", True)))
         self.objective = build_objective(type(self), config, dataset, self.n_items)
         self.decay_everything = bool(config["decay_everything"])
+        self.co_occurrence = build_co_occurrence(config, dataset, self.n_items)
         self._shared_table: SharedTable | None = None
         loaded = getattr(dataset, "features", {})  # where the configuration names some, only those
         self.modality_names = pick_modalities(type(self), [*loaded] if config["modalities"] else None, loaded)
@@ -256,22 +258,38 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         """(B, D) user vectors of a batch."""
         return self._users(self._full_table(), interaction[self.ITEM_SEQ], interaction)
 
-    def item_matrix(self) -> Tensor | None:
-        """(N + 1, D) candidate vectors: scores are ``user_vectors @ item_matrix.T``."""
+    def product_matrix(self) -> Tensor | None:
+        """(N + 1, D) candidates whose products with user vectors are the scores beside counts, or None."""
         return self.candidates(self._full_table())
+
+    def item_matrix(self) -> Tensor | None:
+        """The same, None where counts are added: scores are ``user_vectors @ item_matrix.T``."""
+        return self.product_matrix() if self.co_occurrence is None else None
+
+    def item_vectors(self) -> Tensor | None:
+        """(N + 1, E): the candidates."""
+        return self.candidates(self._full_table())
+
+    def counted_scores(self, interaction: Any) -> Tensor | None:
+        """(B, N + 1) what ``co_occurrence`` adds to the scores of all items; None: nothing."""
+        if self.co_occurrence is None:
+            return None
+        return self.co_occurrence(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
 
     def full_sort_predict(self, interaction: Any) -> Tensor:
         """(B, N + 1) scores of all items."""
         table = self._full_table()
         users = self._users(table, interaction[self.ITEM_SEQ], interaction)
-        return self.scores(users, self.candidates(table))
+        scores, counted = self.scores(users, self.candidates(table)), self.counted_scores(interaction)
+        return scores if counted is None else scores + counted
 
     def predict(self, interaction: Any) -> Tensor:
         """(B,) scores of the batch's target items."""
-        table = self._full_table()
+        table, targets = self._full_table(), interaction[self.ITEM_ID]
         users = self._users(table, interaction[self.ITEM_SEQ], interaction)
-        candidates = self.candidates(table)[interaction[self.ITEM_ID]]
-        return self.scores(users.unsqueeze(1), candidates.unsqueeze(1)).flatten()
+        scores = self.scores(users.unsqueeze(1), self.candidates(table)[targets].unsqueeze(1)).flatten()
+        counted = self.counted_scores(interaction)
+        return scores if counted is None else scores + counted.gather(1, targets.unsqueeze(1)).flatten()
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """Optimiser groups, see :func:`recbole_mmm4rec.nn.parameters.parameter_groups`."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.recommend.histories import Histories
 from recbole_mmm4rec.recommend.neighbours import ANN, ItemIndex
@@ -53,8 +54,12 @@ def indexed_lists(
     if filters.needs_all_scores or count > MOST_FETCHED or count >= scorer.items:
         return exact_lists(scorer, histories, rows, filters, k)
     users = scorer.user_vectors(histories)
-    found = index.nearest(users, count)
+    found, counted = index.nearest(users, count), scorer.counted(histories)
+    if counted is not None:
+        found = _and_counted(found, counted.cpu())
     scores = scorer.of_items(users, found.to(scorer.device)).cpu()
+    if counted is not None:
+        scores = scores + counted.cpu().gather(1, found)
     refused = filters.refused(found.numpy(), rows, histories)
     scores = scores.masked_fill(torch.from_numpy(refused), -torch.inf)
     values, numbers = _chosen(scores, found, k)
@@ -92,6 +97,18 @@ def index_of(scorer: Scorer, where: str, name: str) -> ItemIndex:
     if not scorer.scores_are_products:
         raise UserError(f"index: scores of {name} are not products of vectors, which an index needs")
     return ItemIndex(scorer.candidates(), None if where == ANN else Path(where))
+
+
+def _and_counted(found: Tensor, counted: Tensor) -> Tensor:
+    """Items (U, c) that an index found, and all to whose scores (U, N + 1) counts add; each once, ascending.
+
+    What neither names has a lower product than ``c`` others, and nothing added to it.
+    """
+    more = counted.topk(max(1, int((counted > 0).sum(1).max())), dim=1)
+    items = torch.cat([found, more.indices.masked_fill(more.values <= 0, PAD)], dim=1).sort(1).values
+    again = torch.zeros_like(items, dtype=torch.bool)
+    again[:, 1:] = items[:, 1:] == items[:, :-1]
+    return items.masked_fill(again, PAD).sort(1).values
 
 
 def _chosen(scores: Tensor, found: Tensor, k: int) -> Lists:

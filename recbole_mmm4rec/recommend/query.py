@@ -46,7 +46,9 @@ class Query:
             rows = F.normalize(self.vector(recommender), dim=1).expand(2, -1)
             return (rows @ vectors.T)[:1].clone(), left_out
         if self.features:
-            return recommender.scorer.of_users(self.user_vector(recommender, history)).clone(), left_out
+            scores = recommender.scorer.of_users(self.user_vector(recommender, history))
+            ended = _appended(history, history.items, np.array([PAD]))  # nothing was counted of the query
+            return recommender.scorer.with_counts(scores, ended).clone(), left_out
         return recommender.scorer.scores(self.after(history)).clone(), left_out
 
     def vector(self, recommender: Recommender) -> Tensor:

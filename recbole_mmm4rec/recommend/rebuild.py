@@ -20,6 +20,7 @@ from recbole_mmm4rec.host.catalogue import find_model
 from recbole_mmm4rec.host.config_checks import check_settings
 from recbole_mmm4rec.model.base import MultiModalRecommender
 from recbole_mmm4rec.model.interface import hooks_of
+from recbole_mmm4rec.model.remembered import COUNTED
 from recbole_mmm4rec.nn.item_table import Absent
 from recbole_mmm4rec.recommend.catalogue import Catalogue
 from recbole_mmm4rec.training.checkpoint_parts import load_weights
@@ -118,7 +119,7 @@ class Blueprint:
         return [name for name in self.state if self._has_item_rows(name)]
 
     def _has_item_rows(self, name: str) -> bool:
-        table, prefixes = self.state[name], tuple(getattr(self.kind, "item_rows", ()))
+        table, prefixes = self.state[name], (*getattr(self.kind, "item_rows", ()), COUNTED)
         return bool(table.ndim) and len(table) == self.items and name.startswith(prefixes)
 
     def grown(self, model: Any, catalogue: Catalogue) -> Blueprint:

@@ -181,6 +181,7 @@ class Recommender:
         """User vectors: one row per user, (U, D) float32, by the user's id.
 
         Arguments and errors as for :meth:`recommend`; also refuses a model whose scores are not products.
+        With ``co_occurrence`` scores are more than products: what was counted is not in the vectors.
         """
         known = self._histories(histories, times, on_unknown)
         rows = rows_with_items(known)

@@ -78,7 +78,7 @@ class Scorer:
             UserError: scores that are not numbers.
         """
         if self.is_ours:
-            return self.of_users(self.user_vectors(histories))
+            return self.with_counts(self.of_users(self.user_vectors(histories)), histories)
         batch = self._batch(histories)
         try:
             scores = self.model.full_sort_predict(batch).view(-1, self.items)
@@ -90,13 +90,26 @@ class Scorer:
 
     @torch.inference_mode()
     def of_users(self, users: Tensor) -> Tensor:
-        """(U, N + 1) float32 scores for user vectors (U, D) of one of our models."""
+        """(U, N + 1) float32 scores for user vectors (U, D) of one of our models, without counts."""
         rows = users if len(users) > 1 else users.expand(2, -1)
         return _candidates_only(self.model.scores(rows, self.candidates())[: len(users)])
 
+    def with_counts(self, scores: Tensor, histories: Histories) -> Tensor:
+        """Scores (U, N + 1) of one of our models, and what counts of training add to them."""
+        counted = self.counted(histories)
+        return scores if counted is None else scores + counted
+
+    @torch.inference_mode()
+    def counted(self, histories: Histories) -> Tensor | None:
+        """(U, N + 1) what counts of training add to the scores; None: nothing."""
+        if not self.is_ours:
+            return None
+        counted = self.model.counted_scores(self._batch(histories))
+        return None if counted is None else counted[: len(histories)]
+
     @torch.inference_mode()
     def of_items(self, users: Tensor, numbers: Tensor) -> Tensor:
-        """(U, c) float32 scores of some items (U, c) int64 of each user (U, D); where scores are products."""
+        """(U, c) float32 products for some items (U, c) int64 of each user (U, D)."""
         return torch.einsum("ud,ucd->uc", users, self.candidates()[numbers]).float()
 
     @torch.inference_mode()
@@ -148,9 +161,9 @@ class Scorer:
 
     @property
     def scores_are_products(self) -> bool:
-        """Whether scores are products of user vectors and :meth:`candidates`."""
+        """Whether scores, without :meth:`counted`, are products of user vectors and :meth:`candidates`."""
         if self.is_ours:
-            return hooks_of(self.model).item_matrix() is not None
+            return self.model.product_matrix() is not None
         return self._are_known_products()
 
     @torch.inference_mode()

@@ -216,6 +216,9 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         if then.get("learner") != now.get("learner"):
             learners = f"{then.get('learner')}, not {now.get('learner')}"
             raise UserError(f"{checkpoint.path}: cannot be resumed, its learner was {learners}")
+        if bool(then.get("co_occurrence")) != bool(now.get("co_occurrence")):
+            counts = f"co_occurrence was {then.get('co_occurrence')}, not {now.get('co_occurrence')}"
+            raise UserError(f"{checkpoint.path}: cannot be resumed, its {counts}")
         free = _FREE_KEYS - ({"epochs"} if now.get("rate_schedule") == COSINE else set())
         keys = sorted((then.keys() | now.keys()) - free)
         changed = [

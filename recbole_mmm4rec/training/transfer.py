@@ -17,6 +17,7 @@ from torch import Tensor
 from recbole_mmm4rec.columns import PAD, UNKNOWN
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.interface import hooks_of
+from recbole_mmm4rec.model.remembered import CO_OCCURRENCE
 from recbole_mmm4rec.training.checkpoint import RELEASED, Checkpoint, read_checkpoint
 from recbole_mmm4rec.training.checkpoint_parts import using
 from recbole_mmm4rec.training.row_tokens import check_rows, item_tokens, known_tokens
@@ -83,9 +84,9 @@ def load_pretrained(model: Any, path: str, dataset: Any, load_item_tables: bool 
 def _moved(model: Any, checkpoint: Checkpoint, dataset: Any, load_item_tables: bool) -> TransferReport:
     path, state, own = checkpoint.path, _state_for(model, checkpoint), model.state_dict()
     hooks = hooks_of(model)
-    bound = tuple(hooks.item_bound)
+    bound = (*hooks.item_bound, CO_OCCURRENCE)
     moving = {name: value for name, value in state.items() if not name.startswith(bound)}
-    immovable = tuple(hooks.immovable)
+    immovable = (*hooks.immovable, CO_OCCURRENCE)
     tables = {
         name: value
         for name, value in state.items()

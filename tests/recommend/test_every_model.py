@@ -26,6 +26,8 @@ VARIANTS = [
     ("UniSRec", {"item_ids": True}),
     ("SASRecT", {"item_ids": True}),
     ("MMM4Rec", {"rank_seen": False}),
+    ("MMM4Rec", {"co_occurrence": 20.0}),
+    ("SASRecT", {"item_ids": True, "co_occurrence": 20.0, "rank_seen": False}),
     ("MMM4Rec", {"score_bias": True, "ema_decay": 0.9, "modality_dropout": 0.3}),
 ]
 

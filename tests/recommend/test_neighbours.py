@@ -45,6 +45,9 @@ class Products:
     def of_items(self, users: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
         return torch.einsum("ud,ucd->uc", users, self.table[numbers])
 
+    def counted(self, histories: Histories) -> None:
+        return None
+
     def scores(self, histories: Histories) -> torch.Tensor:
         self.asked += len(histories)
         scores = self.user_vectors(histories) @ self.table.T

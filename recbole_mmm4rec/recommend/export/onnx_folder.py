@@ -4,6 +4,7 @@
 ``user_encoder.onnx``   histories of item numbers, lengths and times -> user vectors
 ``item_tower.onnx``     features -> rows of the user encoder's tables, and candidates; models of content
 ``scorer.onnx``         user vectors and candidate vectors -> scores; only where these are not plain products
+``counts.onnx``         histories and lengths -> what counts add to the scores; with ``co_occurrence``
 ``items.parquet``       ``item_id`` and ``vector``, the candidates; row i is the item with number i + 1
 ``onnx.json``           names of inputs and outputs, L, and which files there are
 ======================  ===================================================================================
@@ -27,11 +28,12 @@ from recbole_mmm4rec.recommend.export.onnx_graph import (
     NotExportableError,
     write_graph,
 )
-from recbole_mmm4rec.recommend.export.towers import HostUserEncoder, ItemTower, Score, UserEncoder
+from recbole_mmm4rec.recommend.export.towers import Counts, HostUserEncoder, ItemTower, Score, UserEncoder
 from recbole_mmm4rec.recommend.recommender import Recommender
 
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 USER_ENCODER, ITEM_TOWER, SCORER = "user_encoder.onnx", "item_tower.onnx", "scorer.onnx"
+COUNTS = "counts.onnx"
 ITEMS, FACTS = "items.parquet", "onnx.json"
 _FIRST_MOMENT = 1.5e9
 
@@ -55,6 +57,8 @@ def write_onnx(recommender: Recommender, folder: Path) -> list[str]:
     graphs = {USER_ENCODER: _user_encoder(recommender)}
     if recommender.scorer.is_ours and not recommender.scorer.scores_are_products:
         graphs[SCORER] = _score(recommender)
+    if recommender.scorer.is_ours and recommender.scorer.model.co_occurrence is not None:
+        graphs[COUNTS] = _counts(recommender)
     for file, graph in graphs.items():
         try:
             write_graph(folder / file, graph, properties)
@@ -79,7 +83,8 @@ def _facts(recommender: Recommender, graphs: dict[str, Graph]) -> dict[str, Any]
         "model": recommender.blueprint.name,
         "items": len(recommender.items),
         "history_length": recommender.blueprint.max_length,
-        "scores": SCORER if SCORER in graphs else "user vectors @ item vectors, transposed",
+        "scores": (SCORER if SCORER in graphs else "user vectors @ item vectors, transposed")
+        + (f", plus {COUNTS}" if COUNTS in graphs else ""),
         "files": {
             file: {
                 "inputs": [name for name in graph.inputs if name not in graph.tables],
@@ -146,3 +151,10 @@ def _score(recommender: Recommender) -> Graph:
     users = torch.nn.functional.normalize(torch.ones(3, scorer.model.hidden_size), dim=1)
     axes = ({0: "batch"}, {0: "items"})
     return Graph(module, (users, candidates), ["user", "candidate"], ["score"], axes)
+
+
+def _counts(recommender: Recommender) -> Graph:
+    history, lengths, _ = _example(recommender)
+    axes = ({0: "batch", 1: "length"}, {0: "batch"})
+    module = Counts(recommender.scorer.model)
+    return Graph(module, (history, lengths), ["history", "lengths"], ["counted"], axes)

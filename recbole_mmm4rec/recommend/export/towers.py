@@ -136,3 +136,15 @@ class Score(nn.Module):
     def forward(self, users: Tensor, candidates: Tensor) -> Tensor:
         """(B, D), (n, C) -> (B, n)."""
         return self.model.scores(users, candidates)
+
+
+class Counts(nn.Module):
+    """Histories -> what counts of training add to the scores, in the order of the item vectors."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.co_occurrence = model.co_occurrence
+
+    def forward(self, history: Tensor, lengths: Tensor) -> Tensor:
+        """(B, W) int64 numbers of items and (B,) int64 -> (B, N)."""
+        return self.co_occurrence(history, lengths)[:, 1:]

@@ -1,0 +1,54 @@
+"""How often items stand near each other in histories, for all pairs of items, as a sparse matrix."""
+
+import numpy as np
+import scipy.sparse
+
+
+def near_pairs(items: np.ndarray, owners: np.ndarray, count: int, reach: int) -> scipy.sparse.csr_matrix:
+    """Sum of ``1 / distance`` over all places where two items stand in one history.
+
+    An item beside itself counts nothing.
+
+    Args:
+        items: (M,) int64 numbers below ``count``, history by history, the oldest first.
+        owners: (M,) int64 whose history a place belongs to; those of one history are neighbours here.
+        count: N + 1.
+        reach: the largest distance that counts.
+
+    Returns:
+        (N + 1, N + 1) float32, symmetric.
+    """
+    total = scipy.sparse.csr_matrix((count, count), dtype=np.float32)
+    for distance in range(1, min(reach, len(items) - 1) + 1):
+        left, right = items[:-distance], items[distance:]
+        pairs = (owners[:-distance] == owners[distance:]) & (left != right)
+        if not pairs.any():
+            continue
+        values = np.full(int(pairs.sum()), 1 / distance, dtype=np.float32)
+        total += scipy.sparse.csr_matrix((values, (left[pairs], right[pairs])), shape=total.shape)
+    return total + total.T
+
+
+def strongest(matrix: scipy.sparse.csr_matrix, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """The largest entries of every row, the largest first; equal ones by column.
+
+    Args:
+        matrix: (N, N), its entries above 0.
+        most: entries of a row that are kept.
+
+    Returns:
+        columns (N, k) int32 and values (N, k) float32, where k is at most ``most`` and as many as any row
+        has, at least 1. Rows with fewer end in column 0 with value 0.
+    """
+    entries = matrix.tocoo()
+    rows, columns, values = entries.row, entries.col, entries.data
+    order = np.lexsort((columns, -values, rows))
+    rows, columns, values = rows[order], columns[order], values[order]
+    start = np.searchsorted(rows, np.arange(matrix.shape[0]))
+    place = np.arange(len(rows)) - start[rows]
+    kept = place < most
+    width = int(place[kept].max(initial=0)) + 1
+    found = np.zeros((matrix.shape[0], width), np.int32), np.zeros((matrix.shape[0], width), np.float32)
+    for table, numbers in zip(found, (columns, values), strict=True):
+        table[rows[kept], place[kept]] = numbers[kept]
+    return found

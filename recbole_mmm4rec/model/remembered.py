@@ -1,0 +1,37 @@
+"""Counts of training that a model of ours adds to its scores, whatever the model."""
+
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from recbole_mmm4rec.nn.co_occurrence import CoOccurrence
+
+CO_OCCURRENCE = "co_occurrence."
+"""Prefix of the state entries; they are of one dataset's items and never move to others."""
+COUNTED = f"{CO_OCCURRENCE}counted"
+"""The one among them that has one row per item."""
+
+
+@runtime_checkable
+class ShowsEvents(Protocol):
+    """A dataset that has interactions; a catalogue, over which a trained model is built again, has none."""
+
+    def events(self) -> tuple[np.ndarray, np.ndarray]:
+        """Items and users, (M,) int64 each, history by history."""
+        ...
+
+
+def build_co_occurrence(config: Any, dataset: Any, n_items: int) -> CoOccurrence | None:
+    """What the key ``co_occurrence`` asks for; None in pre-training, whose items are others.
+
+    Args:
+        config: the run's configuration.
+        dataset: the training set, which is counted; or a catalogue, before the counts are loaded.
+        n_items: N + 1.
+    """
+    if not config["co_occurrence"] or config["stage"] == "pretrain":
+        return None
+    counts = CoOccurrence(n_items, float(config["co_occurrence"]))
+    if isinstance(dataset, ShowsEvents):
+        counts.count(*dataset.events())
+    return counts

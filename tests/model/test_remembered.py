@@ -1,0 +1,120 @@
+"""What counts of training do to a model: its rankings change, its losses and what moves do not."""
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.files import working_in
+from recbole_mmm4rec.host.catalogue import our_models
+from recbole_mmm4rec.quick_start.loading import load_data_and_model
+from recbole_mmm4rec.recommend.loading import load
+from recbole_mmm4rec.training.transfer import load_pretrained
+from tests.golden import assert_agrees
+from tests.model import builders
+from tests.model.test_baseline_transfer import save, tokens
+from tests.model.test_every_baseline import LENGTH, SMALL, N, batch, features
+from tests.recommend.trained import home, trained
+
+MODELS = ["MMM4Rec", "SASRecT", "MISSRec", "HM4SR", "BSARec", "VQRec"]
+
+
+def events() -> tuple[np.ndarray, np.ndarray]:
+    """Item n stands before n + 1 once, and 3 before 9 in thirty histories."""
+    items = np.concatenate([np.arange(1, 24), np.tile([3, 9], 30)])
+    return items, np.concatenate([np.zeros(23, int), 1 + np.repeat(np.arange(30), 2)])
+
+
+def build(name: str, stage: str = "finetune", **changes: Any) -> Any:
+    torch.manual_seed(0)
+    model_class = getattr(importlib.import_module(our_models()[name]), name)
+    sizes = SMALL | {"n_groups": 2, "MAX_ITEM_LIST_LENGTH": LENGTH, "stage": stage}
+    config = builders.settings(name, "repaired", **sizes | changes)
+    usable = {n: f for n, f in features().items() if n == "text" or n in model_class.modalities}
+    data = builders.dataset(N, **usable)
+    data.events = events
+    return model_class(config, data)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_scores_are_the_model_s_and_the_counts(name: str) -> None:
+    plain, model, data = build(name).eval(), build(name, co_occurrence=7.0).eval(), batch()
+    added = model.co_occurrence(data["item_id_list"], data["item_length"])
+    assert added.any()
+    scores = model.full_sort_predict(data)
+    assert_agrees(scores, plain.full_sort_predict(data) + added, "scores", 1e-6)
+    assert_agrees(model.predict(data), scores[torch.arange(11), data["item_id"]], "predict", 1e-5)
+    assert model.item_matrix() is None
+    assert_agrees(model.item_vectors(), plain.item_vectors(), "vectors", 1e-6)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_losses_do_not_read_counts(name: str) -> None:
+    data = batch()
+    losses = []
+    for changes in ({}, {"co_occurrence": 7.0}):
+        model = build(name, **changes).eval()
+        torch.manual_seed(1)
+        losses.append(model.calculate_loss(data))
+    assert torch.equal(*losses)
+
+
+def test_what_stood_together_ranks_first() -> None:
+    model = build("SASRecT", co_occurrence=1e4).eval()
+    data = builders.random_batch([1], N, LENGTH)
+    data["item_id_list"][0, 0] = 3
+    assert int(model.full_sort_predict(data)[0, 1:].argmax()) + 1 == 9
+
+
+def test_pre_training_counts_nothing() -> None:
+    assert build("MMM4Rec", "pretrain", co_occurrence=7.0).co_occurrence is None
+
+
+@pytest.mark.parametrize("tables", [False, True])
+def test_counts_never_move(tables: bool, tmp_path: Path) -> None:
+    """Neither to other items nor to the same ones: a model counts its own training set."""
+    source, target = build("SASRecT", co_occurrence=7.0), build("SASRecT", co_occurrence=7.0)
+    own = {name: value.clone() for name, value in target.state_dict().items() if "co_occurrence" in name}
+    source.co_occurrence.values.zero_()
+    path = save(tmp_path / "a.pth", source, tokens(N))
+    report = load_pretrained(target, path, tokens(N), load_item_tables=tables)
+    assert not [name for name in report.moved if name.startswith("co_occurrence.")]
+    assert all(torch.equal(target.state_dict()[name], value) for name, value in own.items())
+    without = build("SASRecT")
+    assert "co_occurrence.values" in load_pretrained(without, path, tokens(N)).left
+
+
+def checkpoint_without_the_key(path: Path, tmp_path: Path) -> Path:
+    """The checkpoint of a model without counts, as code that did not know them wrote it."""
+    content = torch.load(path, weights_only=True)
+    old = json.loads(content["config"])
+    del old["co_occurrence"]
+    torch.save(content | {"config": json.dumps(old)}, tmp_path / "old.pth")
+    return tmp_path / "old.pth"
+
+
+def test_older_checkpoints_are_read_without_counts(tmp_path: Path) -> None:
+    path = trained("MMM4Rec", (("co_occurrence", 0),))[0]
+    old = load(checkpoint_without_the_key(path, tmp_path), "cpu")
+    lists = [one.recommend(["i1", "i2"], [1.5e9, 1.5e9 + 5], k=9) for one in (old, load(path, "cpu"))]
+    pd.testing.assert_frame_equal(*lists)
+    with working_in(home()):
+        assert load_data_and_model(str(tmp_path / "old.pth"))[1].co_occurrence is None
+
+
+@pytest.mark.parametrize(("then", "now"), [(0, 20.0), (20.0, 0)])
+def test_a_run_is_not_resumed_with_or_without_counts(then: float, now: float) -> None:
+    trainer = trained("MMM4Rec", (("co_occurrence", then),))[1]
+    other = trained("MMM4Rec", (("co_occurrence", now),))[1]
+    with (
+        working_in(home()),
+        pytest.raises(UserError, match=r"cannot be resumed, its co_occurrence was") as said,
+    ):
+        other.resume_checkpoint(trainer.last_file)
+    assert "\n" not in str(said.value)

@@ -1,0 +1,91 @@
+"""Scores from counts against a loop over a history, and counts that outlive their catalogue."""
+
+import numpy as np
+import pytest
+import torch
+
+from recbole_mmm4rec.data.co_occurrence import near_pairs
+from recbole_mmm4rec.nn.co_occurrence import DECAY, MOST_NEIGHBOURS, REACH, SHRINKAGE, CoOccurrence
+
+N = 12
+
+
+def counted(weight: float = 3.0, seed: int = 0) -> tuple[CoOccurrence, np.ndarray]:
+    """The module, and the matrix that it stands for."""
+    generator = np.random.default_rng(seed)
+    items = generator.integers(1, N - 1, 80)  # the last item has no event
+    owners = np.repeat(np.arange(20), 4)
+    module = CoOccurrence(N, weight)
+    module.count(items, owners)
+    matrix = near_pairs(items, owners, N, REACH).toarray()
+    root = np.sqrt(matrix.sum(1) + SHRINKAGE)
+    return module, matrix / root[:, None] / root
+
+
+def by_hand(matrix: np.ndarray, history: list[int], weight: float) -> np.ndarray:
+    total = np.zeros(len(matrix))
+    for age, item in enumerate(reversed(history)):
+        total += weight * DECAY**age * matrix[item]
+    return total
+
+
+HISTORIES = [[3], [4, 4, 2], [1, 2, 3, 4, 5], [N - 1], [N - 1, 2]]
+
+
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    width = max(map(len, HISTORIES))
+    rows = [[*one, *[0] * (width - len(one))] for one in HISTORIES]
+    return torch.tensor(rows), torch.tensor([len(one) for one in HISTORIES])
+
+
+def test_scores_are_those_of_a_loop() -> None:
+    module, matrix = counted()
+    found = module(*batch())
+    for row, history in zip(found, HISTORIES, strict=True):
+        np.testing.assert_allclose(row.numpy(), by_hand(matrix, history, 3.0), rtol=1e-5, atol=1e-6)
+    assert not found[:, 0].any()
+
+
+def test_pads_add_nothing() -> None:
+    module, _ = counted()
+    items, lengths = batch()
+    wide = torch.cat([items, torch.zeros(len(items), 4, dtype=torch.int64)], dim=1)
+    torch.testing.assert_close(module(wide, lengths), module(items, lengths))
+
+
+def test_before_anything_is_counted_nothing_is_added() -> None:
+    assert not CoOccurrence(N, 5.0)(*batch()).any()
+
+
+def test_items_keep_their_counts_under_other_numbers() -> None:
+    """Item n of another catalogue was item ``old[n]`` when it was counted; 0: it is new."""
+    module, matrix = counted()
+    old = [0, 5, 0, 3, 3, 2]
+    other = CoOccurrence(len(old), 3.0)
+    other.load_state_dict(module.state_dict() | {"counted": torch.tensor(old)})
+    found = other(torch.tensor([[1, 2, 4]]), torch.tensor([3]))[0]
+    np.testing.assert_allclose(found.numpy(), by_hand(matrix, [5, 0, 3], 3.0)[old], rtol=1e-5, atol=1e-6)
+
+
+def test_no_item_keeps_more_neighbours_than_it_may() -> None:
+    many = MOST_NEIGHBOURS + 30
+    module = CoOccurrence(many + 2, 1.0)
+    items = np.stack([np.full(many, 1), np.arange(2, many + 2)], axis=1).ravel()
+    module.count(items, np.repeat(np.arange(many), 2))
+    assert module.neighbours.shape == (many + 2, MOST_NEIGHBOURS)
+    assert (module.values[1] > 0).all()
+    assert (module.values[2] > 0).sum() == 1
+
+
+def test_nothing_of_it_is_trained() -> None:
+    module, _ = counted()
+    assert not list(module.parameters())
+    assert not module(*batch()).requires_grad
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_says_the_same() -> None:
+    module, _ = counted()
+    expected = module(*batch())
+    items, lengths = batch()
+    torch.testing.assert_close(module.cuda()(items.cuda(), lengths.cuda()).cpu(), expected)

@@ -1,0 +1,111 @@
+"""Counts of the training set, wherever a checkpoint ranks: lists, new items, queries, exports."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recbole_mmm4rec.recommend.export.forms import export
+from recbole_mmm4rec.recommend.loading import load
+from recbole_mmm4rec.recommend.recommender import Recommender
+from tests.recommend.trained import WIDTHS, recommender, trained
+
+CHANGES = {"co_occurrence": 20.0}
+HISTORY, TIMES = ["i1", "i2", "i3", "i2"], [1.5e9, 1.5e9 + 5, 1.5e9 + 9, 1.5e9 + 20]
+
+
+@pytest.fixture
+def known() -> Recommender:
+    return recommender("MMM4Rec", **CHANGES)
+
+
+def scored(lists: pd.DataFrame) -> pd.Series:
+    return lists.set_index("item")["score"].sort_index()
+
+
+def without_counts(known: Recommender) -> Recommender:
+    """The same model; its counts are emptied."""
+    bare = recommender("MMM4Rec", **CHANGES)
+    bare.scorer.model.co_occurrence.values.zero_()
+    return bare
+
+
+def added(known: Recommender, history: list[str]) -> pd.Series:
+    """What counts add to the score of every item after a history."""
+    numbers, items = known.catalogue.numbers(history), len(known.items)
+    table = known.scorer.model.co_occurrence
+    total = np.zeros(items + 1)
+    for age, number in enumerate(numbers[::-1]):
+        np.add.at(total, table.neighbours[number].numpy(), 20.0 * 0.8**age * table.values[number].numpy())
+    return pd.Series(total[1:], known.items).sort_index()
+
+
+def test_lists_have_counts(known: Recommender) -> None:
+    everything = {"k": len(known.items)}
+    lists = scored(known.recommend(HISTORY, TIMES, **everything))
+    bare = scored(without_counts(known).recommend(HISTORY, TIMES, **everything))
+    expected = added(known, HISTORY)
+    assert (expected > 0).any()
+    np.testing.assert_allclose(lists - bare, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_new_item_was_never_counted_and_changes_no_other(known: Recommender) -> None:
+    old = scored(known.recommend(HISTORY, TIMES, k=len(known.items)))
+    known.add_items(["new"], vectors={name: np.ones((1, width)) for name, width in WIDTHS.items()})
+    new = scored(known.recommend(HISTORY, TIMES, k=len(known.items)))
+    np.testing.assert_allclose(new[old.index], old, rtol=1e-4, atol=1e-5)
+    after = scored(known.recommend([*HISTORY, "new"], [*TIMES, 1.5e9 + 30], k=len(known.items)))
+    assert np.isfinite(after).all()
+
+
+def test_a_catalogue_of_other_items_has_no_counts(known: Recommender) -> None:
+    vectors = {name: np.eye(3, width) for name, width in WIDTHS.items()}
+    fresh = known.with_catalogue(["a", "b", "c"], vectors=vectors)
+    bare = without_counts(known).with_catalogue(["a", "b", "c"], vectors=vectors)
+    lists = [scored(one.recommend(["a", "c"], [1.5e9, 1.5e9 + 5], k=3)) for one in (fresh, bare)]
+    pd.testing.assert_series_equal(*lists)
+
+
+def test_an_explanation_counts_too(known: Recommender) -> None:
+    item = added(known, HISTORY).idxmax()
+    table = known.explain(HISTORY, item, TIMES)
+    score = scored(known.recommend(HISTORY, TIMES, k=len(known.items)))[item]
+    assert table.attrs["score"] == pytest.approx(score, rel=1e-4)
+    bare = without_counts(known).explain(HISTORY, item, TIMES)
+    modalities = table["left_out"] != "history item"
+    # leaving a modality out leaves counts as they are
+    np.testing.assert_allclose(table["effect"][modalities], bare["effect"][modalities], rtol=1e-3, atol=1e-4)
+    assert not np.allclose(table["effect"][~modalities], bare["effect"][~modalities], atol=1e-3)
+
+
+def test_a_query_after_a_history_is_an_item_without_counts(known: Recommender) -> None:
+    query = {"vector": {name: np.ones(width) for name, width in WIDTHS.items()}}
+    asked = {**query, "history": HISTORY, "times": TIMES, "k": len(known.items)}
+    difference = scored(known.search(**asked)) - scored(without_counts(known).search(**asked))
+    np.testing.assert_allclose(difference, 0.8 * added(known, HISTORY), rtol=1e-3, atol=1e-4)
+
+
+def test_likeness_is_as_without(known: Recommender) -> None:
+    bare = without_counts(known)
+    pd.testing.assert_frame_equal(known.similar("i1", k=5), bare.similar("i1", k=5))
+    pd.testing.assert_frame_equal(known.encode_items(["i1"]), bare.encode_items(["i1"]))
+
+
+def test_an_exported_folder_keeps_counts(
+    known: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = trained("MMM4Rec", tuple(CHANGES.items()))[0]
+    monkeypatch.chdir(tmp_path)
+    export(path, "safetensors", "model")
+    both, everything = (known, load("model", "cpu")), {"k": len(known.items)}
+    pd.testing.assert_series_equal(*(scored(one.recommend(HISTORY, TIMES, **everything)) for one in both))
+
+
+def test_an_index_finds_what_was_counted(known: Recommender) -> None:
+    """Approximate lists are exact here: the catalogue is small, and counted items are looked up beside it."""
+    indexed = load(trained("MMM4Rec", tuple(CHANGES.items()))[0], "cpu", index="ann")
+    for k in (1, 5, 20):
+        lists = [one.recommend(HISTORY, TIMES, k=k, exclude_seen=False) for one in (known, indexed)]
+        assert lists[0]["item"].tolist() == lists[1]["item"].tolist()
+        np.testing.assert_allclose(lists[0]["score"], lists[1]["score"], rtol=1e-4)
