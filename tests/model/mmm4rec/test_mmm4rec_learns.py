@@ -60,7 +60,8 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Tr
     def run(dataset: str, **changes: Any) -> Trained:
         if "modalities" in changes:
             changes["modalities"] = [changes["modalities"]]
-        values = SMALL | {"data_path": str(folder), "checkpoint_dir": str(folder / "saved")} | changes
+        paths = {"data_path": str(folder), "checkpoint_dir": str(folder / "saved")}
+        values = SMALL | {"co_occurrence": 0} | paths | changes  # counts know tastes without any feature
         config = RunConfig("MMM4Rec", dataset, config_dict=values)
         init_seed(config["seed"], True)
         read = create_dataset(config)

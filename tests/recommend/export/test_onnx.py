@@ -21,6 +21,7 @@ from tests.recommend.trained import recommender
 
 SHORT = {"MAX_ITEM_LIST_LENGTH": 7}
 CAUSAL = {"time_branch": "causal"}
+COUNTED = {"co_occurrence": 20.0}
 TOWERS = ["MMM4Rec", "MISSRec", "HM4SR", "UniSRec"]
 ONLY_USERS = ["MMSRec", "BSARec", "Mamba4Rec", "GRU4Rec"]
 """Of models that are made of the same operators one is here: an export takes seconds."""
@@ -47,7 +48,9 @@ def of_every_length(known: Recommender) -> tuple[Histories, dict[str, np.ndarray
 
 
 @pytest.mark.parametrize(
-    ("model", "values"), [*((model, {}) for model in [*TOWERS, *ONLY_USERS]), ("MMM4Rec", CAUSAL)], ids=str
+    ("model", "values"),
+    [*((model, {}) for model in [*TOWERS, *ONLY_USERS]), ("MMM4Rec", CAUSAL), ("UniSRec", COUNTED)],
+    ids=str,
 )
 def test_onnx_says_what_the_model_says(model: str, values: dict[str, Any], tmp_path: Path) -> None:
     known = recommender(model, **SHORT | values)
@@ -67,6 +70,15 @@ def test_onnx_says_what_the_model_says(model: str, values: dict[str, Any], tmp_p
         scores = session(tmp_path / "scorer.onnx").run(None, {"user": users, "candidate": items})[0]
     else:
         scores = users @ items.T
+    assert ("counts.onnx" in files) == (model == "MMM4Rec" or values == COUNTED)
+    if "counts.onnx" in files:
+        counted = session(tmp_path / "counts.onnx")
+        feed = {name: columns[name] for name in files["counts.onnx"]["inputs"]}
+        scores = scores + counted.run(None, feed)[0]
+        assert counted.run(None, {name: values[:1] for name, values in feed.items()})[0].shape == (
+            1,
+            len(items),
+        )
     np.testing.assert_allclose(scores, known.scorer.scores(histories)[:, 1:], rtol=1e-3, atol=1e-3)
     if model in TOWERS:
         check_tower(known, tmp_path, files, items)
