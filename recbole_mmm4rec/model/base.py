@@ -267,8 +267,8 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         return self.product_matrix() if self.co_occurrence is None else None
 
     def item_vectors(self) -> Tensor | None:
-        """(N + 1, E): the candidates."""
-        return self.candidates(self._full_table())
+        """Those of the scores beside counts, where they are products."""
+        return self.product_matrix()
 
     def counted_scores(self, interaction: Any) -> Tensor | None:
         """(B, N + 1) what ``co_occurrence`` adds to the scores of all items; None: nothing."""

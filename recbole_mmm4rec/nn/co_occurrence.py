@@ -61,7 +61,13 @@ class CoOccurrence(nn.Module):
         found, values = self.neighbours[known], self.values[known] * weights.unsqueeze(-1)
         scores = values.new_zeros(len(item_seq), len(self.neighbours))
         scores.scatter_add_(1, found.flatten(1).long(), values.flatten(1))
-        return scores[:, self.counted]
+        return scores if self._as_counted() else scores[:, self.counted]
+
+    def _as_counted(self) -> bool:
+        """Whether all items have the numbers that they were counted under: the usual case, without a copy."""
+        if torch.compiler.is_compiling() or len(self.counted) != len(self.neighbours):
+            return False
+        return torch.equal(self.counted, torch.arange(len(self.counted), device=self.counted.device))
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:
         """The tables of a checkpoint may be of other items than the model's, so they have their own shape."""

@@ -56,10 +56,11 @@ def indexed_lists(
     users = scorer.user_vectors(histories)
     found, counted = index.nearest(users, count), scorer.counted(histories)
     if counted is not None:
-        found = _and_counted(found, counted.cpu())
+        counted = counted.cpu()
+        found = _and_counted(found, counted)
     scores = scorer.of_items(users, found.to(scorer.device)).cpu()
     if counted is not None:
-        scores = scores + counted.cpu().gather(1, found)
+        scores = scores + counted.gather(1, found)
     refused = filters.refused(found.numpy(), rows, histories)
     scores = scores.masked_fill(torch.from_numpy(refused), -torch.inf)
     values, numbers = _chosen(scores, found, k)

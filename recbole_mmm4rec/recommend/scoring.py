@@ -102,10 +102,9 @@ class Scorer:
     @torch.inference_mode()
     def counted(self, histories: Histories) -> Tensor | None:
         """(U, N + 1) what counts of training add to the scores; None: nothing."""
-        if not self.is_ours:
+        if not self.is_ours or self.model.co_occurrence is None:
             return None
-        counted = self.model.counted_scores(self._batch(histories))
-        return None if counted is None else counted[: len(histories)]
+        return self.model.counted_scores(self._batch(histories))[: len(histories)]
 
     @torch.inference_mode()
     def of_items(self, users: Tensor, numbers: Tensor) -> Tensor:

@@ -48,12 +48,16 @@ def features() -> dict[str, Any]:
     return {"text": text, "image": image}
 
 
-def build(name: str, fidelity: str = "repaired", **changes: Any) -> Any:
+def build(name: str, fidelity: str = "repaired", events: Any = None, **changes: Any) -> Any:
+    """The model over those features; ``events`` is what its dataset gives where a model counts."""
     torch.manual_seed(0)
     model_class = getattr(importlib.import_module(our_models()[name]), name)
     config = builders.settings(name, fidelity, MAX_ITEM_LIST_LENGTH=LENGTH, **SMALL | changes)
     usable = {n: f for n, f in features().items() if n == "text" or n in model_class.modalities}
-    return model_class(config, builders.dataset(N, **usable))
+    data = builders.dataset(N, **usable)
+    if events is not None:
+        data.events = events
+    return model_class(config, data)
 
 
 def batch(rows: int = 11) -> Any:

@@ -1,6 +1,5 @@
 """What counts of training do to a model: its rankings change, its losses and what moves do not."""
 
-import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,13 @@ import torch
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import working_in
-from recbole_mmm4rec.host.catalogue import our_models
 from recbole_mmm4rec.quick_start.loading import load_data_and_model
 from recbole_mmm4rec.recommend.loading import load
 from recbole_mmm4rec.training.transfer import load_pretrained
 from tests.golden import assert_agrees
-from tests.model import builders
+from tests.model import builders, test_every_baseline
 from tests.model.test_baseline_transfer import save, tokens
-from tests.model.test_every_baseline import LENGTH, SMALL, N, batch, features
+from tests.model.test_every_baseline import LENGTH, N, batch
 from tests.recommend.trained import home, trained
 
 MODELS = ["MMM4Rec", "SASRecT", "MISSRec", "HM4SR", "BSARec", "VQRec"]
@@ -31,15 +29,8 @@ def events() -> tuple[np.ndarray, np.ndarray]:
     return items, np.concatenate([np.zeros(23, int), 1 + np.repeat(np.arange(30), 2)])
 
 
-def build(name: str, stage: str = "finetune", **changes: Any) -> Any:
-    torch.manual_seed(0)
-    model_class = getattr(importlib.import_module(our_models()[name]), name)
-    sizes = SMALL | {"n_groups": 2, "MAX_ITEM_LIST_LENGTH": LENGTH, "stage": stage}
-    config = builders.settings(name, "repaired", **sizes | changes)
-    usable = {n: f for n, f in features().items() if n == "text" or n in model_class.modalities}
-    data = builders.dataset(N, **usable)
-    data.events = events
-    return model_class(config, data)
+def build(name: str, **changes: Any) -> Any:
+    return test_every_baseline.build(name, events=events, **{"n_groups": 2} | changes)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -73,7 +64,7 @@ def test_what_stood_together_ranks_first() -> None:
 
 
 def test_pre_training_counts_nothing() -> None:
-    assert build("MMM4Rec", "pretrain", co_occurrence=7.0).co_occurrence is None
+    assert build("MMM4Rec", stage="pretrain", co_occurrence=7.0).co_occurrence is None
 
 
 @pytest.mark.parametrize("tables", [False, True])

@@ -24,7 +24,7 @@ def scored(lists: pd.DataFrame) -> pd.Series:
     return lists.set_index("item")["score"].sort_index()
 
 
-def without_counts(known: Recommender) -> Recommender:
+def without_counts() -> Recommender:
     """The same model; its counts are emptied."""
     bare = recommender("MMM4Rec", **CHANGES)
     bare.scorer.model.co_occurrence.values.zero_()
@@ -44,7 +44,7 @@ def added(known: Recommender, history: list[str]) -> pd.Series:
 def test_lists_have_counts(known: Recommender) -> None:
     everything = {"k": len(known.items)}
     lists = scored(known.recommend(HISTORY, TIMES, **everything))
-    bare = scored(without_counts(known).recommend(HISTORY, TIMES, **everything))
+    bare = scored(without_counts().recommend(HISTORY, TIMES, **everything))
     expected = added(known, HISTORY)
     assert (expected > 0).any()
     np.testing.assert_allclose(lists - bare, expected, rtol=1e-3, atol=1e-4)
@@ -62,7 +62,7 @@ def test_a_new_item_was_never_counted_and_changes_no_other(known: Recommender) -
 def test_a_catalogue_of_other_items_has_no_counts(known: Recommender) -> None:
     vectors = {name: np.eye(3, width) for name, width in WIDTHS.items()}
     fresh = known.with_catalogue(["a", "b", "c"], vectors=vectors)
-    bare = without_counts(known).with_catalogue(["a", "b", "c"], vectors=vectors)
+    bare = without_counts().with_catalogue(["a", "b", "c"], vectors=vectors)
     lists = [scored(one.recommend(["a", "c"], [1.5e9, 1.5e9 + 5], k=3)) for one in (fresh, bare)]
     pd.testing.assert_series_equal(*lists)
 
@@ -72,7 +72,7 @@ def test_an_explanation_counts_too(known: Recommender) -> None:
     table = known.explain(HISTORY, item, TIMES)
     score = scored(known.recommend(HISTORY, TIMES, k=len(known.items)))[item]
     assert table.attrs["score"] == pytest.approx(score, rel=1e-4)
-    bare = without_counts(known).explain(HISTORY, item, TIMES)
+    bare = without_counts().explain(HISTORY, item, TIMES)
     modalities = table["left_out"] != "history item"
     # leaving a modality out leaves counts as they are
     np.testing.assert_allclose(table["effect"][modalities], bare["effect"][modalities], rtol=1e-3, atol=1e-4)
@@ -82,12 +82,12 @@ def test_an_explanation_counts_too(known: Recommender) -> None:
 def test_a_query_after_a_history_is_an_item_without_counts(known: Recommender) -> None:
     query = {"vector": {name: np.ones(width) for name, width in WIDTHS.items()}}
     asked = {**query, "history": HISTORY, "times": TIMES, "k": len(known.items)}
-    difference = scored(known.search(**asked)) - scored(without_counts(known).search(**asked))
+    difference = scored(known.search(**asked)) - scored(without_counts().search(**asked))
     np.testing.assert_allclose(difference, 0.8 * added(known, HISTORY), rtol=1e-3, atol=1e-4)
 
 
 def test_likeness_is_as_without(known: Recommender) -> None:
-    bare = without_counts(known)
+    bare = without_counts()
     pd.testing.assert_frame_equal(known.similar("i1", k=5), bare.similar("i1", k=5))
     pd.testing.assert_frame_equal(known.encode_items(["i1"]), bare.encode_items(["i1"]))
 

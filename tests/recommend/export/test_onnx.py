@@ -75,10 +75,8 @@ def test_onnx_says_what_the_model_says(model: str, values: dict[str, Any], tmp_p
         counted = session(tmp_path / "counts.onnx")
         feed = {name: columns[name] for name in files["counts.onnx"]["inputs"]}
         scores = scores + counted.run(None, feed)[0]
-        assert counted.run(None, {name: values[:1] for name, values in feed.items()})[0].shape == (
-            1,
-            len(items),
-        )
+        lone = counted.run(None, {name: column[:1] for name, column in feed.items()})[0]
+        assert lone.shape == (1, len(items))
     np.testing.assert_allclose(scores, known.scorer.scores(histories)[:, 1:], rtol=1e-3, atol=1e-3)
     if model in TOWERS:
         check_tower(known, tmp_path, files, items)
