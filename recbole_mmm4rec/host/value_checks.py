@@ -14,6 +14,7 @@ from recbole_mmm4rec.host.property_files import FIDELITIES
 from recbole_mmm4rec.host.value_shapes import check_columns
 from recbole_mmm4rec.model.objective import check_objective
 from recbole_mmm4rec.model.positions import LAST, check_positions
+from recbole_mmm4rec.model.remembered import AUTO
 from recbole_mmm4rec.nn.time_aware import TIME_BRANCHES
 from recbole_mmm4rec.renamed import renamed_value
 from recbole_mmm4rec.training.rate_schedule import CONSTANT, COSINE, SCHEDULES
@@ -26,6 +27,7 @@ POSITIVE = (
 """Keys whose numbers are above 0."""
 
 NOT_NEGATIVE = ("weight_decay", "epochs", "co_occurrence")
+"""Keys whose numbers are not below 0."""
 
 CHOICES = {
     "stage": ("finetune", "pretrain"),
@@ -69,6 +71,7 @@ def check_values(model_class: type, final: dict[str, Any]) -> None:
     values = defaultdict(lambda: None, final)
     check_objective(model_class, values)
     check_positions(model_class, values)
+    check_counts(final)
     check_gaps(final)
     check_ranges(final)
     check_clipping(final)
@@ -81,13 +84,20 @@ def check_ranges(final: dict[str, Any]) -> None:
         if isinstance(final.get(key), int | float) and not final[key] > 0:
             raise UserError(f"{key}: {final[key]} is not above 0")
     for key in NOT_NEGATIVE:
-        if (final.get(key) or 0) < 0:
+        if isinstance(final.get(key), int | float) and final[key] < 0:
             raise UserError(f"{key}: {final[key]} is below 0")
     for key, value in final.items():
         if "dropout" in key and isinstance(value, int | float) and not 0 <= value <= 1:
             raise UserError(f"{key}: {value} is not a probability, from 0 to 1")
     if final["seed"] is not None:
         check_seed(final["seed"])
+
+
+def check_counts(final: dict[str, Any]) -> None:
+    """Refuse words for the weight of counts other than the one that there is."""
+    weight = final.get("co_occurrence")
+    if isinstance(weight, str) and weight != AUTO:
+        raise UserError(f"co_occurrence: '{weight}' is neither a number nor {AUTO}")
 
 
 def check_gaps(final: dict[str, Any]) -> None:

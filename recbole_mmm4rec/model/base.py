@@ -276,11 +276,15 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
             return None
         return self.co_occurrence(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN])
 
-    def full_sort_predict(self, interaction: Any) -> Tensor:
-        """(B, N + 1) scores of all items."""
+    def uncounted_scores(self, interaction: Any) -> Tensor:
+        """(B, N + 1) scores of all items beside counts."""
         table = self._full_table()
         users = self._users(table, interaction[self.ITEM_SEQ], interaction)
-        scores, counted = self.scores(users, self.candidates(table)), self.counted_scores(interaction)
+        return self.scores(users, self.candidates(table))
+
+    def full_sort_predict(self, interaction: Any) -> Tensor:
+        """(B, N + 1) scores of all items."""
+        scores, counted = self.uncounted_scores(interaction), self.counted_scores(interaction)
         return scores if counted is None else scores + counted
 
     def predict(self, interaction: Any) -> Tensor:

@@ -4,8 +4,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from recbole_mmm4rec.nn.co_occurrence import CoOccurrence
+from recbole_mmm4rec.nn.co_occurrence import UNCHOSEN, CoOccurrence
 
+AUTO = "auto"
+"""The weight that ranks validation best, see :mod:`recbole_mmm4rec.training.count_weight`."""
 CO_OCCURRENCE = "co_occurrence."
 """Prefix of the state entries; they are of one dataset's items and never move to others."""
 COUNTED = f"{CO_OCCURRENCE}counted"
@@ -29,9 +31,11 @@ def build_co_occurrence(config: Any, dataset: Any, n_items: int) -> CoOccurrence
         dataset: the training set, which is counted; or a catalogue, before the counts are loaded.
         n_items: N + 1.
     """
-    if not config["co_occurrence"] or config["stage"] == "pretrain":
+    weight = config["co_occurrence"]
+    if not weight or config["stage"] == "pretrain":
         return None
-    counts = CoOccurrence(n_items, float(config["co_occurrence"]))
+    chosen = weight == AUTO
+    counts = CoOccurrence(n_items, UNCHOSEN if chosen else float(weight), chosen)
     if isinstance(dataset, ShowsEvents):
         counts.count(*dataset.events())
     return counts

@@ -16,6 +16,8 @@ SHRINKAGE = 20.0
 """Added to how much an item occurs: two that met once prove less than two that met often."""
 REACH = 10
 """The largest distance between two items of a history that counts."""
+UNCHOSEN = 40.0
+"""The weight before one is chosen."""
 MOST_NEIGHBOURS = 100
 """Neighbours that an item keeps, 8 bytes each."""
 
@@ -32,16 +34,20 @@ class CoOccurrence(nn.Module):
 
     Args:
         rows: N + 1.
-        weight: w, above 0.
+        weight: w, not below 0.
+        chosen: w is chosen in training, so that it is part of the state; False: it follows from the
+            configuration.
     """
 
+    weight: Tensor  # () float32
     counted: Tensor  # (N + 1,) int64
     neighbours: Tensor  # (N' + 1, k) int32
     values: Tensor  # (N' + 1, k) float32
 
-    def __init__(self, rows: int, weight: float) -> None:
+    def __init__(self, rows: int, weight: float, chosen: bool = False) -> None:
         super().__init__()
-        self.weight = weight
+        self.chosen = chosen
+        self.register_buffer("weight", torch.tensor(weight), persistent=chosen)
         self.register_buffer("counted", torch.arange(rows))
         self.register_buffer("neighbours", torch.zeros(rows, 1, dtype=torch.int32))
         self.register_buffer("values", torch.zeros(rows, 1))
@@ -55,9 +61,13 @@ class CoOccurrence(nn.Module):
 
     def forward(self, item_seq: Tensor, lengths: Tensor) -> Tensor:
         """(B, W) int64 histories, right-padded with 0, and (B,) lengths -> (B, N + 1) float32 scores."""
+        return self.unweighted(item_seq, lengths) * self.weight
+
+    def unweighted(self, item_seq: Tensor, lengths: Tensor) -> Tensor:
+        """The same for w = 1."""
         known = self.counted[item_seq]
         age = lengths.unsqueeze(1) - 1 - torch.arange(item_seq.shape[1], device=item_seq.device)
-        weights = self.weight * DECAY ** age.clamp_min(0) * (known > 0)
+        weights = DECAY ** age.clamp_min(0) * (known > 0)
         found, values = self.neighbours[known], self.values[known] * weights.unsqueeze(-1)
         scores = values.new_zeros(len(item_seq), len(self.neighbours))
         scores.scatter_add_(1, found.flatten(1).long(), values.flatten(1))

@@ -149,7 +149,7 @@ class FullRanking:
         places = []
         for start in range(0, len(targets), self.chunk):
             rows = slice(start, start + self.chunk)
-            columns, out = targets[rows] - 1, _of_rows(seen, start, self.chunk)
+            columns, out = targets[rows] - 1, of_rows(seen, start, self.chunk)
             if users is not None and self.items is not None:
                 places.append(self.counter.of_vectors(users[rows], self.items, columns, out))
             else:
@@ -168,7 +168,7 @@ def _finite(vectors: Tensor) -> Tensor:
     return vectors
 
 
-def _of_rows(pairs: Pairs | None, start: int, count: int) -> Pairs | None:
+def of_rows(pairs: Pairs | None, start: int, count: int) -> Pairs | None:
     """The pairs of some rows, rows counted from ``start`` and items from 0."""
     if pairs is None:
         return None

@@ -7,7 +7,7 @@ middle of an epoch goes on from the boundary before it. Of several processes the
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -19,6 +19,7 @@ from recbole.utils import set_color
 from recbole_mmm4rec.cluster.brought import brought
 from recbole_mmm4rec.errors import ResumeError, UserError
 from recbole_mmm4rec.host.own_files import OwnFiles
+from recbole_mmm4rec.model.remembered import AUTO
 from recbole_mmm4rec.schema import checked
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint import (
@@ -216,7 +217,7 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         if then.get("learner") != now.get("learner"):
             learners = f"{then.get('learner')}, not {now.get('learner')}"
             raise UserError(f"{checkpoint.path}: cannot be resumed, its learner was {learners}")
-        if bool(then.get("co_occurrence")) != bool(now.get("co_occurrence")):
+        if _kind_of_counts(then) != _kind_of_counts(now):
             counts = f"co_occurrence was {then.get('co_occurrence')}, not {now.get('co_occurrence')}"
             raise UserError(f"{checkpoint.path}: cannot be resumed, its {counts}")
         free = _FREE_KEYS - ({"epochs"} if now.get("rate_schedule") == COSINE else set())
@@ -242,6 +243,12 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         if wrong:
             raise UserError(f"{path}: damaged checkpoint, training: own_weights: {wrong[0]} does not fit")
         self.average.take_up(own, training.record.steps)
+
+
+def _kind_of_counts(settings: Mapping[str, Any]) -> str:
+    """Whether the state of a model has counts, and whether it has their weight."""
+    weight = settings.get("co_occurrence")
+    return AUTO if weight == AUTO else "given" if weight else "none"
 
 
 def _training_of(checkpoint: Checkpoint) -> TrainingState:

@@ -16,10 +16,12 @@ from tqdm import tqdm
 from recbole_mmm4rec.cluster.brought import brought
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.interface import TrainedModel, hooks_of
+from recbole_mmm4rec.nn.co_occurrence import UNCHOSEN
 from recbole_mmm4rec.nn.sharing import within
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint import read_checkpoint
 from recbole_mmm4rec.training.checkpoint_parts import load_weights
+from recbole_mmm4rec.training.count_weight import can_choose, choose_weight, chooses_counts
 from recbole_mmm4rec.training.evaluation import FullRanking, counting_suffices
 from recbole_mmm4rec.training.gathering import RankedEvaluation
 from recbole_mmm4rec.training.gradients import sum_gradients
@@ -101,6 +103,9 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
             self.logger.info(f"The run is already finished: {self.record.summary()}")
             return self.best_valid_score, self.best_valid_result
         self._mind_few_steps(self._steps_per_epoch(train_data))
+        self._mind_unchosen_counts()
+        if self.start_epoch >= self.epochs:  # no epoch will validate
+            self._weigh_counts()
         if self._interval and not self.record.steps and not self.record.within:
             self.eval_collector.data_collect(train_data)
             self._validate_within(Spent(0.0, 0.0))
@@ -112,6 +117,23 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
         self.logger.info(set_color("training", "green") + f": {self.record.summary()}")
         self._compare_with_start()
         return result
+
+    def _mind_unchosen_counts(self) -> None:
+        if chooses_counts(self.model) and not self._can_weigh():
+            self.logger.warning(
+                "co_occurrence: auto needs a validation with full ranking and a metric of ranks, this run "
+                f"has none: it is {UNCHOSEN:g}"
+            )
+
+    def _can_weigh(self) -> bool:
+        return bool(self._valid_data) and can_choose(self.model, self._valid_data, self.valid_metric)
+
+    def _weigh_counts(self) -> None:
+        """Let validation choose the weight of the model's counts, where that is asked for."""
+        if chooses_counts(self.model) and self._can_weigh():
+            chunk = self.config["eval_chunk_size"]
+            weight = choose_weight(self.model, self._valid_data, self.valid_metric, chunk)
+            self.logger.info(f"co_occurrence: {weight:g} ranks validation best")
 
     def _mind_few_steps(self, steps: int) -> None:
         if self.accumulation_steps > 1 and steps < FEW_STEPS:
@@ -225,6 +247,7 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
         loader, training = self._valid_data, self.model.training
         with kept_random_state(getattr(loader, "generator", None)), self._averaged():
             distributed.barrier()  # only steps are subject to the limit of a process that hangs
+            self._weigh_counts()
             result = self.evaluate(loader, load_best_model=False)
             distributed.barrier()
         self.model.train(training)
@@ -235,6 +258,7 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
 
     def _valid_epoch(self, valid_data: Any, show_progress: bool = False) -> tuple[float, dict[str, float]]:
         with self._averaged():
+            self._weigh_counts()
             score, result = super()._valid_epoch(valid_data, show_progress)
         self.record.add_validation(result)
         *_, improved = early_stopping(
