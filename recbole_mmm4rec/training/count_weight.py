@@ -81,7 +81,11 @@ def _places(model: Any, counter: RankCounter, batch: Any, targets: Tensor, out: 
     counted = counts.unweighted(batch[model.ITEM_SEQ], batch[model.ITEM_SEQ_LEN])[:, 1:]
     if out is not None:
         out = out[0].to(plain.device), out[1].to(plain.device)
-    return torch.stack([counter.of_scores(plain + counted * weight, targets, out) for weight in WEIGHTS])
+    sums = torch.empty_like(plain)
+    places = []
+    for weight in WEIGHTS:
+        places.append(counter.of_scores(torch.add(plain, counted, alpha=weight, out=sums), targets, out))
+    return torch.stack(places)
 
 
 def _value(places: Tensor, name: str, depth: int) -> float:

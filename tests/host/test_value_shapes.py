@@ -140,6 +140,8 @@ def test_recboles_own_trainers_do_not_take_adam_for_nadam() -> None:
         ("SASRec", {"ema_decay": 1.0}, "ema_decay: 1.0 is not from 0 to below 1"),
         ("SASRec", {"moved_rate_scale": -0.1}, "moved_rate_scale: -0.1 is below 0"),
         ("SASRec", {"item_rate_scale": -1.0}, "item_rate_scale: -1.0 is below 0"),
+        ("SASRecT", {"co_occurrence": -0.1}, "co_occurrence: -0.1 is below 0"),
+        ("SASRecT", {"co_occurrence": "on"}, "co_occurrence: 'on' is neither a number nor auto"),
         ("BPR", {"moved_rate_scale": 0.5}, "moved_rate_scale: RecBole's code of this model does not"),
         ("MMM4Rec", {"gap_norm": "fixed", "gap_log": False}, "gap_norm: fixed is a scale for logarithms"),
         ("TiM4Rec", {"gap_norm": "fixed", "gap_log": False}, "gap_norm: fixed is a scale for logarithms"),

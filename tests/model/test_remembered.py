@@ -11,6 +11,7 @@ import torch
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import working_in
+from recbole_mmm4rec.model.remembered import AUTO
 from recbole_mmm4rec.quick_start.loading import load_data_and_model
 from recbole_mmm4rec.recommend.loading import load
 from recbole_mmm4rec.training.transfer import load_pretrained
@@ -99,8 +100,8 @@ def test_older_checkpoints_are_read_without_counts(tmp_path: Path) -> None:
         assert load_data_and_model(str(tmp_path / "old.pth"))[1].co_occurrence is None
 
 
-@pytest.mark.parametrize(("then", "now"), [(0, 20.0), (20.0, 0)])
-def test_a_run_is_not_resumed_with_or_without_counts(then: float, now: float) -> None:
+@pytest.mark.parametrize(("then", "now"), [(0, 20.0), (20.0, 0), (AUTO, 20.0), (20.0, AUTO), (0, AUTO)])
+def test_a_run_is_not_resumed_with_other_counts(then: float | str, now: float | str) -> None:
     trainer = trained("MMM4Rec", (("co_occurrence", then),))[1]
     other = trained("MMM4Rec", (("co_occurrence", now),))[1]
     with (

@@ -67,6 +67,15 @@ def test_items_keep_their_counts_under_other_numbers() -> None:
     np.testing.assert_allclose(found.numpy(), by_hand(matrix, [5, 0, 3], 3.0)[old], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("chosen", [True, False])
+def test_the_weight_is_in_the_state_only_if_it_was_chosen(chosen: bool) -> None:
+    """One that was given follows from the configuration, which may say otherwise later."""
+    module, other = CoOccurrence(N, 3.0, chosen), CoOccurrence(N, 5.0, chosen)
+    module.count(np.array([1, 2]), np.array([0, 0]))
+    other.load_state_dict(module.state_dict())
+    torch.testing.assert_close(other(*batch()), other.unweighted(*batch()) * (3.0 if chosen else 5.0))
+
+
 def test_no_item_keeps_more_neighbours_than_it_may() -> None:
     many = MOST_NEIGHBOURS + 30
     module = CoOccurrence(many + 2, 1.0)
