@@ -2,6 +2,10 @@
 
 import numpy as np
 import scipy.sparse
+import torch
+
+_CELLS = 2**25
+"""Entries of a block of rows that are held densely at a time."""
 
 
 def near_pairs(items: np.ndarray, owners: np.ndarray, count: int, reach: int) -> scipy.sparse.csr_matrix:
@@ -52,3 +56,35 @@ def strongest(matrix: scipy.sparse.csr_matrix, most: int) -> tuple[np.ndarray, n
     for table, numbers in zip(found, (columns, values), strict=True):
         table[rows[kept], place[kept]] = numbers[kept]
     return found
+
+
+def lent(
+    matrix: scipy.sparse.csr_matrix, alike: scipy.sparse.csr_matrix, most: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The largest entries of ``(I + A) M (I + A)^T``, the diagonal left out: items lend each other rows.
+
+    Blocks of rows are computed one after the other, so that memory is a block's. Of equal entries at the last
+    place any may be taken.
+
+    Args:
+        matrix: (N, N) M.
+        alike: (N, N) A, how much of its own row an item (column) lends to another (row).
+        most: entries of a row that are kept.
+
+    Returns:
+        As :func:`strongest`.
+    """
+    count = matrix.shape[0]
+    weights = (scipy.sparse.identity(count, dtype=np.float32, format="csr") + alike).tocsr()
+    back, kept = weights.T.tocsr(), min(most, count)
+    columns, values = np.zeros((count, kept), np.int32), np.zeros((count, kept), np.float32)
+    block = max(1, _CELLS // count)
+    for start in range(0, count, block):
+        rows = torch.from_numpy((weights[start : start + block] @ matrix @ back).toarray())
+        own = torch.arange(len(rows))
+        rows[own, own + start] = 0.0
+        found = rows.topk(kept)
+        values[start : start + block] = found.values.numpy()
+        columns[start : start + block] = torch.where(found.values > 0, found.indices, 0).numpy()
+    width = max(1, int((values > 0).sum(1).max()))
+    return columns[:, :width], values[:, :width]

@@ -26,7 +26,7 @@ POSITIVE = (
 )
 """Keys whose numbers are above 0."""
 
-NOT_NEGATIVE = ("weight_decay", "epochs", "co_occurrence")
+NOT_NEGATIVE = ("weight_decay", "epochs", "co_occurrence", "co_occurrence_content")
 """Keys whose numbers are not below 0."""
 
 CHOICES = {

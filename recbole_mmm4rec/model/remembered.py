@@ -3,7 +3,9 @@
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+import scipy.sparse
 
+from recbole_mmm4rec.data.content_neighbours import content_neighbours
 from recbole_mmm4rec.nn.co_occurrence import UNCHOSEN, CoOccurrence
 
 AUTO = "auto"
@@ -28,7 +30,8 @@ def build_co_occurrence(config: Any, dataset: Any, n_items: int) -> CoOccurrence
 
     Args:
         config: the run's configuration.
-        dataset: the training set, which is counted; or a catalogue, before the counts are loaded.
+        dataset: the training set, which is counted and whose features say which items are alike; or a
+            catalogue, before the counts are loaded.
         n_items: N + 1.
     """
     weight = config["co_occurrence"]
@@ -37,5 +40,13 @@ def build_co_occurrence(config: Any, dataset: Any, n_items: int) -> CoOccurrence
     chosen = weight == AUTO
     counts = CoOccurrence(n_items, UNCHOSEN if chosen else float(weight), chosen)
     if isinstance(dataset, ShowsEvents):
-        counts.count(*dataset.events())
+        counts.count(*dataset.events(), _alike(config["co_occurrence_content"], dataset, n_items))
     return counts
+
+
+def _alike(share: float, dataset: Any, n_items: int) -> scipy.sparse.csr_matrix | None:
+    """How much the items lend each other, None where there is nothing to say who is alike."""
+    features = dataset.features.values()
+    if not share or not features:
+        return None
+    return share * content_neighbours([(one.matrix, one.present) for one in features], n_items)

@@ -8,7 +8,7 @@ import scipy.sparse
 import torch
 from torch import Tensor, nn
 
-from recbole_mmm4rec.data.co_occurrence import near_pairs, strongest
+from recbole_mmm4rec.data.co_occurrence import lent, near_pairs, strongest
 
 DECAY = 0.8
 """Weight of an item of a history against the one after it."""
@@ -16,9 +16,11 @@ SHRINKAGE = 20.0
 """Added to how much an item occurs: two that met once prove less than two that met often."""
 REACH = 10
 """The largest distance between two items of a history that counts."""
-UNCHOSEN = 40.0
+UNCHOSEN = 80.0
 """The weight before one is chosen."""
-MOST_NEIGHBOURS = 100
+MOST_COUNTED = 100
+"""Neighbours of an item by counts alone, the strongest."""
+MOST_NEIGHBOURS = 200
 """Neighbours that an item keeps, 8 bytes each."""
 
 
@@ -26,8 +28,12 @@ class CoOccurrence(nn.Module):
     """``s(h, i) = w sum_j 0.8^j c(h_j, i)``, where ``h_j`` is the item of a history that is j before its end.
 
     ``c(a, b)`` is how much a and b stand near each other in the histories of training, ``C_ab = sum 1 /
-    distance``, over ``sqrt((C_a + 20) (C_b + 20))``, where ``C_a`` is the sum over all items. An encoder of D
-    numbers cannot hold which few items are bought together; a count can. It is not trained.
+    distance``, over ``sqrt((C_a + 20) (C_b + 20))``, where ``C_a`` is the sum over all items. Items that are
+    alike lend each other their counts: ``(I + A) c (I + A)^T``. An encoder of D numbers cannot hold which few
+    items are bought together; a count can. It is not trained.
+
+    Items of the history itself get none, or the user's own history, which was counted too, would put them
+    first; unless that is what validation wants (``seen``), as where items are bought again.
 
     Two tables are in terms of the items that were counted. ``counted`` says which of them an item is, 0 for
     none, so that a model over other items, or some of them, has the same counts.
@@ -35,11 +41,12 @@ class CoOccurrence(nn.Module):
     Args:
         rows: N + 1.
         weight: w, not below 0.
-        chosen: w is chosen in training, so that it is part of the state; False: it follows from the
-            configuration.
+        chosen: w and ``seen`` are chosen in training, so that they are part of the state; False: they follow
+            from the configuration.
     """
 
     weight: Tensor  # () float32
+    seen: Tensor  # () float32, 1 or 0: whether items of the history have points
     counted: Tensor  # (N + 1,) int64
     neighbours: Tensor  # (N' + 1, k) int32
     values: Tensor  # (N' + 1, k) float32
@@ -48,23 +55,39 @@ class CoOccurrence(nn.Module):
         super().__init__()
         self.chosen = chosen
         self.register_buffer("weight", torch.tensor(weight), persistent=chosen)
+        self.register_buffer("seen", torch.tensor(0.0), persistent=chosen)
         self.register_buffer("counted", torch.arange(rows))
         self.register_buffer("neighbours", torch.zeros(rows, 1, dtype=torch.int32))
         self.register_buffer("values", torch.zeros(rows, 1))
 
-    def count(self, items: np.ndarray, owners: np.ndarray) -> None:
-        """Count histories, see :func:`recbole_mmm4rec.data.co_occurrence.near_pairs`."""
+    def count(
+        self, items: np.ndarray, owners: np.ndarray, alike: scipy.sparse.csr_matrix | None = None
+    ) -> None:
+        """Count histories.
+
+        Args:
+            items: as of :func:`recbole_mmm4rec.data.co_occurrence.near_pairs`.
+            owners: likewise.
+            alike: (N + 1, N + 1) A; None: items lend each other nothing.
+        """
         together = near_pairs(items, owners, len(self.counted), REACH)
         scale = scipy.sparse.diags(1 / np.sqrt(np.asarray(together.sum(1)).ravel() + SHRINKAGE))
-        neighbours, values = strongest((scale @ together @ scale).tocsr(), MOST_NEIGHBOURS)
+        neighbours, values = strongest((scale @ together @ scale).tocsr(), MOST_COUNTED)
+        if alike is not None:
+            neighbours, values = lent(_sparse(neighbours, values), alike, MOST_NEIGHBOURS)
         self.neighbours, self.values = torch.from_numpy(neighbours), torch.from_numpy(values)
 
     def forward(self, item_seq: Tensor, lengths: Tensor) -> Tensor:
         """(B, W) int64 histories, right-padded with 0, and (B,) lengths -> (B, N + 1) float32 scores."""
-        return self.unweighted(item_seq, lengths) * self.weight
+        return self.without_seen(self.points(item_seq, lengths), item_seq, self.seen) * self.weight
 
-    def unweighted(self, item_seq: Tensor, lengths: Tensor) -> Tensor:
-        """The same for w = 1."""
+    @staticmethod
+    def without_seen(points: Tensor, item_seq: Tensor, kept: Tensor | float = 0.0) -> Tensor:
+        """Points (B, N + 1) where those of items in the histories (B, W) are multiplied by ``kept``."""
+        return points.scatter(1, item_seq, points.gather(1, item_seq) * kept)
+
+    def points(self, item_seq: Tensor, lengths: Tensor) -> Tensor:
+        """Scores (B, N + 1) for w = 1, of items in the histories too; arguments as of :meth:`forward`."""
         known = self.counted[item_seq]
         age = lengths.unsqueeze(1) - 1 - torch.arange(item_seq.shape[1], device=item_seq.device)
         weights = DECAY ** age.clamp_min(0) * (known > 0)
@@ -85,3 +108,12 @@ class CoOccurrence(nn.Module):
             if (saved := state_dict.get(prefix + name)) is not None:
                 setattr(self, name, torch.empty_like(saved, device=self.counted.device))
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def _sparse(columns: np.ndarray, values: np.ndarray) -> scipy.sparse.csr_matrix:
+    """The matrix that tables (N, k) of its rows' entries stand for."""
+    rows = np.arange(len(columns)).repeat(columns.shape[1])
+    entries = (values.ravel(), (rows, columns.ravel()))
+    matrix = scipy.sparse.csr_matrix(entries, shape=(len(columns), len(columns)))
+    matrix.eliminate_zeros()
+    return matrix

@@ -1,11 +1,12 @@
 """``co_occurrence: auto``: every validation chooses anew how much counts of training weigh in the scores.
 
-The scores of model and counts are computed once, and the targets are placed among their sums with each of a
-few weights. The model of the best validation is kept with the weight that was chosen there.
+And whether items of the history get any. The scores of model and counts are computed once, and the targets
+are placed among their sums with each of a few weights. The model of the best validation is kept with what was
+chosen there.
 """
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, product
 from typing import Any
 
 import torch
@@ -17,8 +18,9 @@ from recbole_mmm4rec.training.evaluation import DEFAULT_CHUNK, Pairs, RankCounte
 from recbole_mmm4rec.training.random_state import kept_random_state
 from recbole_mmm4rec.training.ties import EXPECTED, TiedPlaces, expected_at
 
-WEIGHTS = (40.0, 20.0, 80.0, 10.0, 160.0, 5.0, 320.0, 640.0, 0.0)
-"""What is tried; of equally good ones the first is taken."""
+WEIGHTS = (80.0, 40.0, 160.0, 20.0, 320.0, 10.0, 640.0)
+CHOICES = (*product((0.0, 1.0), WEIGHTS), (0.0, 0.0))
+"""Values of ``seen`` and weights that are tried; of equally good ones the first is taken."""
 MOST_ROWS = 10_000
 """Validation rows that choose, about; of more, batches at equal distances are taken."""
 
@@ -36,8 +38,8 @@ def can_choose(model: Any, loader: Any, metric: str) -> bool:
 
 
 @torch.no_grad()
-def choose_weight(model: Any, loader: Any, metric: str, chunk: int | None) -> float:
-    """Give the counts of a model the weight that ranks validation best.
+def choose_weight(model: Any, loader: Any, metric: str, chunk: int | None) -> tuple[float, float]:
+    """Give the counts of a model the one of :data:`CHOICES` that ranks validation best.
 
     Args:
         model: one for which :func:`chooses_counts`.
@@ -46,7 +48,7 @@ def choose_weight(model: Any, loader: Any, metric: str, chunk: int | None) -> fl
         chunk: rows scored at a time.
 
     Returns:
-        The weight, the same in every process.
+        The choice, the same in every process.
     """
     model.eval()
     name, depth = metric.split("@")[0], int(metric.split("@")[1])
@@ -59,9 +61,10 @@ def choose_weight(model: Any, loader: Any, metric: str, chunk: int | None) -> fl
         places = torch.cat([_places(model, counter, *part) for part in parts], dim=1)
     own = torch.tensor([_value(one, name, depth) for one in places.cpu()])
     values = torch.stack(distributed.gather_objects(own)).mean(0)
-    weight = WEIGHTS[int(values.argmax())]
+    seen, weight = CHOICES[int(values.argmax())]
+    model.co_occurrence.seen.fill_(seen)
     model.co_occurrence.weight.fill_(weight)
-    return weight
+    return seen, weight
 
 
 def _parts(loader: Any, chunk: int) -> Iterator[tuple[Any, Tensor, Pairs | None]]:
@@ -74,17 +77,18 @@ def _parts(loader: Any, chunk: int) -> Iterator[tuple[Any, Tensor, Pairs | None]
 
 
 def _places(model: Any, counter: RankCounter, batch: Any, targets: Tensor, out: Pairs | None) -> Tensor:
-    """(weights, B, 2) places, see :meth:`RankCounter.of_scores`."""
+    """(choices, B, 2) places, see :meth:`RankCounter.of_scores`."""
     counts = model.co_occurrence
     batch, targets = batch.to(counts.weight.device), targets.to(counts.weight.device)
     plain = model.uncounted_scores(batch)[:, 1:].float()
-    counted = counts.unweighted(batch[model.ITEM_SEQ], batch[model.ITEM_SEQ_LEN])[:, 1:]
+    points = counts.points(batch[model.ITEM_SEQ], batch[model.ITEM_SEQ_LEN])
+    kinds = {0.0: counts.without_seen(points, batch[model.ITEM_SEQ])[:, 1:], 1.0: points[:, 1:]}
     if out is not None:
         out = out[0].to(plain.device), out[1].to(plain.device)
     sums = torch.empty_like(plain)
     places = []
-    for weight in WEIGHTS:
-        places.append(counter.of_scores(torch.add(plain, counted, alpha=weight, out=sums), targets, out))
+    for seen, weight in CHOICES:
+        places.append(counter.of_scores(torch.add(plain, kinds[seen], alpha=weight, out=sums), targets, out))
     return torch.stack(places)
 
 

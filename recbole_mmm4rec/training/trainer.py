@@ -132,8 +132,9 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
         """Let validation choose the weight of the model's counts, where that is asked for."""
         if chooses_counts(self.model) and self._can_weigh():
             chunk = self.config["eval_chunk_size"]
-            weight = choose_weight(self.model, self._valid_data, self.valid_metric, chunk)
-            self.logger.info(f"co_occurrence: {weight:g} ranks validation best")
+            seen, weight = choose_weight(self.model, self._valid_data, self.valid_metric, chunk)
+            also = " with points for seen items" if seen else ""
+            self.logger.info(f"co_occurrence: {weight:g}{also} ranks validation best")
 
     def _mind_few_steps(self, steps: int) -> None:
         if self.accumulation_steps > 1 and steps < FEW_STEPS:
