@@ -12,7 +12,7 @@ KEYS = {"item_bias": "item_ids", "transductive": "item_ids"}
 
 VALUES = {"fidelity": {"paper": "repaired"}}
 
-LATER = {"co_occurrence": 0.0}
+LATER = {"co_occurrence": 0.0, "co_occurrence_content": 0.0}
 """Keys of our models that came later, with what models did before they had them."""
 
 

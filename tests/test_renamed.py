@@ -36,7 +36,8 @@ def test_a_model_without_the_key_is_not_sent_to_it() -> None:
 
 def test_old_checkpoints_are_read_under_the_new_names(tmp_path: Path) -> None:
     old = {"model": "UniSRec", "transductive": True, "fidelity": "paper", "seed": 1}
-    new = {"model": "UniSRec", "item_ids": True, "fidelity": "repaired", "seed": 1, "co_occurrence": 0.0}
+    new = {"model": "UniSRec", "item_ids": True, "fidelity": "repaired", "seed": 1}
+    new |= {"co_occurrence": 0.0, "co_occurrence_content": 0.0}
     content = {"format": FORMAT, "config": json.dumps(old), "signature": "{}", "item_tokens": ["[PAD]", "a"]}
     torch.save(content | {"state_dict": {}, "optimizer": None, "training": None}, tmp_path / "old.pth")
     assert read_checkpoint(tmp_path / "old.pth").config == new

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from recbole_mmm4rec.data.co_occurrence import near_pairs, strongest
+from recbole_mmm4rec.data import co_occurrence
+from recbole_mmm4rec.data.co_occurrence import lent, near_pairs, strongest
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
 from tests.conftest import write_interactions
@@ -65,6 +66,35 @@ def test_the_strongest_of_every_row_come_first(most: int) -> None:
         assert [(-v, c) for c, v in zip(columns[row], values[row], strict=True)][:count] == wanted
         assert not values[row, count:].any()
         assert not columns[row, count:].any()
+
+
+@pytest.mark.parametrize("block", [1, 3, 100])
+@pytest.mark.parametrize("most", [1, 3, 100])
+def test_lent_rows_are_those_of_whole_products(
+    most: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = np.random.default_rng(1)
+    matrix, alike = generator.random((2, 7, 7)).astype(np.float32) * (generator.random((2, 7, 7)) < 0.3)
+    alike[:, 3] = matrix[3] = matrix[:, 3] = 0  # an item that nobody is like, without a count
+    alike[3] = 0
+    monkeypatch.setattr(co_occurrence, "_CELLS", 7 * block)
+    columns, values = lent(*map(scipy.sparse.csr_matrix, (matrix, alike)), most)
+    whole = (np.eye(7) + alike) @ matrix @ (np.eye(7) + alike).T
+    np.fill_diagonal(whole, 0)
+    assert columns.shape == values.shape
+    for row in range(7):
+        wanted = sorted(whole[row][whole[row] > 0], reverse=True)[:most]
+        np.testing.assert_allclose(values[row, : len(wanted)], wanted, rtol=1e-5)
+        np.testing.assert_allclose(whole[row, columns[row, : len(wanted)]], wanted, rtol=1e-5)
+        assert not values[row, len(wanted) :].any()
+        assert not columns[row, len(wanted) :].any()
+
+
+def test_nothing_is_lent_where_nothing_was_counted() -> None:
+    empty = scipy.sparse.csr_matrix((4, 4), dtype=np.float32)
+    columns, values = lent(empty, scipy.sparse.identity(4, np.float32, "csr"), 10)
+    assert columns.tolist() == [[0]] * 4
+    assert not values.any()
 
 
 def test_nothing_at_all_is_one_empty_column() -> None:

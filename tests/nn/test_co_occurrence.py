@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 
 from recbole_mmm4rec.data.co_occurrence import near_pairs
-from recbole_mmm4rec.nn.co_occurrence import DECAY, MOST_NEIGHBOURS, REACH, SHRINKAGE, CoOccurrence
+from recbole_mmm4rec.nn.co_occurrence import DECAY, MOST_COUNTED, REACH, SHRINKAGE, CoOccurrence
 
 N = 12
 
@@ -22,10 +23,11 @@ def counted(weight: float = 3.0, seed: int = 0) -> tuple[CoOccurrence, np.ndarra
     return module, matrix / root[:, None] / root
 
 
-def by_hand(matrix: np.ndarray, history: list[int], weight: float) -> np.ndarray:
+def by_hand(matrix: np.ndarray, history: list[int], weight: float, seen: float = 0.0) -> np.ndarray:
     total = np.zeros(len(matrix))
     for age, item in enumerate(reversed(history)):
         total += weight * DECAY**age * matrix[item]
+    total[history] *= seen
     return total
 
 
@@ -38,12 +40,29 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
     return torch.tensor(rows), torch.tensor([len(one) for one in HISTORIES])
 
 
-def test_scores_are_those_of_a_loop() -> None:
+@pytest.mark.parametrize("seen", [0.0, 1.0])
+def test_scores_are_those_of_a_loop(seen: float) -> None:
     module, matrix = counted()
+    module.seen.fill_(seen)
     found = module(*batch())
     for row, history in zip(found, HISTORIES, strict=True):
-        np.testing.assert_allclose(row.numpy(), by_hand(matrix, history, 3.0), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(row.numpy(), by_hand(matrix, history, 3.0, seen), rtol=1e-5, atol=1e-6)
     assert not found[:, 0].any()
+
+
+def test_alike_items_lend_each_other_counts() -> None:
+    """Item 2 never stood beside 5, but 1 did, which is like it; and so has 3, which is like 5."""
+    alike = scipy.sparse.csr_matrix(([0.5, 0.25], ([2, 3], [1, 5])), shape=(N, N), dtype=np.float32)
+    alone, lent = CoOccurrence(N, 1.0), CoOccurrence(N, 1.0)
+    history = torch.tensor([[1], [2]]), torch.tensor([1, 1])
+    alone.count(np.array([1, 5]), np.array([0, 0]))
+    lent.count(np.array([1, 5]), np.array([0, 0]), alike)
+    own = float(alone(*history)[0, 5])
+    assert own > 0
+    assert not alone(*history)[1].any()
+    np.testing.assert_allclose(
+        lent(*history)[:, [5, 3]], own * np.array([[1, 0.25], [0.5, 0.125]]), rtol=1e-6
+    )
 
 
 def test_pads_add_nothing() -> None:
@@ -64,7 +83,9 @@ def test_items_keep_their_counts_under_other_numbers() -> None:
     other = CoOccurrence(len(old), 3.0)
     other.load_state_dict(module.state_dict() | {"counted": torch.tensor(old)})
     found = other(torch.tensor([[1, 2, 4]]), torch.tensor([3]))[0]
-    np.testing.assert_allclose(found.numpy(), by_hand(matrix, [5, 0, 3], 3.0)[old], rtol=1e-5, atol=1e-6)
+    expected = by_hand(matrix, [5, 0, 3], 3.0, seen=1.0)[old]
+    expected[[1, 2, 4]] = 0
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("chosen", [True, False])
@@ -72,16 +93,19 @@ def test_the_weight_is_in_the_state_only_if_it_was_chosen(chosen: bool) -> None:
     """One that was given follows from the configuration, which may say otherwise later."""
     module, other = CoOccurrence(N, 3.0, chosen), CoOccurrence(N, 5.0, chosen)
     module.count(np.array([1, 2]), np.array([0, 0]))
+    module.seen.fill_(1.0)
     other.load_state_dict(module.state_dict())
-    torch.testing.assert_close(other(*batch()), other.unweighted(*batch()) * (3.0 if chosen else 5.0))
+    points = other.points(*batch())
+    expected = 3.0 * points if chosen else 5.0 * other.without_seen(points, batch()[0])
+    torch.testing.assert_close(other(*batch()), expected)
 
 
 def test_no_item_keeps_more_neighbours_than_it_may() -> None:
-    many = MOST_NEIGHBOURS + 30
+    many = MOST_COUNTED + 30
     module = CoOccurrence(many + 2, 1.0)
     items = np.stack([np.full(many, 1), np.arange(2, many + 2)], axis=1).ravel()
     module.count(items, np.repeat(np.arange(many), 2))
-    assert module.neighbours.shape == (many + 2, MOST_NEIGHBOURS)
+    assert module.neighbours.shape == (many + 2, MOST_COUNTED)
     assert (module.values[1] > 0).all()
     assert (module.values[2] > 0).sum() == 1
 

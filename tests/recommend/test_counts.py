@@ -32,12 +32,13 @@ def without_counts() -> Recommender:
 
 
 def added(known: Recommender, history: list[str]) -> pd.Series:
-    """What counts add to the score of every item after a history."""
+    """What counts add to the score of every item after a history: nothing to those of the history."""
     numbers, items = known.catalogue.numbers(history), len(known.items)
     table = known.scorer.model.co_occurrence
     total = np.zeros(items + 1)
     for age, number in enumerate(numbers[::-1]):
         np.add.at(total, table.neighbours[number].numpy(), 20.0 * 0.8**age * table.values[number].numpy())
+    total[numbers] = 0
     return pd.Series(total[1:], known.items).sort_index()
 
 

@@ -17,13 +17,13 @@ from recbole_mmm4rec.nn.co_occurrence import UNCHOSEN, CoOccurrence
 from recbole_mmm4rec.recommend.loading import load
 from recbole_mmm4rec.training import count_weight
 from recbole_mmm4rec.training.checkpoint import read_checkpoint
-from recbole_mmm4rec.training.count_weight import WEIGHTS, choose_weight
+from recbole_mmm4rec.training.count_weight import CHOICES, choose_weight
 from tests.forked import in_processes
 from tests.recommend.trained import home, trained
 from tests.tiny import OpaqueModel, assert_equal, make_config, make_run, weights, write_dataset
 
 NOISY = {"drop": 0.3, "noise": 0.1}
-WEIGHT = "co_occurrence.weight"
+WEIGHT, SEEN = "co_occurrence.weight", "co_occurrence.seen"
 
 
 class Counting(OpaqueModel):
@@ -61,14 +61,22 @@ def counting_run(folder: Path, weight: Any = AUTO, **values: Any) -> Any:
     return make_run(make_config(folder, Counting, co_occurrence=weight, **NOISY | values))
 
 
-def by_hand(trainer: Any, loader: Any, metric: str) -> dict[float, float]:
-    """Weight -> what the trainer's own evaluation says with it."""
-    counts, found = trainer.model.co_occurrence, {}
-    before = float(counts.weight)
-    for weight in WEIGHTS:
-        counts.weight.fill_(weight)
-        found[weight] = trainer.evaluate(loader, load_best_model=False)[metric]
-    counts.weight.fill_(before)
+def choice_of(model: Any) -> tuple[float, float]:
+    return float(model.co_occurrence.seen), float(model.co_occurrence.weight)
+
+
+def give(model: Any, choice: tuple[float, float]) -> None:
+    model.co_occurrence.seen.fill_(choice[0])
+    model.co_occurrence.weight.fill_(choice[1])
+
+
+def by_hand(trainer: Any, loader: Any, metric: str) -> dict[tuple[float, float], float]:
+    """Choice -> what the trainer's own evaluation says with it."""
+    found, before = {}, choice_of(trainer.model)
+    for choice in CHOICES:
+        give(trainer.model, choice)
+        found[choice] = trainer.evaluate(loader, load_best_model=False)[metric]
+    give(trainer.model, before)
     return found
 
 
@@ -79,8 +87,8 @@ def test_it_is_the_one_that_evaluates_best(folder: Path, metric: str, chunk: int
     trainer.fit(train, valid)
     values = by_hand(trainer, valid, metric)
     assert len(set(values.values())) > 3
-    weight = choose_weight(trainer.model, valid, metric, chunk)
-    assert float(trainer.model.co_occurrence.weight) == weight == max(WEIGHTS, key=values.__getitem__)
+    choice = choose_weight(trainer.model, valid, metric, chunk)
+    assert choice_of(trainer.model) == choice == max(CHOICES, key=values.__getitem__)
 
 
 @pytest.mark.parametrize("rank_seen", [True, False])
@@ -89,15 +97,15 @@ def test_models_of_ours_with_seen_items_and_without(model: str, rank_seen: bool)
     _, trainer, loader = trained(model, (("co_occurrence", AUTO), ("rank_seen", rank_seen)))
     with working_in(home()):
         values = by_hand(trainer, loader, "recall@5")
-    before = float(trainer.model.co_occurrence.weight)
-    assert choose_weight(trainer.model, loader, "recall@5", 7) == max(WEIGHTS, key=values.__getitem__)
-    trainer.model.co_occurrence.weight.fill_(before)
+    before = choice_of(trainer.model)
+    assert choose_weight(trainer.model, loader, "recall@5", 7) == max(CHOICES, key=values.__getitem__)
+    give(trainer.model, before)
 
 
 def test_of_equally_good_ones_the_first_is_taken(folder: Path) -> None:
     trainer, _, valid, _ = counting_run(folder)
     trainer.model.co_occurrence.values.zero_()
-    assert choose_weight(trainer.model, valid, "ndcg@10", None) == WEIGHTS[0] == UNCHOSEN
+    assert choose_weight(trainer.model, valid, "ndcg@10", None) == CHOICES[0] == (0.0, UNCHOSEN)
 
 
 def test_of_many_rows_batches_all_over_are_taken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,19 +129,25 @@ def test_training_is_the_same_with_it_and_without_bit_for_bit(folder: Path, keys
         trainer.fit(train, valid)
         state = weights(trainer)
         assert (WEIGHT in state) == (weight == AUTO)
-        state.pop(WEIGHT, None)
+        for name in (WEIGHT, SEEN):
+            state.pop(name, None)
         states.append((state, trainer.record.losses, trainer.optimizer.state_dict()))
     assert_equal(*states)
 
 
+def saved_choice(trainer: Any) -> tuple[float, float]:
+    state = read_checkpoint(trainer.saved_model_file).state_dict
+    return float(state[SEEN]), float(state[WEIGHT])
+
+
 def test_the_best_epoch_keeps_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Epochs choose 20, 80 and 10, and the second validates best."""
+    """Epochs choose 20, 80 and 10, all with points for seen items, and the second validates best."""
     wanted, found = iter([20.0, 80.0, 10.0]), []
 
-    def choose(model: Any, *_: Any) -> float:
+    def choose(model: Any, *_: Any) -> tuple[float, float]:
         found.append(next(wanted))
-        model.co_occurrence.weight.fill_(found[-1])
-        return found[-1]
+        give(model, (1.0, found[-1]))
+        return 1.0, found[-1]
 
     monkeypatch.setattr("recbole_mmm4rec.training.trainer.choose_weight", choose)
     trainer, train, valid, test = counting_run(folder)
@@ -146,7 +160,7 @@ def test_the_best_epoch_keeps_its_own(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(type(trainer), "evaluate", evaluate)
     assert trainer.fit(train, valid)[0] == 0.5
     assert found == [20.0, 80.0, 10.0]
-    assert float(read_checkpoint(trainer.saved_model_file).state_dict[WEIGHT]) == 80.0
+    assert saved_choice(trainer) == (1.0, 80.0)
     assert trainer.evaluate(test)["ndcg@10"] == 0.5
 
 
@@ -170,15 +184,15 @@ def test_without_a_validation_that_can_choose_it_stays_and_that_is_said(
         trainer.fit(train, valid if "mode" in keys else None)
     said = [line for line in caplog.messages if line.startswith("co_occurrence: auto needs a validation")]
     assert len(said) == 1
-    assert said[0].endswith("it is 40")
-    assert float(trainer.model.co_occurrence.weight) == UNCHOSEN
+    assert said[0].endswith("it is 80")
+    assert choice_of(trainer.model) == (0.0, UNCHOSEN)
 
 
 def test_a_weight_that_is_given_stays(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     trainer, train, valid, _ = counting_run(folder, 7.0)
     with caplog.at_level(logging.INFO):
         trainer.fit(train, valid)
-    assert float(trainer.model.co_occurrence.weight) == 7.0
+    assert choice_of(trainer.model) == (0.0, 7.0)
     assert not [line for line in caplog.messages if line.startswith("co_occurrence: ")]
 
 
@@ -186,15 +200,15 @@ def test_a_run_without_an_epoch_chooses_too(folder: Path) -> None:
     trainer, train, valid, _ = counting_run(folder, epochs=0)
     values = by_hand(trainer, valid, "ndcg@10")
     trainer.fit(train, valid)
-    best = max(WEIGHTS, key=values.__getitem__)
-    assert best != UNCHOSEN
-    assert float(read_checkpoint(trainer.saved_model_file).state_dict[WEIGHT]) == best
+    best = max(CHOICES, key=values.__getitem__)
+    assert best != (0.0, UNCHOSEN)
+    assert saved_choice(trainer) == best
 
 
 def test_a_checkpoint_ranks_with_the_weight_that_was_chosen() -> None:
     path, trainer, _ = trained("MMM4Rec", (("co_occurrence", AUTO),))
-    chosen = float(trainer.model.co_occurrence.weight)
-    assert float(load(path, "cpu").scorer.model.co_occurrence.weight) == chosen
+    before = choice_of(trainer.model)
+    assert choice_of(load(path, "cpu").scorer.model) == before
 
 
 def choose_in_two(rank: int, folder: Path) -> None:

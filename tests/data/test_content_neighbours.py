@@ -1,0 +1,68 @@
+"""Likeness of items against loops over pairs, with items that lack a modality, twins and one item alone."""
+
+import numpy as np
+import pytest
+import torch
+
+from recbole_mmm4rec.data import content_neighbours as module
+from recbole_mmm4rec.data.content_neighbours import SHARPNESS, content_neighbours
+
+N = 9
+
+
+def modality(seed: int, missing: tuple[int, ...] = ()) -> tuple[torch.Tensor, torch.Tensor]:
+    """Features of all items but the pad and those that lack them."""
+    matrix = torch.from_numpy(np.random.default_rng(seed).normal(size=(N, 4)).astype(np.float32)) + 0.5
+    present = torch.ones(N, dtype=torch.bool)
+    present[[0, *missing]] = False
+    return matrix * present.unsqueeze(1), present
+
+
+def by_hand(modalities: list[tuple[torch.Tensor, torch.Tensor]], most: int) -> np.ndarray:
+    total = np.zeros((N, N))
+    for matrix, present in modalities:
+        rows = matrix.double().numpy()
+        for item in np.flatnonzero(present):
+            others = [other for other in np.flatnonzero(present) if other != item]
+            length = np.linalg.norm(rows, axis=1)
+            cosines = [rows[item] @ rows[other] / length[item] / length[other] for other in others]
+            found = np.maximum(cosines, 0) ** SHARPNESS
+            chosen = np.argsort(found)[::-1][:most]
+            for place in chosen:
+                total[item, others[place]] += found[place] / (found[chosen].sum() or 1)
+    sums = total.sum(1, keepdims=True)
+    return total / np.where(sums, sums, 1)
+
+
+@pytest.mark.parametrize("block", [1, 2, 100])
+@pytest.mark.parametrize("most", [1, 3, 20])
+def test_weights_are_those_of_a_loop(most: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST", most)
+    monkeypatch.setattr(module, "_CELLS", N * block)
+    modalities = [modality(0), modality(1, missing=(3, 4, 8))]
+    found = content_neighbours(modalities, N).toarray()
+    np.testing.assert_allclose(found, by_hand(modalities, most), rtol=1e-4, atol=1e-6)
+    assert (found.sum(1) > 0.99).sum() > 5
+
+
+def test_twins_are_nearest_and_features_of_half_precision_do() -> None:
+    matrix, present = modality(0)
+    matrix[5] = matrix[2]
+    found = content_neighbours([(matrix.half(), present)], N).toarray()
+    assert (found[5].argmax(), found[2].argmax()) == (2, 5)
+    assert not found.diagonal().any()
+
+
+@pytest.mark.parametrize("owners", [(), (4,)])
+def test_an_item_alone_is_like_nobody(owners: tuple[int, ...]) -> None:
+    matrix, present = modality(0, missing=tuple(n for n in range(1, N) if n not in owners))
+    assert content_neighbours([(matrix, present)], N).nnz == 0
+    assert content_neighbours([], N).nnz == 0
+
+
+def test_opposites_are_not_alike() -> None:
+    """Cosines of 0 and below weigh nothing; such an item has no neighbours, and nothing is divided by 0."""
+    matrix = torch.zeros(4, 2)
+    matrix[1:] = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
+    found = content_neighbours([(matrix, torch.tensor([False, True, True, True]))], 4).toarray()
+    assert not found.any()
