@@ -19,8 +19,8 @@ _CELLS = 2**25
 def content_neighbours(modalities: Iterable[tuple[Tensor, Tensor]], count: int) -> scipy.sparse.csr_matrix:
     """Weights of the items that are most like an item, by the cosines of their features.
 
-    Every modality gives an item at most :data:`MOST` others, with weights ``cosine ** SHARPNESS`` that are
-    scaled to sum to 1. An item with several modalities has their mean.
+    Every modality gives an item at most :data:`MOST` others with weights ``cosine ** SHARPNESS``, so that one
+    in which nothing is close says little. The weights are summed over the modalities and scaled.
 
     Args:
         modalities: features (N + 1, D) and who has them (N + 1,) bool, of each modality.
@@ -32,7 +32,9 @@ def content_neighbours(modalities: Iterable[tuple[Tensor, Tensor]], count: int) 
     total = scipy.sparse.csr_matrix((count, count), dtype=np.float32)
     for matrix, present in modalities:
         total += _of_modality(matrix, present, count)
-    return _to_one(total)
+    sums = np.asarray(total.sum(1)).ravel()
+    scale = np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)
+    return (scipy.sparse.diags(scale) @ total).tocsr().astype(np.float32)
 
 
 def _of_modality(matrix: Tensor, present: Tensor, count: int) -> scipy.sparse.csr_matrix:
@@ -51,12 +53,4 @@ def _of_modality(matrix: Tensor, present: Tensor, count: int) -> scipy.sparse.cs
         columns.append(numbers[nearest.indices.flatten()])
         values.append(nearest.values.flatten().clamp_min(0.0) ** SHARPNESS)
     places = torch.cat(rows).numpy(), torch.cat(columns).numpy()
-    entries = scipy.sparse.csr_matrix((torch.cat(values).numpy(), places), shape=(count, count))
-    return _to_one(entries)
-
-
-def _to_one(entries: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
-    """The same with rows that sum to 1; rows of zeros stay."""
-    sums = np.asarray(entries.sum(1)).ravel()
-    scale = np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)
-    return (scipy.sparse.diags(scale) @ entries).tocsr().astype(np.float32)
+    return scipy.sparse.csr_matrix((torch.cat(values).numpy(), places), shape=(count, count))

@@ -1,5 +1,6 @@
 """Counts of training that a model of ours adds to its scores, whatever the model."""
 
+from logging import getLogger
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -14,6 +15,8 @@ CO_OCCURRENCE = "co_occurrence."
 """Prefix of the state entries; they are of one dataset's items and never move to others."""
 COUNTED = f"{CO_OCCURRENCE}counted"
 """The one among them that has one row per item."""
+MOST_COMPARED = 100_000
+"""Items whose features are compared, all with all, which takes minutes on two cores."""
 
 
 @runtime_checkable
@@ -45,8 +48,14 @@ def build_co_occurrence(config: Any, dataset: Any, n_items: int) -> CoOccurrence
 
 
 def _alike(share: float, dataset: Any, n_items: int) -> scipy.sparse.csr_matrix | None:
-    """How much the items lend each other, None where there is nothing to say who is alike."""
+    """How much the items lend each other, None where nothing says which are alike."""
     features = dataset.features.values()
     if not share or not features:
+        return None
+    if n_items > MOST_COMPARED:
+        getLogger().warning(
+            f"co_occurrence_content: {n_items - 1} items are too many to compare all with all "
+            f"({MOST_COMPARED}); each has its own counts alone"
+        )
         return None
     return share * content_neighbours([(one.matrix, one.present) for one in features], n_items)

@@ -29,7 +29,7 @@ def by_hand(modalities: list[tuple[torch.Tensor, torch.Tensor]], most: int) -> n
             found = np.maximum(cosines, 0) ** SHARPNESS
             chosen = np.argsort(found)[::-1][:most]
             for place in chosen:
-                total[item, others[place]] += found[place] / (found[chosen].sum() or 1)
+                total[item, others[place]] += found[place]
     sums = total.sum(1, keepdims=True)
     return total / np.where(sums, sums, 1)
 

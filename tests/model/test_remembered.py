@@ -11,6 +11,7 @@ import torch
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import working_in
+from recbole_mmm4rec.model import remembered
 from recbole_mmm4rec.model.remembered import AUTO
 from recbole_mmm4rec.quick_start.loading import load_data_and_model
 from recbole_mmm4rec.recommend.loading import load
@@ -62,6 +63,19 @@ def test_what_stood_together_ranks_first() -> None:
     data = builders.random_batch([1], N, LENGTH)
     data["item_id_list"][0, 0] = 3
     assert int(model.full_sort_predict(data)[0, 1:].argmax()) + 1 == 9
+
+
+def test_items_lend_counts_by_their_features_unless_told_not_to(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    lent, own = (
+        build("SASRecT", co_occurrence=7.0, co_occurrence_content=share).co_occurrence for share in (1.0, 0)
+    )
+    assert (lent.values > 0).sum() > (own.values > 0).sum()
+    monkeypatch.setattr(remembered, "MOST_COMPARED", N - 1)
+    many = build("SASRecT", co_occurrence=7.0).co_occurrence
+    assert torch.equal(many.values, own.values)
+    assert "items are too many to compare" in caplog.text
 
 
 def test_pre_training_counts_nothing() -> None:

@@ -60,9 +60,8 @@ def test_alike_items_lend_each_other_counts() -> None:
     own = float(alone(*history)[0, 5])
     assert own > 0
     assert not alone(*history)[1].any()
-    np.testing.assert_allclose(
-        lent(*history)[:, [5, 3]], own * np.array([[1, 0.25], [0.5, 0.125]]), rtol=1e-6
-    )
+    expected = own * np.array([[1, 0.25], [0.5, 0.125]])
+    np.testing.assert_allclose(lent(*history)[:, [5, 3]], expected, rtol=1e-6)
 
 
 def test_pads_add_nothing() -> None:
