@@ -126,7 +126,8 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
             )
 
     def _can_weigh(self) -> bool:
-        return bool(self._valid_data) and can_choose(self.model, self._valid_data, self.valid_metric)
+        looks = self._validates or (bool(self._valid_data) and not self.epochs)
+        return looks and can_choose(self.model, self._valid_data, self.valid_metric)
 
     def _weigh_counts(self) -> None:
         """Let validation choose the weight of the model's counts, where that is asked for."""

@@ -175,13 +175,16 @@ def test_a_resumed_run_chooses_the_same(folder: Path) -> None:
     assert_equal(weights(rest), weights(whole))
 
 
-@pytest.mark.parametrize("keys", [{"mode": "uni5"}, {"eval_step": 0}], ids=str)
+NOTHING: dict[str, Any] = {}
+
+
+@pytest.mark.parametrize("keys", [{"mode": "uni5"}, {"eval_step": 0}, NOTHING], ids=str)
 def test_without_a_validation_that_can_choose_it_stays_and_that_is_said(
     folder: Path, caplog: pytest.LogCaptureFixture, keys: dict[str, Any]
 ) -> None:
     trainer, train, valid, _ = counting_run(folder, **keys)
     with caplog.at_level(logging.WARNING):
-        trainer.fit(train, valid if "mode" in keys else None)
+        trainer.fit(train, None if keys == NOTHING else valid)
     said = [line for line in caplog.messages if line.startswith("co_occurrence: auto needs a validation")]
     assert len(said) == 1
     assert said[0].endswith("it is 80")
