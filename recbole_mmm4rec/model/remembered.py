@@ -15,7 +15,7 @@ CO_OCCURRENCE = "co_occurrence."
 """Prefix of the state entries; they are of one dataset's items and never move to others."""
 COUNTED = f"{CO_OCCURRENCE}counted"
 """The one among them that has one row per item."""
-MOST_COMPARED = 100_000
+MOST_COMPARED = 50_000
 """Items whose features are compared, all with all, which takes minutes on two cores."""
 
 
