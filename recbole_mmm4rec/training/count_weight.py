@@ -1,8 +1,8 @@
 """``co_occurrence: auto``: every validation chooses anew how much counts of training weigh in the scores.
 
 It also chooses whether items of the history get any points. The scores of model and counts are computed once,
-and the targets are placed among their sums for each choice. The model of the best validation is kept with what
-was chosen there.
+and the targets are placed among their sums for each choice. The model of the best validation keeps what was
+chosen there.
 """
 
 from collections.abc import Iterator
