@@ -68,7 +68,7 @@ def lent(
 
     Args:
         matrix: (N, N) M.
-        alike: (N, N) A, how much of its own row an item (column) lends to another (row).
+        alike: (N, N) A, the share of its row that an item (column) lends to another (row).
         most: entries of a row that are kept.
 
     Returns:

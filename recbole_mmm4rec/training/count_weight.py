@@ -51,7 +51,8 @@ def choose_weight(model: Any, loader: Any, metric: str, chunk: int | None) -> tu
         The choice, the same in every process.
     """
     model.eval()
-    name, depth = metric.split("@")[0], int(metric.split("@")[1])
+    name, k = metric.split("@")
+    depth = int(k)
     counter = RankCounter(loader._dataset.item_num - 1, depth)
     parts = _parts(loader, chunk or DEFAULT_CHUNK)
     with (
@@ -78,13 +79,12 @@ def _parts(loader: Any, chunk: int) -> Iterator[tuple[Any, Tensor, Pairs | None]
 
 def _places(model: Any, counter: RankCounter, batch: Any, targets: Tensor, out: Pairs | None) -> Tensor:
     """(choices, B, 2) places, see :meth:`RankCounter.of_scores`."""
-    counts = model.co_occurrence
-    batch, targets = batch.to(counts.weight.device), targets.to(counts.weight.device)
+    counts, device = model.co_occurrence, model.co_occurrence.weight.device
+    batch, targets = batch.to(device), targets.to(device)
+    out = None if out is None else (out[0].to(device), out[1].to(device))
     plain = model.uncounted_scores(batch)[:, 1:].float()
     points = counts.points(batch[model.ITEM_SEQ], batch[model.ITEM_SEQ_LEN])
     kinds = {0.0: counts.without_seen(points, batch[model.ITEM_SEQ])[:, 1:], 1.0: points[:, 1:]}
-    if out is not None:
-        out = out[0].to(plain.device), out[1].to(plain.device)
     sums = torch.empty_like(plain)
     places = []
     for seen, weight in CHOICES:
