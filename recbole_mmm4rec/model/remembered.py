@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse
 
 from recbole_mmm4rec.data.content_neighbours import content_neighbours
-from recbole_mmm4rec.nn.co_occurrence import UNCHOSEN, CoOccurrence
+from recbole_mmm4rec.nn.co_occurrence import CoOccurrence
 
 AUTO = "auto"
 """The weight that ranks validation best, see :mod:`recbole_mmm4rec.training.count_weight`."""
@@ -40,8 +40,7 @@ def build_co_occurrence(config: Any, dataset: Any, n_items: int) -> CoOccurrence
     weight = config["co_occurrence"]
     if not weight or config["stage"] == "pretrain":
         return None
-    chosen = weight == AUTO
-    counts = CoOccurrence(n_items, UNCHOSEN if chosen else float(weight), chosen)
+    counts = CoOccurrence(n_items, None if weight == AUTO else float(weight))
     if isinstance(dataset, ShowsEvents):
         counts.count(*dataset.events(), _alike(config["co_occurrence_content"], dataset, n_items))
     return counts

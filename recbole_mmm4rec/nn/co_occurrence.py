@@ -40,9 +40,8 @@ class CoOccurrence(nn.Module):
 
     Args:
         rows: N + 1.
-        weight: w, not below 0.
-        chosen: w and ``seen`` are chosen in training, so that they are part of the state; False: they follow
-            from the configuration.
+        weight: w, not below 0; None: w and ``seen`` are chosen in training, so that they are part of the
+            state. Otherwise they follow from the configuration.
     """
 
     weight: Tensor  # () float32
@@ -51,11 +50,12 @@ class CoOccurrence(nn.Module):
     neighbours: Tensor  # (N' + 1, k) int32
     values: Tensor  # (N' + 1, k) float32
 
-    def __init__(self, rows: int, weight: float, chosen: bool = False) -> None:
+    def __init__(self, rows: int, weight: float | None) -> None:
         super().__init__()
-        self.chosen = chosen
-        self.register_buffer("weight", torch.tensor(weight), persistent=chosen)
-        self.register_buffer("seen", torch.tensor(0.0), persistent=chosen)
+        self.chosen = weight is None
+        start = UNCHOSEN if weight is None else weight
+        self.register_buffer("weight", torch.tensor(start), persistent=self.chosen)
+        self.register_buffer("seen", torch.tensor(0.0), persistent=self.chosen)
         self.register_buffer("counted", torch.arange(rows))
         self.register_buffer("neighbours", torch.zeros(rows, 1, dtype=torch.int32))
         self.register_buffer("values", torch.zeros(rows, 1))

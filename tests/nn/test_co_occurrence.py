@@ -90,7 +90,8 @@ def test_items_keep_their_counts_under_other_numbers() -> None:
 @pytest.mark.parametrize("chosen", [True, False])
 def test_the_weight_is_in_the_state_only_if_it_was_chosen(chosen: bool) -> None:
     """One that was given follows from the configuration, which may say otherwise later."""
-    module, other = CoOccurrence(N, 3.0, chosen), CoOccurrence(N, 5.0, chosen)
+    module, other = (CoOccurrence(N, None if chosen else weight) for weight in (3.0, 5.0))
+    module.weight.fill_(3.0)
     module.count(np.array([1, 2]), np.array([0, 0]))
     module.seen.fill_(1.0)
     other.load_state_dict(module.state_dict())

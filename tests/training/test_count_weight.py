@@ -32,8 +32,7 @@ class Counting(OpaqueModel):
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         weight = config["co_occurrence"]
-        chosen = weight == AUTO
-        self.co_occurrence = CoOccurrence(self.n_items, UNCHOSEN if chosen else weight, chosen)
+        self.co_occurrence = CoOccurrence(self.n_items, None if weight == AUTO else weight)
         rows = dataset.inter_feat
         last = rows[self.ITEM_SEQ].gather(1, rows[self.ITEM_SEQ_LEN].unsqueeze(1) - 1).squeeze(1)
         pairs = torch.stack([last, rows[self.POS_ITEM_ID]], dim=1)
