@@ -6,6 +6,8 @@ import torch
 
 _CELLS = 2**22
 """Entries of a block of rows that are held densely at a time: so few that a processor's cache helps."""
+_ROWS = 2**11
+"""Rows of a sparse product that are held at a time."""
 
 
 def near_pairs(items: np.ndarray, owners: np.ndarray, count: int, reach: int) -> scipy.sparse.csr_matrix:
@@ -87,5 +89,34 @@ def lent(
         found = rows.topk(kept)
         values[start : start + block] = found.values.numpy()
         columns[start : start + block] = torch.where(found.values > 0, found.indices, 0).numpy()
+    width = max(1, int((values > 0).sum(1).max()))
+    return columns[:, :width], values[:, :width]
+
+
+def borrowed(
+    matrix: scipy.sparse.csr_matrix, alike: scipy.sparse.csr_matrix, most: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The largest entries of ``W M W^T`` with ``W = [I; A]``, the diagonal left out: items that come after
+    those of M have the rows of their like.
+
+    Args:
+        matrix: (N, N) M.
+        alike: (n, N) A, the share of an item's row (column) that a later item (row) has.
+        most: entries of a row that are kept.
+
+    Returns:
+        As :func:`strongest`, N + n rows.
+    """
+    own = scipy.sparse.identity(matrix.shape[0], dtype=np.float32, format="csr")
+    weights = scipy.sparse.vstack([own, alike], format="csr")
+    count = weights.shape[0]
+    columns, values = np.zeros((count, most), np.int32), np.zeros((count, most), np.float32)
+    for start in range(0, count, _ROWS):
+        rows = (weights[start : start + _ROWS] @ matrix @ weights.T).tocoo()
+        kept = rows.row + start != rows.col
+        rows = scipy.sparse.csr_matrix((rows.data[kept], (rows.row[kept], rows.col[kept])), shape=rows.shape)
+        found = strongest(rows, most)
+        for table, part in zip((columns, values), found, strict=True):
+            table[start : start + _ROWS, : part.shape[1]] = part
     width = max(1, int((values > 0).sum(1).max()))
     return columns[:, :width], values[:, :width]

@@ -16,41 +16,63 @@ _CELLS = 2**25
 """Entries of the product of a block of rows."""
 
 
-def content_neighbours(modalities: Iterable[tuple[Tensor, Tensor]], count: int) -> scipy.sparse.csr_matrix:
+Features = tuple[Tensor, Tensor]
+"""Vectors of items in a modality (N, D), and who has one (N,) bool."""
+
+
+def content_neighbours(modalities: Iterable[Features], count: int) -> scipy.sparse.csr_matrix:
     """Weights of the items that are most like an item, by the cosines of their features.
 
     Every modality gives an item at most :data:`MOST` others with weights ``cosine ** SHARPNESS``, so that one
     in which nothing is close says little. The weights are summed over the modalities and scaled.
 
     Args:
-        modalities: features (N + 1, D) and who has them (N + 1,) bool, of each modality.
+        modalities: of the same items, ``count`` rows each.
         count: N + 1.
 
     Returns:
         (N + 1, N + 1) float32; a row sums to 1, or to 0 where an item has no features like those of another.
     """
-    total = scipy.sparse.csr_matrix((count, count), dtype=np.float32)
-    for matrix, present in modalities:
-        total += _of_modality(matrix, present, count)
+    return _summed((_nearest(one, one, same=True) for one in modalities), (count, count))
+
+
+def neighbours_among(
+    pairs: Iterable[tuple[Features, Features]], shape: tuple[int, int]
+) -> scipy.sparse.csr_matrix:
+    """Weights as of :func:`content_neighbours`, of items of another table that are most like an item.
+
+    Args:
+        pairs: by modality, features of the items and of those among which neighbours are looked for.
+        shape: how many there are of both, n and N + 1.
+
+    Returns:
+        (n, N + 1) float32; a row sums to 1 or 0.
+    """
+    return _summed((_nearest(*pair, same=False) for pair in pairs), shape)
+
+
+def _summed(found: Iterable[scipy.sparse.csr_matrix], shape: tuple[int, int]) -> scipy.sparse.csr_matrix:
+    total = sum(found, start=scipy.sparse.csr_matrix(shape, dtype=np.float32))
     sums = np.asarray(total.sum(1)).ravel()
     scale = np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)
     return (scipy.sparse.diags(scale) @ total).tocsr().astype(np.float32)
 
 
-def _of_modality(matrix: Tensor, present: Tensor, count: int) -> scipy.sparse.csr_matrix:
-    numbers = torch.nonzero(present).squeeze(1)
-    vectors = functional.normalize(matrix[numbers].float(), dim=1)
-    found = min(MOST, len(numbers) - 1)
-    if found < 1:
-        return scipy.sparse.csr_matrix((count, count), dtype=np.float32)
-    block, rows, columns, values = max(1, _CELLS // len(numbers)), [], [], []
-    for start in range(0, len(numbers), block):
-        cosines = vectors[start : start + block] @ vectors.T
-        own = torch.arange(len(cosines))
-        cosines[own, own + start] = -torch.inf
+def _nearest(asked: Features, among: Features, same: bool) -> scipy.sparse.csr_matrix:
+    """Weights (n, N) in one modality; ``same``: they are the same items, none its own neighbour."""
+    mine, others = (torch.nonzero(present).squeeze(1) for _, present in (asked, among))
+    shape, found = (len(asked[1]), len(among[1])), min(MOST, len(others) - same)
+    if found < 1 or not len(mine):
+        return scipy.sparse.csr_matrix(shape, dtype=np.float32)
+    vectors = functional.normalize(among[0][others].float(), dim=1)
+    block, rows, columns, values = max(1, _CELLS // len(others)), [], [], []
+    for part in mine.split(block):
+        cosines = functional.normalize(asked[0][part].float(), dim=1) @ vectors.T
+        if same:
+            cosines[part.unsqueeze(1) == others] = -torch.inf
         nearest = cosines.topk(found)
-        rows.append(numbers[start : start + block].repeat_interleave(found))
-        columns.append(numbers[nearest.indices.flatten()])
+        rows.append(part.repeat_interleave(found))
+        columns.append(others[nearest.indices.flatten()])
         values.append(nearest.values.flatten().clamp_min(0.0) ** SHARPNESS)
     places = torch.cat(rows).numpy(), torch.cat(columns).numpy()
-    return scipy.sparse.csr_matrix((torch.cat(values).numpy(), places), shape=(count, count))
+    return scipy.sparse.csr_matrix((torch.cat(values).numpy(), places), shape=shape)

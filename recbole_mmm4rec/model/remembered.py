@@ -1,12 +1,14 @@
 """Counts of training that a model of ours adds to its scores, whatever the model."""
 
+from collections.abc import Mapping
 from logging import getLogger
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import scipy.sparse
 
-from recbole_mmm4rec.data.content_neighbours import content_neighbours
+from recbole_mmm4rec.data.content_neighbours import content_neighbours, neighbours_among
+from recbole_mmm4rec.data.features import ModalityFeatures
 from recbole_mmm4rec.nn.co_occurrence import CoOccurrence
 
 AUTO = "auto"
@@ -58,3 +60,30 @@ def _alike(share: float, dataset: Any, n_items: int) -> scipy.sparse.csr_matrix 
         )
         return None
     return share * content_neighbours([(one.matrix, one.present) for one in features], n_items)
+
+
+def borrow_counts(
+    new: CoOccurrence,
+    features: Mapping[str, ModalityFeatures],
+    count: int,
+    lenders: CoOccurrence,
+    known: Mapping[str, ModalityFeatures],
+    share: float,
+) -> None:
+    """Give items that training never saw counts: a share of the mean of those of items like them.
+
+    Args:
+        new: counts of a model whose last items are new.
+        features: by modality, of its items.
+        count: n, how many are new.
+        lenders: counts of the model that has the items that lend.
+        known: by modality, of those N items and the pad.
+        share: of an item's counts.
+    """
+    pairs = (
+        ((one.matrix[-count:], one.present[-count:]), (known[name].matrix, known[name].present))
+        for name, one in features.items()
+    )
+    alike = share * neighbours_among(pairs, (count, len(lenders.counted))).tocoo()
+    places = alike.row, lenders.counted.cpu().numpy()[alike.col]
+    new.borrow(scipy.sparse.csr_matrix((alike.data, places), shape=(count, len(lenders.neighbours))))

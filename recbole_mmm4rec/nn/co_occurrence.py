@@ -8,7 +8,7 @@ import scipy.sparse
 import torch
 from torch import Tensor, nn
 
-from recbole_mmm4rec.data.co_occurrence import lent, near_pairs, strongest
+from recbole_mmm4rec.data.co_occurrence import borrowed, lent, near_pairs, strongest
 
 DECAY = 0.8
 """Weight of an item of a history against the one after it."""
@@ -76,6 +76,18 @@ class CoOccurrence(nn.Module):
         if alike is not None:
             neighbours, values = lent(_sparse(neighbours, values), alike, MOST_NEIGHBOURS)
         self.neighbours, self.values = torch.from_numpy(neighbours), torch.from_numpy(values)
+
+    def borrow(self, alike: scipy.sparse.csr_matrix) -> None:
+        """Give the last n items, of which nothing was counted, the counts of items like them.
+
+        Args:
+            alike: (n, N' + 1) how much of the counts of an item that was counted they get.
+        """
+        table = _sparse(self.neighbours.cpu().numpy(), self.values.cpu().numpy())
+        found = borrowed(table, alike, MOST_NEIGHBOURS)
+        device, new = self.counted.device, alike.shape[0]
+        self.neighbours, self.values = (torch.from_numpy(one).to(device) for one in found)
+        self.counted[-new:] = torch.arange(table.shape[0], table.shape[0] + new, device=device)
 
     def forward(self, item_seq: Tensor, lengths: Tensor) -> Tensor:
         """(B, W) int64 histories, right-padded with 0, and (B,) lengths -> (B, N + 1) float32 scores."""

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.data.offenders import named
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.model.remembered import borrow_counts
 from recbole_mmm4rec.recommend.catalogue import Catalogue, as_tokens
 from recbole_mmm4rec.recommend.category_cap import ItemCategories, category_cap
 from recbole_mmm4rec.recommend.explanation import explained
@@ -343,7 +344,17 @@ class Recommender:
     def _over(self, rows: torch.Tensor, new: NewItems) -> tuple[Blueprint, Catalogue, Any]:
         catalogue = self.catalogue.part(rows, new.features, len(new.ids)).named(list(new.ids))
         model = self.blueprint.over(catalogue, rows, len(new.ids))
+        self._lend_counts(model, catalogue, len(new.ids))
         return self.blueprint.grown(model, catalogue), catalogue, model
+
+    def _lend_counts(self, model: Any, catalogue: Catalogue, count: int) -> None:
+        """Counts of training for the last items of a model, if items lend each other counts."""
+        share = self.blueprint.settings["co_occurrence_content"]
+        if share and self.scorer.is_ours and model.co_occurrence is not None:
+            counts = self.scorer.model.co_occurrence
+            borrow_counts(
+                model.co_occurrence, catalogue.features, count, counts, self.catalogue.features, share
+            )
 
     @property
     def scores_content(self) -> bool:

@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse
 
 from recbole_mmm4rec.data import co_occurrence
-from recbole_mmm4rec.data.co_occurrence import lent, near_pairs, strongest
+from recbole_mmm4rec.data.co_occurrence import borrowed, lent, near_pairs, strongest
 from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.host.datasets import create_dataset, prepare_loaders
 from tests.conftest import write_interactions
@@ -80,14 +80,35 @@ def test_lent_rows_are_those_of_whole_products(
     monkeypatch.setattr(co_occurrence, "_CELLS", 7 * block)
     columns, values = lent(*map(scipy.sparse.csr_matrix, (matrix, alike)), most)
     whole = (np.eye(7) + alike) @ matrix @ (np.eye(7) + alike).T
+    assert_strongest(columns, values, whole, most)
+
+
+def assert_strongest(columns: np.ndarray, values: np.ndarray, whole: np.ndarray, most: int) -> None:
+    """Of every row of the whole, but for its diagonal, the largest; of equal ones any."""
     np.fill_diagonal(whole, 0)
-    assert columns.shape == values.shape
-    for row in range(7):
+    assert columns.shape == values.shape == (len(whole), columns.shape[1])
+    for row in range(len(whole)):
         wanted = sorted(whole[row][whole[row] > 0], reverse=True)[:most]
         np.testing.assert_allclose(values[row, : len(wanted)], wanted, rtol=1e-5)
         np.testing.assert_allclose(whole[row, columns[row, : len(wanted)]], wanted, rtol=1e-5)
         assert not values[row, len(wanted) :].any()
         assert not columns[row, len(wanted) :].any()
+
+
+@pytest.mark.parametrize("block", [1, 3, 100])
+@pytest.mark.parametrize("most", [1, 3, 100])
+def test_later_items_borrow_rows_and_columns_of_whole_products(
+    most: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = np.random.default_rng(2)
+    matrix = generator.random((7, 7)).astype(np.float32) * (generator.random((7, 7)) < 0.3)
+    alike = generator.random((3, 7)).astype(np.float32) * (generator.random((3, 7)) < 0.5)
+    alike[1] = 0  # like nobody
+    monkeypatch.setattr(co_occurrence, "_ROWS", block)
+    columns, values = borrowed(*map(scipy.sparse.csr_matrix, (matrix, alike)), most)
+    weights = np.concatenate([np.eye(7), alike])
+    assert_strongest(columns, values, weights @ matrix @ weights.T, most)
+    assert not values[8].any()
 
 
 def test_nothing_is_lent_where_nothing_was_counted() -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from recbole_mmm4rec.data import content_neighbours as module
-from recbole_mmm4rec.data.content_neighbours import SHARPNESS, content_neighbours
+from recbole_mmm4rec.data.content_neighbours import SHARPNESS, content_neighbours, neighbours_among
 
 N = 9
 
@@ -66,3 +66,40 @@ def test_opposites_are_not_alike() -> None:
     matrix[1:] = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
     found = content_neighbours([(matrix, torch.tensor([False, True, True, True]))], 4).toarray()
     assert not found.any()
+
+
+@pytest.mark.parametrize("block", [1, 100])
+@pytest.mark.parametrize("most", [1, 3, 20])
+def test_neighbours_in_another_table_are_those_of_a_loop(
+    most: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Items 6, 7 and 8 ask among the pad and items 1 to 5; no row of both tables is the same item."""
+    monkeypatch.setattr(module, "MOST", most)
+    monkeypatch.setattr(module, "_CELLS", N * block)
+    whole = [modality(0), modality(1, missing=(3, 4, 8))]
+    pairs = [((m[6:], p[6:]), (m[:6], p[:6])) for m, p in whole]
+    apart = []
+    for matrix, present in whole:  # one at a time, so that they are not each other's neighbours
+        rows = np.stack([_among(matrix, present, item, most) for item in (6, 7, 8)])
+        apart.append(rows)
+    total = sum(apart)
+    expected = total / total.sum(1, keepdims=True)
+    np.testing.assert_allclose(neighbours_among(pairs, (3, 6)).toarray(), expected, rtol=1e-4, atol=1e-6)
+
+
+def _among(matrix: torch.Tensor, present: torch.Tensor, item: int, most: int) -> np.ndarray:
+    found, rows = np.zeros(6), matrix.double().numpy()
+    if present[item]:
+        for other in np.flatnonzero(present[:6]):
+            cosine = rows[item] @ rows[other] / np.linalg.norm(rows[item]) / np.linalg.norm(rows[other])
+            found[other] = max(cosine, 0) ** SHARPNESS
+    found[np.argsort(found)[: max(0, 6 - most)]] = 0
+    return found
+
+
+def test_where_nobody_has_features_nobody_is_like_another() -> None:
+    matrix, present = modality(0)
+    nobody = matrix[:2], torch.zeros(2, dtype=torch.bool)
+    for pair in ((nobody, (matrix, present)), ((matrix, present), nobody)):
+        shape = len(pair[0][1]), len(pair[1][1])
+        assert neighbours_among([pair], shape).nnz == 0

@@ -87,6 +87,38 @@ def test_items_keep_their_counts_under_other_numbers() -> None:
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5, atol=1e-6)
 
 
+def grown() -> tuple[CoOccurrence, np.ndarray]:
+    """Three items come last, the second like nobody; with the matrix that it stands for."""
+    module, matrix = counted()
+    alike = np.zeros((3, N))
+    alike[0, [3, 5]] = 0.75, 0.25
+    alike[2, 4] = 0.5
+    larger = CoOccurrence(N + 3, 3.0)
+    numbers = torch.cat([torch.arange(N), torch.zeros(3, dtype=torch.int64)])
+    larger.load_state_dict(module.state_dict() | {"counted": numbers})
+    larger.borrow(scipy.sparse.csr_matrix(alike))
+    weights = np.concatenate([np.eye(N), alike])
+    whole = weights @ matrix @ weights.T
+    np.fill_diagonal(whole, 0)
+    return larger, whole
+
+
+def test_items_that_come_later_borrow_counts_as_candidates_and_in_histories() -> None:
+    module, whole = grown()
+    for history in ([3], [N], [1, N, 2], [N + 1], [N + 2, N, 4]):
+        found = module(torch.tensor([history]), torch.tensor([len(history)]))[0]
+        np.testing.assert_allclose(found.numpy(), by_hand(whole, history, 3.0), rtol=1e-5, atol=1e-6)
+    assert not module(torch.tensor([[N + 1]]), torch.tensor([1])).any()
+
+
+def test_what_was_borrowed_is_in_the_state() -> None:
+    module, _ = grown()
+    other = CoOccurrence(N + 3, 3.0)
+    other.load_state_dict(module.state_dict())
+    history = torch.tensor([[N, 2]]), torch.tensor([2])
+    torch.testing.assert_close(other(*history), module(*history))
+
+
 @pytest.mark.parametrize("chosen", [True, False])
 def test_the_weight_is_in_the_state_only_if_it_was_chosen(chosen: bool) -> None:
     """One that was given follows from the configuration, which may say otherwise later."""

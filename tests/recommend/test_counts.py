@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from recbole_mmm4rec.data.content_neighbours import neighbours_among
 from recbole_mmm4rec.recommend.export.forms import export
 from recbole_mmm4rec.recommend.loading import load
 from recbole_mmm4rec.recommend.recommender import Recommender
@@ -51,21 +53,67 @@ def test_lists_have_counts(known: Recommender) -> None:
     np.testing.assert_allclose(lists - bare, expected, rtol=1e-3, atol=1e-4)
 
 
-def test_a_new_item_was_never_counted_and_changes_no_other(known: Recommender) -> None:
+def vectors_of(known: Recommender, item: str) -> dict[str, np.ndarray]:
+    number = int(known.catalogue.numbers([item])[0])
+    return {name: one.matrix[[number]].numpy() for name, one in known.catalogue.features.items()}
+
+
+def points(known: Recommender, history: list[str]) -> np.ndarray:
+    """(N + 1,) of counts for a history, w = 1."""
+    numbers = torch.from_numpy(known.catalogue.numbers(history))[None]
+    return known.scorer.model.co_occurrence.points(numbers, torch.tensor([len(history)]))[0].numpy()
+
+
+def likeness(known: Recommender, vectors: dict[str, np.ndarray]) -> np.ndarray:
+    """(n, N + 1) weights of the items that are like others."""
+    old = known.catalogue.features
+    rows = {name: torch.from_numpy(one).float() for name, one in vectors.items()}
+    pairs = [((rows[name], rows[name].any(1)), (old[name].matrix, old[name].present)) for name in rows]
+    return neighbours_among(pairs, (len(next(iter(rows.values()))), len(known.catalogue))).toarray()
+
+
+def test_a_new_item_has_the_mean_counts_of_its_like_and_changes_no_other(known: Recommender) -> None:
+    vectors = vectors_of(known, "i4")
+    before, alike = points(known, HISTORY), likeness(known, vectors)
     old = scored(known.recommend(HISTORY, TIMES, k=len(known.items)))
-    known.add_items(["new"], vectors={name: np.ones((1, width)) for name, width in WIDTHS.items()})
+    known.add_items(["new"], vectors=vectors)
+    after = points(known, HISTORY)
+    assert after[-1] > 0
+    np.testing.assert_allclose(after, [*before, *(alike @ before)], rtol=1e-4, atol=1e-6)
     new = scored(known.recommend(HISTORY, TIMES, k=len(known.items)))
     np.testing.assert_allclose(new[old.index], old, rtol=1e-4, atol=1e-5)
-    after = scored(known.recommend([*HISTORY, "new"], [*TIMES, 1.5e9 + 30], k=len(known.items)))
-    assert np.isfinite(after).all()
+    as_history = points(known, ["new"])[:-1]
+    lent = sum(w * points(known, [i])[:-1] for w, i in zip(alike[0, 1:], known.items[:-1], strict=True))
+    np.testing.assert_allclose(as_history, lent, rtol=1e-4, atol=1e-6)
 
 
-def test_a_catalogue_of_other_items_has_no_counts(known: Recommender) -> None:
-    vectors = {name: np.eye(3, width) for name, width in WIDTHS.items()}
+def test_items_that_are_added_one_after_the_other_have_counts_too(known: Recommender) -> None:
+    for place in range(3):
+        known.add_items([f"new {place}"], vectors=vectors_of(known, f"i{place + 4}"))
+    assert (points(known, HISTORY)[-3:] > 0).all()
+    table = known.explain(["i1", "new 0", "i2"], "new 2", TIMES[:3])
+    lists = scored(known.recommend(["i1", "new 0", "i2"], TIMES[:3], k=len(known.items), exclude_seen=False))
+    assert table.attrs["score"] == pytest.approx(lists["new 2"], rel=1e-4)
+
+
+def test_where_items_lend_nothing_a_new_one_has_no_counts() -> None:
+    bare = recommender("MMM4Rec", **CHANGES, co_occurrence_content=0.0)
+    bare.add_items(["new"], vectors=vectors_of(bare, "i4"))
+    assert points(bare, HISTORY)[:-1].any()
+    assert points(bare, HISTORY)[-1] == 0
+
+
+def test_a_catalogue_of_other_items_borrows_from_those_of_training(known: Recommender) -> None:
+    vectors = {name: np.eye(3, width, dtype=np.float32) for name, width in WIDTHS.items()}
+    alike = likeness(known, vectors)
+    table = np.stack([points(known, [item]) for item in known.items])
+    expected = alike @ np.concatenate([np.zeros((1, table.shape[1])), table]) @ alike.T
     fresh = known.with_catalogue(["a", "b", "c"], vectors=vectors)
-    bare = without_counts().with_catalogue(["a", "b", "c"], vectors=vectors)
-    lists = [scored(one.recommend(["a", "c"], [1.5e9, 1.5e9 + 5], k=3)) for one in (fresh, bare)]
-    pd.testing.assert_series_equal(*lists)
+    for place, item in enumerate("abc"):
+        wanted = np.where(np.arange(3) == place, 0, expected[place])
+        np.testing.assert_allclose(points(fresh, [item])[1:], wanted, rtol=1e-4, atol=1e-6)
+    fresh.add_items(["d"], vectors={name: one[:1] for name, one in vectors.items()})
+    assert len(scored(fresh.recommend(["a", "d"], TIMES[:2], k=4, exclude_seen=False))) == 4
 
 
 def test_an_explanation_counts_too(known: Recommender) -> None:
