@@ -1,8 +1,11 @@
 """How often items stand near each other in histories, for all pairs of items, as a sparse matrix."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import scipy.sparse
 import torch
+from tqdm import tqdm
 
 _CELLS = 2**22
 """Entries of a block of rows that are held densely at a time: so few that a processor's cache helps."""
@@ -81,7 +84,7 @@ def lent(
     kept = min(most, count)
     columns, values = np.zeros((count, kept), np.int32), np.zeros((count, kept), np.float32)
     block = max(1, _CELLS // count)
-    for start in range(0, count, block):
+    for start in _shown(range(0, count, block)):
         halves = (weights[start : start + block] @ matrix).toarray()
         rows = torch.from_numpy(np.ascontiguousarray((weights @ halves.T).T))
         own = torch.arange(len(rows))
@@ -91,6 +94,11 @@ def lent(
         columns[start : start + block] = torch.where(found.values > 0, found.indices, 0).numpy()
     width = max(1, int((values > 0).sum(1).max()))
     return columns[:, :width], values[:, :width]
+
+
+def _shown(blocks: range) -> Iterable[int]:
+    """The same with a bar on a terminal, should they take long."""
+    return tqdm(blocks, "counts", ncols=100, leave=False, disable=None, delay=2)
 
 
 def borrowed(
@@ -111,7 +119,7 @@ def borrowed(
     weights = scipy.sparse.vstack([own, alike], format="csr")
     count = weights.shape[0]
     columns, values = np.zeros((count, most), np.int32), np.zeros((count, most), np.float32)
-    for start in range(0, count, _ROWS):
+    for start in _shown(range(0, count, _ROWS)):
         rows = (weights[start : start + _ROWS] @ matrix @ weights.T).tocoo()
         kept = rows.row + start != rows.col
         rows = scipy.sparse.csr_matrix((rows.data[kept], (rows.row[kept], rows.col[kept])), shape=rows.shape)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from logging import getLogger
+from time import time
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -43,9 +44,18 @@ def build_co_occurrence(config: Any, dataset: Any, n_items: int) -> CoOccurrence
     if not weight or config["stage"] == "pretrain":
         return None
     counts = CoOccurrence(n_items, None if weight == AUTO else float(weight))
-    if isinstance(dataset, ShowsEvents):
-        counts.count(*dataset.events(), _alike(config["co_occurrence_content"], dataset, n_items))
+    if isinstance(dataset, ShowsEvents) and not _come_from_checkpoint(config):
+        started = time()
+        items, owners = dataset.events()
+        counts.count(items, owners, _alike(config["co_occurrence_content"], dataset, n_items))
+        took = f"{time() - started:.1f} s"
+        getLogger().info(f"counted {len(items):,} events of {n_items - 1:,} items in {took} (co_occurrence)")
     return counts
+
+
+def _come_from_checkpoint(config: Any) -> bool:
+    """Whether the run goes on from a checkpoint of the same items, or loads one: it has the counts."""
+    return bool(config["resume"]) or bool(getattr(config, "known_tokens", None))
 
 
 def _alike(share: float, dataset: Any, n_items: int) -> scipy.sparse.csr_matrix | None:

@@ -120,6 +120,17 @@ class CoOccurrence(nn.Module):
             if (saved := state_dict.get(prefix + name)) is not None:
                 setattr(self, name, torch.empty_like(saved, device=self.counted.device))
         super()._load_from_state_dict(state_dict, prefix, *rest)
+        if fault := self._fault():
+            rest[-1].append(f"{prefix}{fault}")
+
+    def _fault(self) -> str:
+        """What makes no sense in tables that were loaded, or nothing."""
+        if self.neighbours.ndim != 2 or self.neighbours.shape != self.values.shape:
+            return f"values has shape {tuple(self.values.shape)}, neighbours {tuple(self.neighbours.shape)}"
+        for name, numbers in (("neighbours", self.neighbours), ("counted", self.counted)):
+            if len(numbers) and not 0 <= int(numbers.min()) <= int(numbers.max()) < len(self.neighbours):
+                return f"{name} names an item that was not counted"
+        return ""
 
 
 def _sparse(columns: np.ndarray, values: np.ndarray) -> scipy.sparse.csr_matrix:

@@ -11,16 +11,19 @@ import torch
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import working_in
+from recbole_mmm4rec.host.config import RunConfig
 from recbole_mmm4rec.model import remembered
 from recbole_mmm4rec.model.remembered import AUTO
+from recbole_mmm4rec.nn.co_occurrence import CoOccurrence
 from recbole_mmm4rec.quick_start.loading import load_data_and_model
+from recbole_mmm4rec.quick_start.training_run import select
 from recbole_mmm4rec.recommend.loading import load
 from recbole_mmm4rec.training.transfer import load_pretrained
 from tests.golden import assert_agrees
 from tests.model import builders, test_every_baseline
 from tests.model.test_baseline_transfer import save, tokens
 from tests.model.test_every_baseline import LENGTH, N, batch
-from tests.recommend.trained import home, trained
+from tests.recommend.trained import home, settings_of, trained
 
 MODELS = ["MMM4Rec", "SASRecT", "MISSRec", "HM4SR", "BSARec", "VQRec"]
 
@@ -124,3 +127,20 @@ def test_a_run_is_not_resumed_with_other_counts(then: float | str, now: float | 
     ):
         other.resume_checkpoint(trainer.last_file)
     assert "\n" not in str(said.value)
+
+
+def test_what_a_checkpoint_holds_is_not_counted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    path, trainer, _ = trained("MMM4Rec", (("co_occurrence", 20.0),))
+    counted = trainer.model.co_occurrence
+    monkeypatch.setattr(CoOccurrence, "count", None)
+    with working_in(home()):
+        config, model, _, train_data, valid_data, _ = load_data_and_model(str(path))
+        resumed = RunConfig(config["model"], "tiny", config_dict=settings_of("MMM4Rec", co_occurrence=20.0))
+        resumed["resume"] = str(trainer.last_file)
+        resumed["checkpoint_dir"] = str(path.parent)
+        resumed["epochs"] = 2
+        again = select(resumed, train_data, valid_data).trainer.model
+    for one in (model, again):
+        assert torch.equal(one.co_occurrence.neighbours, counted.neighbours)
+        assert torch.equal(one.co_occurrence.values, counted.values)
+        assert one.co_occurrence.values.any()

@@ -1,5 +1,7 @@
 """Scores from counts against a loop over a history, and counts that outlive their catalogue."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -117,6 +119,24 @@ def test_what_was_borrowed_is_in_the_state() -> None:
     other.load_state_dict(module.state_dict())
     history = torch.tensor([[N, 2]]), torch.tensor([2])
     torch.testing.assert_close(other(*history), module(*history))
+
+
+@pytest.mark.parametrize(
+    ("entry", "wrong", "told"),
+    [
+        ("neighbours", lambda table: table + N, "neighbours names an item that was not counted"),
+        ("neighbours", lambda table: table - 1, "neighbours names an item that was not counted"),
+        ("counted", lambda numbers: numbers + 1, "counted names an item that was not counted"),
+        ("values", lambda table: table[:, :1], "values has shape"),
+        ("values", lambda table: table[1:], "values has shape"),
+    ],
+)
+def test_tables_that_make_no_sense_are_refused(
+    entry: str, wrong: Callable[[torch.Tensor], torch.Tensor], told: str
+) -> None:
+    state = counted()[0].state_dict()
+    with pytest.raises(RuntimeError, match=told):
+        CoOccurrence(N, 3.0).load_state_dict(state | {entry: wrong(state[entry])})
 
 
 @pytest.mark.parametrize("chosen", [True, False])
