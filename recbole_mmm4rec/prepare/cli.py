@@ -12,7 +12,7 @@ import yaml
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.guard import guarded
 from recbole_mmm4rec.names import check_dataset_name
-from recbole_mmm4rec.prepare.commands import COMMANDS
+from recbole_mmm4rec.prepare.commands import COMMANDS, add_output, root_of
 from recbole_mmm4rec.prepare.settings import KEYS, TEXT_KEYS, known_datasets, read_settings, source_of
 from recbole_mmm4rec.prepare.shipped import SHIPPED, build_shipped
 
@@ -56,7 +56,7 @@ def _run(arguments: Sequence[str]) -> None:
     overrides = _key_values(rest)
     name = f"{options.name}-{options.part}" if options.part else options.name
     check_dataset_name(name)
-    target = Path(options.output) / name
+    target = root_of(options) / name
     if name in SHIPPED:
         if overrides or options.source or options.memory:
             raise UserError(f"{name} is made on the spot and takes no source, no memory and no keys")
@@ -97,9 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         "name", help=f"dataset: {', '.join([*SHIPPED, *known_datasets()])}, or a name of your own"
     )
     parser.add_argument("--source", help="folder of the raw files")
-    parser.add_argument(
-        "--output", default="atomic_data", help="folder that holds the datasets (atomic_data)"
-    )
+    add_output(parser)
     parser.add_argument("--config", help="property file of a dataset of your own")
     parser.add_argument("--part", choices=["a", "b"], help="part of demo-shop: other users, other items")
     parser.add_argument(

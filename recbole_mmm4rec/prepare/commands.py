@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recbole_mmm4rec.columns import UNKNOWN
+from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.names import check_dataset_name, check_modality_name
 
 LOGGER = logging.getLogger("recbole_mmm4rec")
@@ -23,7 +24,7 @@ def merge_command(arguments: Sequence[str]) -> None:
         check_dataset_name(name)
     for modality in options.modalities or ():
         check_modality_name(modality)
-    root = Path(options.output)
+    root = root_of(options)
     merge(options.name, options.datasets, root, options.modalities, options.overwrite)
 
 
@@ -41,7 +42,7 @@ def import_command(arguments: Sequence[str]) -> None:
     options = _parsed(parser, arguments)
     check_modality_name(options.modality)
     items = Path(options.items) if options.items else None
-    file, root = Path(options.file), Path(options.output)
+    file, root = Path(options.file), root_of(options)
     import_vectors(options.name, options.modality, file, items, root, options.encoder, options.overwrite)
 
 
@@ -62,7 +63,7 @@ def split_command(arguments: Sequence[str]) -> None:
     options = _parsed(parser, arguments)
     for name in options.parts:
         check_dataset_name(name)
-    split(options.name, options.parts, Path(options.output), options.by, options.overwrite)
+    split(options.name, options.parts, root_of(options), options.by, options.overwrite)
 
 
 def sample_command(arguments: Sequence[str]) -> None:
@@ -75,7 +76,7 @@ def sample_command(arguments: Sequence[str]) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the draw (0)")
     options = _parsed(parser, arguments)
     check_dataset_name(options.dataset)
-    root = Path(options.output)
+    root = root_of(options)
     sample(options.name, options.dataset, root, options.users, options.seed, options.overwrite)
 
 
@@ -88,7 +89,7 @@ def unisrec_command(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("--source", required=True, help="folder of the files")
     options = _parsed(parser, arguments)
-    target = Path(options.output) / options.name
+    target = root_of(options) / options.name
     import_unisrec(options.name, Path(options.source), target, options.overwrite)
 
 
@@ -108,7 +109,7 @@ def inspect_command(arguments: Sequence[str]) -> None:
     options = _parsed(parser, arguments)
     if options.page:
         check_page(Path(options.page))
-    folder = Path(options.output) / options.name
+    folder = root_of(options) / options.name
     report = []
     for line in inspect(options.name, folder):
         LOGGER.info(line)
@@ -128,13 +129,31 @@ COMMANDS = {
 }
 
 
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """The flag ``--output``, which every command has."""
+    parser.add_argument(
+        "--output", default="atomic_data", help="folder that holds the datasets (atomic_data)"
+    )
+
+
+def root_of(options: argparse.Namespace) -> Path:
+    """The folder that ``--output`` names, which may not exist yet.
+
+    Raises:
+        UserError: it cannot be made, because it or a folder above it is a file.
+    """
+    root = Path(options.output)
+    there = next((part for part in (root, *root.parents) if part.exists()), None)
+    if there is not None and not there.is_dir():
+        raise UserError(f"--output: {there} is a file; the folder that holds the datasets is needed")
+    return root
+
+
 def _parser(command: str, description: str) -> argparse.ArgumentParser:
     program = f"python -m recbole_mmm4rec.prepare {command}"
     parser = argparse.ArgumentParser(program, description=description, allow_abbrev=False)
     parser.add_argument("name", help="the dataset")
-    parser.add_argument(
-        "--output", default="atomic_data", help="folder that holds the datasets (atomic_data)"
-    )
+    add_output(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace what exists")
     return parser
 
