@@ -87,11 +87,15 @@ def lent(
     for start in _shown(range(0, count, block)):
         halves = (weights[start : start + block] @ matrix).toarray()
         rows = torch.from_numpy(np.ascontiguousarray((weights @ halves.T).T))
-        own = torch.arange(len(rows))
-        rows[own, own + start] = 0.0
+        rows.diagonal(start).zero_()
         found = rows.topk(kept)
         values[start : start + block] = found.values.numpy()
         columns[start : start + block] = torch.where(found.values > 0, found.indices, 0).numpy()
+    return _narrowed(columns, values)
+
+
+def _narrowed(columns: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same without the last columns, which no row needs."""
     width = max(1, int((values > 0).sum(1).max()))
     return columns[:, :width], values[:, :width]
 
@@ -126,5 +130,4 @@ def borrowed(
         found = strongest(rows, most)
         for table, part in zip((columns, values), found, strict=True):
             table[start : start + _ROWS, : part.shape[1]] = part
-    width = max(1, int((values > 0).sum(1).max()))
-    return columns[:, :width], values[:, :width]
+    return _narrowed(columns, values)

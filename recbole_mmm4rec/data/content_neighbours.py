@@ -14,8 +14,6 @@ SHARPNESS = 8
 """Power of the cosines: near twins count, distant relatives hardly."""
 _CELLS = 2**25
 """Entries of the product of a block of rows."""
-
-
 Features = tuple[Tensor, Tensor]
 """Vectors of items in a modality (N, D), and who has one (N,) bool."""
 
@@ -65,13 +63,14 @@ def _nearest(asked: Features, among: Features, same: bool) -> scipy.sparse.csr_m
     if found < 1 or not len(mine):
         return scipy.sparse.csr_matrix(shape, dtype=np.float32)
     vectors = functional.normalize(among[0][others].float(), dim=1)
+    own = vectors if same else functional.normalize(asked[0][mine].float(), dim=1)
     block, rows, columns, values = max(1, _CELLS // len(others)), [], [], []
-    for part in mine.split(block):
-        cosines = functional.normalize(asked[0][part].float(), dim=1) @ vectors.T
+    for start in range(0, len(own), block):
+        cosines = own[start : start + block] @ vectors.T
         if same:
-            cosines[part.unsqueeze(1) == others] = -torch.inf
+            cosines.diagonal(start).fill_(-torch.inf)
         nearest = cosines.topk(found)
-        rows.append(part.repeat_interleave(found))
+        rows.append(mine[start : start + block].repeat_interleave(found))
         columns.append(others[nearest.indices.flatten()])
         values.append(nearest.values.flatten().clamp_min(0.0) ** SHARPNESS)
     places = torch.cat(rows).numpy(), torch.cat(columns).numpy()

@@ -48,8 +48,10 @@ def build_co_occurrence(config: Any, dataset: Any, n_items: int) -> CoOccurrence
         started = time()
         items, owners = dataset.events()
         counts.count(items, owners, _alike(config["co_occurrence_content"], dataset, n_items))
-        took = f"{time() - started:.1f} s"
-        getLogger().info(f"counted {len(items):,} events of {n_items - 1:,} items in {took} (co_occurrence)")
+        seconds = time() - started
+        getLogger().info(
+            f"counted {len(items):,} events of {n_items - 1:,} items in {seconds:.1f} s (co_occurrence)"
+        )
     return counts
 
 

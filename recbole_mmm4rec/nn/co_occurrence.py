@@ -128,7 +128,8 @@ class CoOccurrence(nn.Module):
         if self.neighbours.ndim != 2 or self.neighbours.shape != self.values.shape:
             return f"values has shape {tuple(self.values.shape)}, neighbours {tuple(self.neighbours.shape)}"
         for name, numbers in (("neighbours", self.neighbours), ("counted", self.counted)):
-            if len(numbers) and not 0 <= int(numbers.min()) <= int(numbers.max()) < len(self.neighbours):
+            lowest, highest = numbers.aminmax() if numbers.numel() else (0, -1)
+            if lowest < 0 or highest >= len(self.neighbours):
                 return f"{name} names an item that was not counted"
         return ""
 

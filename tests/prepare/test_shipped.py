@@ -71,17 +71,3 @@ def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
 
 def test_names() -> None:
     assert SHIPPED == ("ml-100k", "demo-shop", "demo-shop-a", "demo-shop-b")
-
-
-@pytest.mark.parametrize("below", ["", "deeper/still"])
-@pytest.mark.parametrize(
-    "command", ["demo-shop", "my-shop --layout=table --source=.", "split a --parts b c", "inspect demo-shop"]
-)
-def test_an_output_that_cannot_be_a_folder_is_named(
-    command: str, below: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "file").write_text("kept")
-    assert main([*command.split(), f"--output={tmp_path / 'file' / below}"]) == 2
-    told = f"error: --output: {tmp_path / 'file'} is a file; the folder that holds the datasets is needed\n"
-    assert capsys.readouterr().err == told
-    assert (tmp_path / "file").read_text() == "kept"
