@@ -106,14 +106,15 @@ def _shown(blocks: range) -> Iterable[int]:
 
 
 def borrowed(
-    matrix: scipy.sparse.csr_matrix, alike: scipy.sparse.csr_matrix, most: int
+    matrix: scipy.sparse.csr_matrix, alike: scipy.sparse.csr_matrix, likeness: float, most: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The largest entries of ``W M W^T`` with ``W = [I; A]``, the diagonal left out: items that come after
-    those of M have the rows of their like.
+    """The largest entries of ``W M W^T + likeness (B + B^T)``, where ``W = [I; A]`` and ``B = [0, 0; A, 0]``,
+    the diagonal left out: items that come after those of M have the rows of their like, and are near them.
 
     Args:
         matrix: (N, N) M.
         alike: (n, N) A, the share of an item's row (column) that a later item (row) has.
+        likeness: of an entry of A as one of M.
         most: entries of a row that are kept.
 
     Returns:
@@ -122,12 +123,15 @@ def borrowed(
     own = scipy.sparse.identity(matrix.shape[0], dtype=np.float32, format="csr")
     weights = scipy.sparse.vstack([own, alike], format="csr")
     count = weights.shape[0]
+    none = (scipy.sparse.csr_matrix((size, size), dtype=np.float32) for size in reversed(alike.shape))
+    direct = (likeness * scipy.sparse.bmat([[next(none), alike.T], [alike, next(none)]])).tocsr()
     columns, values = np.zeros((count, most), np.int32), np.zeros((count, most), np.float32)
     for start in _shown(range(0, count, _ROWS)):
-        rows = (weights[start : start + _ROWS] @ matrix @ weights.T).tocoo()
+        block = slice(start, start + _ROWS)
+        rows = (weights[block] @ matrix @ weights.T + direct[block]).tocoo()
         kept = rows.row + start != rows.col
         rows = scipy.sparse.csr_matrix((rows.data[kept], (rows.row[kept], rows.col[kept])), shape=rows.shape)
         found = strongest(rows, most)
         for table, part in zip((columns, values), found, strict=True):
-            table[start : start + _ROWS, : part.shape[1]] = part
+            table[block, : part.shape[1]] = part
     return _narrowed(columns, values)

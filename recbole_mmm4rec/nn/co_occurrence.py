@@ -18,6 +18,8 @@ REACH = 10
 """The largest distance between two items of a history that counts."""
 UNCHOSEN = 80.0
 """The weight before one is chosen."""
+LIKENESS = 0.02
+"""How much it counts that two items are alike, where ``c`` of items that always stand together comes near 1."""
 MOST_COUNTED = 100
 """Neighbours of an item by counts alone, the strongest."""
 MOST_NEIGHBOURS = 200
@@ -28,9 +30,10 @@ class CoOccurrence(nn.Module):
     """``s(h, i) = w sum_j 0.8^j c(h_j, i)``, where ``h_j`` is the item of a history that is j before its end.
 
     ``c(a, b)`` is how much a and b stand near each other in the histories of training, ``C_ab = sum 1 /
-    distance``, over ``sqrt((C_a + 20) (C_b + 20))``, where ``C_a`` is the sum over all items. Items that are
-    alike lend each other their counts: ``(I + A) c (I + A)^T``. An encoder of D numbers cannot hold which few
-    items are bought together; a count can. It is not trained.
+    distance``, over ``sqrt((C_a + 20) (C_b + 20))``, where ``C_a`` is the sum over all items. That two items
+    are alike counts a little too, and such items lend each other their counts:
+    ``(I + A) (c + 0.02 (A + A^T)) (I + A)^T``. An encoder of D numbers cannot hold which few items are bought
+    together; a count can. It is not trained.
 
     Items of the history itself get none, or the user's own history, which was counted too, would put them
     first; unless that is what validation wants (``seen``), as where items are bought again.
@@ -68,23 +71,25 @@ class CoOccurrence(nn.Module):
         Args:
             items: as of :func:`recbole_mmm4rec.data.co_occurrence.near_pairs`.
             owners: likewise.
-            alike: (N + 1, N + 1) A; None: items lend each other nothing.
+            alike: (N + 1, N + 1) A; None: only what was counted.
         """
         together = near_pairs(items, owners, len(self.counted), REACH)
         scale = scipy.sparse.diags(1 / np.sqrt(np.asarray(together.sum(1)).ravel() + SHRINKAGE))
         neighbours, values = strongest((scale @ together @ scale).tocsr(), MOST_COUNTED)
         if alike is not None:
-            neighbours, values = lent(_sparse(neighbours, values), alike, MOST_NEIGHBOURS)
+            points = _sparse(neighbours, values) + LIKENESS * (alike + alike.T)
+            neighbours, values = lent(points.tocsr(), alike, MOST_NEIGHBOURS)
         self.neighbours, self.values = torch.from_numpy(neighbours), torch.from_numpy(values)
 
     def borrow(self, alike: scipy.sparse.csr_matrix) -> None:
-        """Give the last n items, of which nothing was counted, the counts of items like them.
+        """Give the last n items, of which nothing was counted, the counts of items like them, and points for
+        being like them.
 
         Args:
             alike: (n, N' + 1) how much of the counts of an item that was counted they get.
         """
         table = _sparse(self.neighbours.cpu().numpy(), self.values.cpu().numpy())
-        found = borrowed(table, alike, MOST_NEIGHBOURS)
+        found = borrowed(table, alike, LIKENESS, MOST_NEIGHBOURS)
         device, new = self.counted.device, alike.shape[0]
         self.neighbours, self.values = (torch.from_numpy(one).to(device) for one in found)
         self.counted[-new:] = torch.arange(table.shape[0], table.shape[0] + new, device=device)

@@ -8,7 +8,7 @@ import scipy.sparse
 import torch
 
 from recbole_mmm4rec.data.co_occurrence import near_pairs
-from recbole_mmm4rec.nn.co_occurrence import DECAY, MOST_COUNTED, REACH, SHRINKAGE, CoOccurrence
+from recbole_mmm4rec.nn.co_occurrence import DECAY, LIKENESS, MOST_COUNTED, REACH, SHRINKAGE, CoOccurrence
 
 N = 12
 
@@ -52,7 +52,7 @@ def test_scores_are_those_of_a_loop(seen: float) -> None:
     assert not found[:, 0].any()
 
 
-def test_alike_items_lend_each_other_counts() -> None:
+def test_alike_items_have_points_and_lend_each_other_counts() -> None:
     """Item 2 never stood beside 5, but 1 did, which is like it; and so has 3, which is like 5."""
     alike = scipy.sparse.csr_matrix(([0.5, 0.25], ([2, 3], [1, 5])), shape=(N, N), dtype=np.float32)
     alone, lent = CoOccurrence(N, 1.0), CoOccurrence(N, 1.0)
@@ -62,8 +62,24 @@ def test_alike_items_lend_each_other_counts() -> None:
     own = float(alone(*history)[0, 5])
     assert own > 0
     assert not alone(*history)[1].any()
-    expected = own * np.array([[1, 0.25], [0.5, 0.125]])
-    np.testing.assert_allclose(lent(*history)[:, [5, 3]], expected, rtol=1e-6)
+    matrix = np.zeros((N, N))
+    matrix[1, 5] = matrix[5, 1] = own
+    weights = np.eye(N) + alike.toarray()
+    whole = weights @ (matrix + LIKENESS * (alike + alike.T).toarray()) @ weights.T
+    np.fill_diagonal(whole, 0)
+    found = lent(*history)
+    np.testing.assert_allclose(found, whole[[1, 2]], rtol=1e-6)
+    assert float(found[1, 5]) == pytest.approx(0.5 * own, rel=1e-5), "lent"
+    assert float(found[0, 2]) == pytest.approx(0.5 * LIKENESS), "likeness itself"
+
+
+def test_items_that_nobody_chose_have_points_where_they_are_like_the_history() -> None:
+    alike = scipy.sparse.csr_matrix(([1.0], ([7], [2])), shape=(N, N), dtype=np.float32)
+    module = CoOccurrence(N, 1.0)
+    module.count(np.array([], dtype=np.int64), np.array([], dtype=np.int64), alike)
+    found = module(torch.tensor([[2], [4]]), torch.tensor([1, 1]))
+    assert int(found[0].argmax()) == 7
+    assert not found[1].any()
 
 
 def test_pads_add_nothing() -> None:
@@ -101,6 +117,8 @@ def grown() -> tuple[CoOccurrence, np.ndarray]:
     larger.borrow(scipy.sparse.csr_matrix(alike))
     weights = np.concatenate([np.eye(N), alike])
     whole = weights @ matrix @ weights.T
+    whole[N:, :N] += LIKENESS * alike
+    whole[:N, N:] += LIKENESS * alike.T
     np.fill_diagonal(whole, 0)
     return larger, whole
 

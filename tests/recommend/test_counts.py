@@ -72,19 +72,21 @@ def likeness(known: Recommender, vectors: dict[str, np.ndarray]) -> np.ndarray:
     return neighbours_among(pairs, (len(next(iter(rows.values()))), len(known.catalogue))).toarray()
 
 
-def test_a_new_item_has_the_mean_counts_of_its_like_and_changes_no_other(known: Recommender) -> None:
+def test_a_new_item_has_points_for_its_likeness_and_the_mean_counts_of_its_like_and_changes_no_other(known: Recommender) -> None:
     vectors = vectors_of(known, "i4")
     before, alike = points(known, HISTORY), likeness(known, vectors)
+    places = known.catalogue.numbers(HISTORY)
+    near = LIKENESS * sum(DECAY**age * alike[:, place] for age, place in enumerate(reversed(places)))
     old = scored(known.recommend(HISTORY, TIMES, k=len(known.items)))
     known.add_items(["new"], vectors=vectors)
     after = points(known, HISTORY)
     assert after[-1] > 0
-    np.testing.assert_allclose(after, [*before, *(alike @ before)], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(after, [*before, *(alike @ before + near)], rtol=1e-4, atol=1e-6)
     new = scored(known.recommend(HISTORY, TIMES, k=len(known.items)))
     np.testing.assert_allclose(new[old.index], old, rtol=1e-4, atol=1e-5)
     as_history = points(known, ["new"])[:-1]
     lent = sum(w * points(known, [i])[:-1] for w, i in zip(alike[0, 1:], known.items[:-1], strict=True))
-    np.testing.assert_allclose(as_history, lent, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(as_history, lent + LIKENESS * alike[0], rtol=1e-4, atol=1e-6)
 
 
 def test_items_that_are_added_one_after_the_other_have_counts_too(known: Recommender) -> None:
