@@ -74,28 +74,31 @@ def _alike(share: float, dataset: Any, n_items: int) -> scipy.sparse.csr_matrix 
     return share * content_neighbours([(one.matrix, one.present) for one in features], n_items)
 
 
-def borrow_counts(
-    new: CoOccurrence,
-    features: Mapping[str, ModalityFeatures],
-    count: int,
-    lenders: CoOccurrence,
+def likeness_to_counted(
+    counts: CoOccurrence,
     known: Mapping[str, ModalityFeatures],
+    features: Mapping[str, ModalityFeatures],
+    new: int,
     share: float,
-) -> None:
-    """Give items that training never saw counts: a share of the mean of those of items like them.
+) -> scipy.sparse.csr_matrix:
+    """How much of the counts of items that were counted items have that training never saw.
 
     Args:
-        new: counts of a model whose last items are new.
-        features: by modality, of its items.
-        count: n, how many are new.
-        lenders: counts of the model that has the items that lend.
-        known: by modality, of those N items and the pad.
+        counts: of a model over N items.
+        known: features of these and the pad, by modality.
+        features: of items of which the last ones are new, by modality.
+        new: n, how many.
         share: of an item's counts.
+
+    Returns:
+        (n, N' + 1) float32, what :meth:`~recbole_mmm4rec.nn.co_occurrence.CoOccurrence.borrow` takes.
     """
     pairs = (
-        ((one.matrix[-count:], one.present[-count:]), (known[name].matrix, known[name].present))
+        ((one.matrix[-new:], one.present[-new:]), (known[name].matrix, known[name].present))
         for name, one in features.items()
     )
-    alike = share * neighbours_among(pairs, (count, len(lenders.counted))).tocoo()
-    places = alike.row, lenders.counted.cpu().numpy()[alike.col]
-    new.borrow(scipy.sparse.csr_matrix((alike.data, places), shape=(count, len(lenders.neighbours))))
+    alike = neighbours_among(pairs, (new, len(counts.counted))).tocoo()
+    columns = counts.counted.cpu().numpy()[alike.col]
+    told = columns > 0
+    entries = (share * alike.data[told], (alike.row[told], columns[told]))
+    return scipy.sparse.csr_matrix(entries, shape=(new, len(counts.neighbours)))

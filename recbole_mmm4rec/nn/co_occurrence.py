@@ -19,7 +19,7 @@ REACH = 10
 UNCHOSEN = 80.0
 """The weight before one is chosen."""
 LIKENESS = 0.02
-"""How much it counts that two items are alike, where ``c`` of items that always stand together comes near 1."""
+"""How much it counts that two items are alike; ``c`` of two that always stand together comes near 1."""
 MOST_COUNTED = 100
 """Neighbours of an item by counts alone, the strongest."""
 MOST_NEIGHBOURS = 200
@@ -107,11 +107,26 @@ class CoOccurrence(nn.Module):
         """Scores (B, N + 1) for w = 1, of items in the histories too; arguments as of :meth:`forward`."""
         known = self.counted[item_seq]
         age = lengths.unsqueeze(1) - 1 - torch.arange(item_seq.shape[1], device=item_seq.device)
-        weights = DECAY ** age.clamp_min(0) * (known > 0)
-        found, values = self.neighbours[known], self.values[known] * weights.unsqueeze(-1)
-        scores = values.new_zeros(len(item_seq), len(self.neighbours))
-        scores.scatter_add_(1, found.flatten(1).long(), values.flatten(1))
+        scores = self._gathered(known, DECAY ** age.clamp_min(0) * (known > 0))
         return scores if self._as_counted() else scores[:, self.counted]
+
+    def points_after(self, alike: scipy.sparse.csr_matrix) -> Tensor:
+        """Scores (n, N + 1) for w = 1 after single items of which nothing was counted, as if they had been
+        given to :meth:`borrow`: ``A c' + 0.02 A``.
+
+        Args:
+            alike: as of :meth:`borrow`.
+        """
+        shares = torch.from_numpy(alike.toarray()).to(self.values)
+        width = int(np.diff(alike.indptr).max(initial=1))
+        weights, rows = shares.topk(width)
+        return (self._gathered(rows, weights) + LIKENESS * shares)[:, self.counted]
+
+    def _gathered(self, rows: Tensor, weights: Tensor) -> Tensor:
+        """(B, N' + 1) sums of the rows (B, W) int64 of the tables, each times its weight (B, W)."""
+        found, values = self.neighbours[rows], self.values[rows] * weights.unsqueeze(-1)
+        scores = values.new_zeros(len(rows), len(self.neighbours))
+        return scores.scatter_add_(1, found.flatten(1).long(), values.flatten(1))
 
     def _as_counted(self) -> bool:
         """Whether all items have the numbers that they were counted under: the usual case, without a copy."""

@@ -17,6 +17,7 @@ from recbole_mmm4rec.model.interface import hooks_of
 from recbole_mmm4rec.recommend.catalogue import Catalogue, as_tokens
 from recbole_mmm4rec.recommend.encoders import encode_pictures, encode_texts
 from recbole_mmm4rec.recommend.histories import Histories
+from recbole_mmm4rec.recommend.lent_counts import counted_after
 from recbole_mmm4rec.recommend.new_items import feature_of, rows_of
 from recbole_mmm4rec.recommend.scoring import Scorer
 
@@ -47,8 +48,9 @@ class Query:
             return (rows @ vectors.T)[:1].clone(), left_out
         if self.features:
             scores = recommender.scorer.of_users(self.user_vector(recommender, history))
-            ended = _appended(history, history.items, np.array([PAD]))  # nothing was counted of the query
-            return recommender.scorer.with_counts(scores, ended).clone(), left_out
+            ended = _appended(history, history.items, np.array([PAD]))  # the items before the query
+            scores = recommender.scorer.with_counts(scores, ended)
+            return scores + counted_after(recommender, self._alone(recommender), history), left_out
         return recommender.scorer.scores(self.after(history)).clone(), left_out
 
     def vector(self, recommender: Recommender) -> Tensor:
@@ -56,12 +58,15 @@ class Query:
         if not self.features:
             index = torch.from_numpy(self.like).to(recommender.scorer.device)
             return F.normalize(recommender.scorer.item_vectors()[index], dim=1).mean(0, keepdim=True)
-        catalogue = recommender.catalogue.part(torch.tensor([PAD]), self.features, 1)
-        model = recommender.blueprint.over(catalogue, torch.tensor([PAD]), 1)
+        model = recommender.blueprint.over(self._alone(recommender), torch.tensor([PAD]), 1)
         with torch.inference_mode():
             vectors = hooks_of(model).item_vectors()
         assert vectors is not None
         return vectors[-1:].float()
+
+    def _alone(self, recommender: Recommender) -> Catalogue:
+        """A catalogue of the pseudo-item only."""
+        return recommender.catalogue.part(torch.tensor([PAD]), self.features, 1)
 
     def user_vector(self, recommender: Recommender, history: Histories) -> Tensor:
         """(1, D) of a history with the query at its end; of a model over the items of that history only."""

@@ -13,11 +13,11 @@ from torch.nn import functional as F
 from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.data.offenders import named
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.model.remembered import borrow_counts
 from recbole_mmm4rec.recommend.catalogue import Catalogue, as_tokens
 from recbole_mmm4rec.recommend.category_cap import ItemCategories, category_cap
 from recbole_mmm4rec.recommend.explanation import explained
 from recbole_mmm4rec.recommend.histories import Histories, read_histories
+from recbole_mmm4rec.recommend.lent_counts import lend_counts
 from recbole_mmm4rec.recommend.lists import alike_lists, allowed_lists, exact_lists, index_of, indexed_lists
 from recbole_mmm4rec.recommend.neighbours import ANN
 from recbole_mmm4rec.recommend.new_items import NewItems, read_new_items
@@ -303,7 +303,7 @@ class Recommender:
         """Make items that training never saw candidates and history items, at once and without training.
 
         What a model learnt for every item by itself they get as the mean of all items: content decides.
-        Counts of training they borrow from the items most like them.
+        Counts of training they borrow from the items most like them, and they are near these themselves.
 
         Args:
             ids: n new ids.
@@ -345,17 +345,8 @@ class Recommender:
     def _over(self, rows: torch.Tensor, new: NewItems) -> tuple[Blueprint, Catalogue, Any]:
         catalogue = self.catalogue.part(rows, new.features, len(new.ids)).named(list(new.ids))
         model = self.blueprint.over(catalogue, rows, len(new.ids))
-        self._lend_counts(model, catalogue, len(new.ids))
+        lend_counts(self, model, catalogue, len(new.ids))
         return self.blueprint.grown(model, catalogue), catalogue, model
-
-    def _lend_counts(self, model: Any, catalogue: Catalogue, count: int) -> None:
-        """Counts of training for the last items of a model, if items lend each other counts."""
-        share = self.blueprint.settings["co_occurrence_content"]
-        if share and self.scorer.is_ours and model.co_occurrence is not None:
-            counts = self.scorer.model.co_occurrence
-            borrow_counts(
-                model.co_occurrence, catalogue.features, count, counts, self.catalogue.features, share
-            )
 
     @property
     def scores_content(self) -> bool:

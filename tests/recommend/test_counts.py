@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from recbole_mmm4rec.data.content_neighbours import neighbours_among
+from recbole_mmm4rec.nn.co_occurrence import DECAY, LIKENESS
 from recbole_mmm4rec.recommend.export.forms import export
 from recbole_mmm4rec.recommend.loading import load
 from recbole_mmm4rec.recommend.recommender import Recommender
@@ -72,7 +73,7 @@ def likeness(known: Recommender, vectors: dict[str, np.ndarray]) -> np.ndarray:
     return neighbours_among(pairs, (len(next(iter(rows.values()))), len(known.catalogue))).toarray()
 
 
-def test_a_new_item_has_points_for_its_likeness_and_the_mean_counts_of_its_like_and_changes_no_other(known: Recommender) -> None:
+def test_a_new_item_counts_as_its_like_and_as_near_them_and_changes_no_other(known: Recommender) -> None:
     vectors = vectors_of(known, "i4")
     before, alike = points(known, HISTORY), likeness(known, vectors)
     places = known.catalogue.numbers(HISTORY)
@@ -130,11 +131,30 @@ def test_an_explanation_counts_too(known: Recommender) -> None:
     assert not np.allclose(table["effect"][~modalities], bare["effect"][~modalities], atol=1e-3)
 
 
-def test_a_query_after_a_history_is_an_item_without_counts(known: Recommender) -> None:
+@pytest.mark.parametrize("history", [HISTORY, HISTORY * 9, ["i3"]], ids=len)
+@pytest.mark.parametrize("names", [["text", "image"], ["image"]], ids=str)
+def test_a_query_after_a_history_ranks_as_if_it_were_an_item_that_was_added(
+    known: Recommender, history: list[str], names: list[str]
+) -> None:
+    vectors = {name: vectors_of(known, "i4")[name] + 0.5 for name in names}
+    times = [1.5e9 + place for place in range(len(history))]
+    query = {"vector": {name: one[0] for name, one in vectors.items()}}
+    found = scored(known.search(**query, history=history, times=times, k=len(known.items)))
+    bare = scored(without_counts().search(**query, history=history, times=times, k=len(known.items)))
+    assert (found > bare + 1e-3).any()
+    known.add_items(["query"], vectors=vectors)
+    ended = [*history, "query"], [*times, times[-1]]
+    lists = scored(known.recommend(*ended, k=len(known.items), exclude_seen=False))
+    np.testing.assert_allclose(found, lists.drop("query")[found.index], rtol=1e-4, atol=1e-4)
+
+
+def test_where_items_lend_nothing_a_query_has_no_counts() -> None:
+    bare = recommender("MMM4Rec", **CHANGES, co_occurrence_content=0.0)
     query = {"vector": {name: np.ones(width) for name, width in WIDTHS.items()}}
-    asked = {**query, "history": HISTORY, "times": TIMES, "k": len(known.items)}
-    difference = scored(known.search(**asked)) - scored(without_counts().search(**asked))
-    np.testing.assert_allclose(difference, 0.8 * added(known, HISTORY), rtol=1e-3, atol=1e-4)
+    asked = {**query, "history": HISTORY, "times": TIMES, "k": len(bare.items)}
+    found, expected = scored(bare.search(**asked)), 0.8 * added(bare, HISTORY)
+    bare.scorer.model.co_occurrence.values.zero_()
+    np.testing.assert_allclose(found - scored(bare.search(**asked)), expected, rtol=1e-3, atol=1e-4)
 
 
 def test_likeness_is_as_without(known: Recommender) -> None:

@@ -1,0 +1,59 @@
+"""Counts of training for items that training never saw, lent by those like them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import scipy.sparse
+import torch
+from torch import Tensor
+
+from recbole_mmm4rec.model.remembered import likeness_to_counted
+from recbole_mmm4rec.recommend.catalogue import Catalogue
+from recbole_mmm4rec.recommend.histories import Histories
+
+if TYPE_CHECKING:
+    from recbole_mmm4rec.recommend.recommender import Recommender
+
+
+def lend_counts(recommender: Recommender, model: Any, catalogue: Catalogue, new: int) -> None:
+    """Give the last items of a model counts, if the recommender's items lend each other theirs.
+
+    Args:
+        recommender: has the items that lend.
+        model: over ``catalogue``.
+        catalogue: its last items are new.
+        new: how many.
+    """
+    alike = _alike(recommender, catalogue, new)
+    if alike is not None:
+        model.co_occurrence.borrow(alike)
+
+
+@torch.inference_mode()
+def counted_after(recommender: Recommender, catalogue: Catalogue, history: Histories) -> Tensor | float:
+    """What counts add to the scores for a new item that follows a history.
+
+    Args:
+        recommender: has the items that lend.
+        catalogue: its last item is the new one.
+        history: of one user, without that item.
+
+    Returns:
+        (1, N + 1) float32, or 0 where there is nothing to lend.
+    """
+    alike = _alike(recommender, catalogue, 1)
+    if alike is None:
+        return 0.0
+    counts = recommender.scorer.model.co_occurrence
+    read = history.items[max(0, len(history.items) + 1 - recommender.blueprint.max_length) :]
+    seen = torch.from_numpy(read).to(counts.counted).unsqueeze(0)
+    return counts.without_seen(counts.points_after(alike), seen, counts.seen) * counts.weight
+
+
+def _alike(recommender: Recommender, catalogue: Catalogue, new: int) -> scipy.sparse.csr_matrix | None:
+    share, scorer = recommender.blueprint.settings["co_occurrence_content"], recommender.scorer
+    if not (share and scorer.is_ours) or scorer.model.co_occurrence is None:
+        return None
+    known = recommender.catalogue.features
+    return likeness_to_counted(scorer.model.co_occurrence, known, catalogue.features, new, share)
