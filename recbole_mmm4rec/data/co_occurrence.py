@@ -123,8 +123,7 @@ def borrowed(
     own = scipy.sparse.identity(matrix.shape[0], dtype=np.float32, format="csr")
     weights = scipy.sparse.vstack([own, alike], format="csr")
     count = weights.shape[0]
-    none = (scipy.sparse.csr_matrix((size, size), dtype=np.float32) for size in reversed(alike.shape))
-    direct = (likeness * scipy.sparse.bmat([[next(none), alike.T], [alike, next(none)]])).tocsr()
+    direct = (likeness * scipy.sparse.bmat([[None, alike.T], [alike, None]])).tocsr()
     columns, values = np.zeros((count, most), np.int32), np.zeros((count, most), np.float32)
     for start in _shown(range(0, count, _ROWS)):
         block = slice(start, start + _ROWS)
