@@ -106,15 +106,18 @@ def _shown(blocks: range) -> Iterable[int]:
 
 
 def borrowed(
-    matrix: scipy.sparse.csr_matrix, alike: scipy.sparse.csr_matrix, likeness: float, most: int
+    matrix: scipy.sparse.csr_matrix,
+    alike: scipy.sparse.csr_matrix,
+    near: scipy.sparse.csr_matrix,
+    most: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The largest entries of ``W M W^T + likeness (B + B^T)``, where ``W = [I; A]`` and ``B = [0, 0; A, 0]``,
-    the diagonal left out: items that come after those of M have the rows of their like, and are near them.
+    """The largest entries of ``W M W^T + [0, B^T; B, 0]`` with ``W = [I; A]``, the diagonal left out: items
+    that come after those of M have the rows of their like, and entries of their own.
 
     Args:
         matrix: (N, N) M.
         alike: (n, N) A, the share of an item's row (column) that a later item (row) has.
-        likeness: of an entry of A as one of M.
+        near: (n, N) B.
         most: entries of a row that are kept.
 
     Returns:
@@ -123,7 +126,7 @@ def borrowed(
     own = scipy.sparse.identity(matrix.shape[0], dtype=np.float32, format="csr")
     weights = scipy.sparse.vstack([own, alike], format="csr")
     count = weights.shape[0]
-    direct = (likeness * scipy.sparse.bmat([[None, alike.T], [alike, None]])).tocsr()
+    direct = scipy.sparse.bmat([[None, near.T], [near, None]], format="csr")
     columns, values = np.zeros((count, most), np.int32), np.zeros((count, most), np.float32)
     for start in _shown(range(0, count, _ROWS)):
         block = slice(start, start + _ROWS)

@@ -22,14 +22,14 @@ def content_neighbours(modalities: Iterable[Features], count: int) -> scipy.spar
     """Weights of the items that are most like an item, by the cosines of their features.
 
     Every modality gives an item at most :data:`MOST` others with weights ``cosine ** SHARPNESS``, so that one
-    in which nothing is close says little. The weights are summed over the modalities and scaled.
+    in which nothing is close says little. The weights are summed over the modalities.
 
     Args:
         modalities: of the same items, ``count`` rows each.
         count: N + 1.
 
     Returns:
-        (N + 1, N + 1) float32; a row sums to 1, or to 0 where an item has no features like those of another.
+        (N + 1, N + 1) float32; a row is empty where an item has no features like those of another.
     """
     return _summed((_nearest(one, one, same=True) for one in modalities), (count, count))
 
@@ -44,16 +44,26 @@ def neighbours_among(
         shape: how many there are of both, n and N + 1.
 
     Returns:
-        (n, N + 1) float32; a row sums to 1 or 0.
+        (n, N + 1) float32.
     """
     return _summed((_nearest(*pair, same=False) for pair in pairs), shape)
 
 
-def _summed(found: Iterable[scipy.sparse.csr_matrix], shape: tuple[int, int]) -> scipy.sparse.csr_matrix:
-    total = sum(found, start=scipy.sparse.csr_matrix(shape, dtype=np.float32))
-    sums = np.asarray(total.sum(1)).ravel()
+def shared_out(weights: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
+    """The same weights with rows that sum to 1, or to 0 where there are none."""
+    sums = np.asarray(weights.sum(1)).ravel()
     scale = np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)
-    return (scipy.sparse.diags(scale) @ total).tocsr().astype(np.float32)
+    return (scipy.sparse.diags(scale) @ weights).tocsr().astype(np.float32)
+
+
+def capped(weights: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
+    """The same weights with rows that sum to 1 at most: less where nothing is close."""
+    sums = np.asarray(weights.sum(1)).ravel()
+    return (scipy.sparse.diags(1 / np.maximum(sums, 1)) @ weights).tocsr().astype(np.float32)
+
+
+def _summed(found: Iterable[scipy.sparse.csr_matrix], shape: tuple[int, int]) -> scipy.sparse.csr_matrix:
+    return sum(found, start=scipy.sparse.csr_matrix(shape, dtype=np.float32)).tocsr()
 
 
 def _nearest(asked: Features, among: Features, same: bool) -> scipy.sparse.csr_matrix:

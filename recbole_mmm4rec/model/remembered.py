@@ -47,7 +47,8 @@ def build_co_occurrence(config: Any, dataset: Any, n_items: int) -> CoOccurrence
     if isinstance(dataset, ShowsEvents) and not _come_from_checkpoint(config):
         started = time()
         items, owners = dataset.events()
-        counts.count(items, owners, _alike(config["co_occurrence_content"], dataset, n_items))
+        share = config["co_occurrence_content"]
+        counts.count(items, owners, _likeness(share, dataset, n_items), share)
         seconds = time() - started
         getLogger().info(
             f"counted {len(items):,} events of {n_items - 1:,} items in {seconds:.1f} s (co_occurrence)"
@@ -60,8 +61,8 @@ def _come_from_checkpoint(config: Any) -> bool:
     return bool(config["resume"]) or bool(getattr(config, "known_tokens", None))
 
 
-def _alike(share: float, dataset: Any, n_items: int) -> scipy.sparse.csr_matrix | None:
-    """How much the items lend each other, None where nothing says which are alike."""
+def _likeness(share: float, dataset: Any, n_items: int) -> scipy.sparse.csr_matrix | None:
+    """How alike the items are, None where nothing says it or it does not count."""
     features = dataset.features.values()
     if not share or not features:
         return None
@@ -71,7 +72,7 @@ def _alike(share: float, dataset: Any, n_items: int) -> scipy.sparse.csr_matrix 
             f"({MOST_COMPARED}); each has its own counts alone"
         )
         return None
-    return share * content_neighbours([(one.matrix, one.present) for one in features], n_items)
+    return content_neighbours([(one.matrix, one.present) for one in features], n_items)
 
 
 def likeness_to_counted(
@@ -79,16 +80,14 @@ def likeness_to_counted(
     known: Mapping[str, ModalityFeatures],
     features: Mapping[str, ModalityFeatures],
     new: int,
-    share: float,
 ) -> scipy.sparse.csr_matrix:
-    """How much of the counts of items that were counted items have that training never saw.
+    """How much items that training never saw are like those that were counted.
 
     Args:
         counts: of a model over N items.
         known: features of these and the pad, by modality.
         features: of items of which the last ones are new, by modality.
         new: n, how many.
-        share: of an item's counts.
 
     Returns:
         (n, N' + 1) float32, what :meth:`~recbole_mmm4rec.nn.co_occurrence.CoOccurrence.borrow` takes.
@@ -97,8 +96,8 @@ def likeness_to_counted(
         ((one.matrix[-new:], one.present[-new:]), (known[name].matrix, known[name].present))
         for name, one in features.items()
     )
-    alike = neighbours_among(pairs, (new, len(counts.counted))).tocoo()
-    columns = counts.counted.cpu().numpy()[alike.col]
+    found = neighbours_among(pairs, (new, len(counts.counted))).tocoo()
+    columns = counts.counted.cpu().numpy()[found.col]
     told = columns > 0
-    entries = (share * alike.data[told], (alike.row[told], columns[told]))
+    entries = (found.data[told], (found.row[told], columns[told]))
     return scipy.sparse.csr_matrix(entries, shape=(new, len(counts.neighbours)))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from recbole_mmm4rec.data.co_occurrence import borrowed, lent, near_pairs, strongest
+from recbole_mmm4rec.data.content_neighbours import capped, shared_out
 
 DECAY = 0.8
 """Weight of an item of a history against the one after it."""
@@ -18,8 +19,10 @@ REACH = 10
 """The largest distance between two items of a history that counts."""
 UNCHOSEN = 80.0
 """The weight before one is chosen."""
-LIKENESS = 0.02
-"""How much it counts that two items are alike; ``c`` of two that always stand together comes near 1."""
+LIKENESS = 0.8
+"""Two items that are surely alike count as if they had stood beside each other so often."""
+LIKENESS_OF_NEW = 0.02
+"""What comes of it for an item that nobody chose yet, beside one that was chosen about as often as usual."""
 MOST_COUNTED = 100
 """Neighbours of an item by counts alone, the strongest."""
 MOST_NEIGHBOURS = 200
@@ -30,10 +33,10 @@ class CoOccurrence(nn.Module):
     """``s(h, i) = w sum_j 0.8^j c(h_j, i)``, where ``h_j`` is the item of a history that is j before its end.
 
     ``c(a, b)`` is how much a and b stand near each other in the histories of training, ``C_ab = sum 1 /
-    distance``, over ``sqrt((C_a + 20) (C_b + 20))``, where ``C_a`` is the sum over all items. That two items
-    are alike counts a little too, and such items lend each other their counts:
-    ``(I + A) (c + 0.02 (A + A^T)) (I + A)^T``. An encoder of D numbers cannot hold which few items are bought
-    together; a count can. It is not trained.
+    distance``, over ``sqrt((C_a + 20) (C_b + 20))``, where ``C_a`` is the sum over all items. Items that are
+    alike count as a little near, too: ``C_ab + 0.8 (B_ab + B_ba)``; and they lend each other their counts:
+    ``(I + A) c (I + A)^T``. B is how much an item is like others, A the same with rows that sum to 1. An
+    encoder of D numbers cannot hold which few items are bought together; a count can. It is not trained.
 
     Items of the history itself get none, or the user's own history, which was counted too, would put them
     first; unless that is what validation wants (``seen``), as where items are bought again.
@@ -64,33 +67,45 @@ class CoOccurrence(nn.Module):
         self.register_buffer("values", torch.zeros(rows, 1))
 
     def count(
-        self, items: np.ndarray, owners: np.ndarray, alike: scipy.sparse.csr_matrix | None = None
+        self,
+        items: np.ndarray,
+        owners: np.ndarray,
+        likeness: scipy.sparse.csr_matrix | None = None,
+        share: float = 1.0,
     ) -> None:
         """Count histories.
 
         Args:
             items: as of :func:`recbole_mmm4rec.data.co_occurrence.near_pairs`.
             owners: likewise.
-            alike: (N + 1, N + 1) A; None: only what was counted.
+            likeness: (N + 1, N + 1) of :func:`recbole_mmm4rec.data.content_neighbours.content_neighbours`;
+                None: only what stood together counts.
+            share: what A and B are multiplied by.
         """
         together = near_pairs(items, owners, len(self.counted), REACH)
         scale = scipy.sparse.diags(1 / np.sqrt(np.asarray(together.sum(1)).ravel() + SHRINKAGE))
+        if likeness is not None:
+            near = share * LIKENESS * capped(likeness)
+            together = together + near + near.T
         neighbours, values = strongest((scale @ together @ scale).tocsr(), MOST_COUNTED)
-        if alike is not None:
-            points = _sparse(neighbours, values) + LIKENESS * (alike + alike.T)
-            neighbours, values = lent(points.tocsr(), alike, MOST_NEIGHBOURS)
+        if likeness is not None:
+            neighbours, values = lent(
+                _sparse(neighbours, values), share * shared_out(likeness), MOST_NEIGHBOURS
+            )
         self.neighbours, self.values = torch.from_numpy(neighbours), torch.from_numpy(values)
 
-    def borrow(self, alike: scipy.sparse.csr_matrix) -> None:
+    def borrow(self, likeness: scipy.sparse.csr_matrix, share: float) -> None:
         """Give the last n items, of which nothing was counted, the counts of items like them, and points for
         being like them.
 
         Args:
-            alike: (n, N' + 1) how much of the counts of an item that was counted they get.
+            likeness: (n, N' + 1) to items that were counted.
+            share: as of :meth:`count`.
         """
         table = _sparse(self.neighbours.cpu().numpy(), self.values.cpu().numpy())
-        found = borrowed(table, alike, LIKENESS, MOST_NEIGHBOURS)
-        device, new = self.counted.device, alike.shape[0]
+        near = share * LIKENESS_OF_NEW * capped(likeness)
+        found = borrowed(table, share * shared_out(likeness), near, MOST_NEIGHBOURS)
+        device, new = self.counted.device, likeness.shape[0]
         self.neighbours, self.values = (torch.from_numpy(one).to(device) for one in found)
         self.counted[-new:] = torch.arange(table.shape[0], table.shape[0] + new, device=device)
 
@@ -110,17 +125,13 @@ class CoOccurrence(nn.Module):
         scores = self._gathered(known, DECAY ** age.clamp_min(0) * (known > 0))
         return scores if self._as_counted() else scores[:, self.counted]
 
-    def points_after(self, alike: scipy.sparse.csr_matrix) -> Tensor:
+    def points_after(self, likeness: scipy.sparse.csr_matrix, share: float) -> Tensor:
         """Scores (n, N + 1) for w = 1 after single items of which nothing was counted, as if they had been
-        given to :meth:`borrow`: ``A c' + 0.02 A``.
-
-        Args:
-            alike: as of :meth:`borrow`.
+        given to :meth:`borrow`, which has the arguments.
         """
-        shares = torch.from_numpy(alike.toarray()).to(self.values)
-        width = int(np.diff(alike.indptr).max(initial=1))
-        weights, rows = shares.topk(width)
-        return (self._gathered(rows, weights) + LIKENESS * shares)[:, self.counted]
+        alike, near = (torch.from_numpy(f(likeness).toarray()).to(self.values) for f in (shared_out, capped))
+        weights, rows = alike.topk(int(np.diff(likeness.indptr).max(initial=1)))
+        return share * (self._gathered(rows, weights) + LIKENESS_OF_NEW * near)[:, self.counted]
 
     def _gathered(self, rows: Tensor, weights: Tensor) -> Tensor:
         """(B, N' + 1) sums of the rows (B, W) int64 of the tables, each times its weight (B, W)."""

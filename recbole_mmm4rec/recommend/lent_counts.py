@@ -25,9 +25,9 @@ def lend_counts(recommender: Recommender, model: Any, catalogue: Catalogue, new:
         catalogue: its last items are new.
         new: how many.
     """
-    alike = _alike(recommender, catalogue, new)
-    if alike is not None:
-        model.co_occurrence.borrow(alike)
+    share = _share(recommender)
+    if share:
+        model.co_occurrence.borrow(_likeness(recommender, catalogue, new), share)
 
 
 @torch.inference_mode()
@@ -42,18 +42,22 @@ def counted_after(recommender: Recommender, catalogue: Catalogue, history: Histo
     Returns:
         (1, N + 1) float32, or 0 where there is nothing to lend.
     """
-    alike = _alike(recommender, catalogue, 1)
-    if alike is None:
+    share = _share(recommender)
+    if not share:
         return 0.0
     counts = recommender.scorer.model.co_occurrence
     read = history.items[max(0, len(history.items) + 1 - recommender.blueprint.max_length) :]
     seen = torch.from_numpy(read).to(counts.counted).unsqueeze(0)
-    return counts.without_seen(counts.points_after(alike), seen, counts.seen) * counts.weight
+    points = counts.points_after(_likeness(recommender, catalogue, 1), share)
+    return counts.without_seen(points, seen, counts.seen) * counts.weight
 
 
-def _alike(recommender: Recommender, catalogue: Catalogue, new: int) -> scipy.sparse.csr_matrix | None:
-    share, scorer = recommender.blueprint.settings["co_occurrence_content"], recommender.scorer
-    if not (share and scorer.is_ours) or scorer.model.co_occurrence is None:
-        return None
-    known = recommender.catalogue.features
-    return likeness_to_counted(scorer.model.co_occurrence, known, catalogue.features, new, share)
+def _share(recommender: Recommender) -> float:
+    """Of its counts that an item lends; 0 where there are none."""
+    has_counts = recommender.scorer.is_ours and recommender.scorer.model.co_occurrence is not None
+    return recommender.blueprint.settings["co_occurrence_content"] if has_counts else 0.0
+
+
+def _likeness(recommender: Recommender, catalogue: Catalogue, new: int) -> scipy.sparse.csr_matrix:
+    counts, known = recommender.scorer.model.co_occurrence, recommender.catalogue.features
+    return likeness_to_counted(counts, known, catalogue.features, new)

@@ -103,13 +103,14 @@ def test_later_items_borrow_rows_and_columns_of_whole_products(
     generator = np.random.default_rng(2)
     matrix = generator.random((7, 7)).astype(np.float32) * (generator.random((7, 7)) < 0.3)
     alike = generator.random((3, 7)).astype(np.float32) * (generator.random((3, 7)) < 0.5)
-    alike[1] = 0  # like nobody
+    near = generator.random((3, 7)).astype(np.float32) * (generator.random((3, 7)) < 0.5)
+    alike[1] = near[1] = 0  # like nobody
     monkeypatch.setattr(co_occurrence, "_ROWS", block)
-    columns, values = borrowed(*map(scipy.sparse.csr_matrix, (matrix, alike)), 0.3, most)
+    columns, values = borrowed(*map(scipy.sparse.csr_matrix, (matrix, alike, near)), most)
     weights = np.concatenate([np.eye(7), alike])
     whole = weights @ matrix @ weights.T
-    whole[7:, :7] += 0.3 * alike
-    whole[:7, 7:] += 0.3 * alike.T
+    whole[7:, :7] += near
+    whole[:7, 7:] += near.T
     assert_strongest(columns, values, whole, most)
     assert not values[8].any()
 

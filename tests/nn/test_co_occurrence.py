@@ -8,9 +8,18 @@ import scipy.sparse
 import torch
 
 from recbole_mmm4rec.data.co_occurrence import near_pairs
-from recbole_mmm4rec.nn.co_occurrence import DECAY, LIKENESS, MOST_COUNTED, REACH, SHRINKAGE, CoOccurrence
+from recbole_mmm4rec.nn.co_occurrence import (
+    DECAY,
+    LIKENESS,
+    LIKENESS_OF_NEW,
+    MOST_COUNTED,
+    REACH,
+    SHRINKAGE,
+    CoOccurrence,
+)
 
 N = 12
+SHARE = 0.75
 
 
 def counted(weight: float = 3.0, seed: int = 0) -> tuple[CoOccurrence, np.ndarray]:
@@ -52,31 +61,32 @@ def test_scores_are_those_of_a_loop(seen: float) -> None:
     assert not found[:, 0].any()
 
 
-def test_alike_items_have_points_and_lend_each_other_counts() -> None:
-    """Item 2 never stood beside 5, but 1 did, which is like it; and so has 3, which is like 5."""
-    alike = scipy.sparse.csr_matrix(([0.5, 0.25], ([2, 3], [1, 5])), shape=(N, N), dtype=np.float32)
-    alone, lent = CoOccurrence(N, 1.0), CoOccurrence(N, 1.0)
-    history = torch.tensor([[1], [2]]), torch.tensor([1, 1])
-    alone.count(np.array([1, 5]), np.array([0, 0]))
-    lent.count(np.array([1, 5]), np.array([0, 0]), alike)
-    own = float(alone(*history)[0, 5])
-    assert own > 0
-    assert not alone(*history)[1].any()
-    matrix = np.zeros((N, N))
-    matrix[1, 5] = matrix[5, 1] = own
-    weights = np.eye(N) + alike.toarray()
-    whole = weights @ (matrix + LIKENESS * (alike + alike.T).toarray()) @ weights.T
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_alike_items_are_near_and_lend_each_other_counts(share: float) -> None:
+    """Item 2 is much like 1, which stood beside 5; and 3 is a little like 5, and like nobody else."""
+    likeness = scipy.sparse.csr_matrix(
+        ([2.0, 6.0, 0.25], ([2, 2, 3], [1, 4, 5])), shape=(N, N), dtype=np.float32
+    )
+    items, owners = np.array([1, 5, 1, 5, 7]), np.array([0, 0, 1, 1, 1])
+    module = CoOccurrence(N, 1.0)
+    module.count(items, owners, likeness, share)
+    together = near_pairs(items, owners, N, REACH).toarray()
+    scale = np.diag(1 / np.sqrt(together.sum(1) + SHRINKAGE))
+    near, alike = np.zeros((2, N, N))
+    near[2, [1, 4]], near[3, 5] = [0.25, 0.75], 0.25
+    alike[2, [1, 4]], alike[3, 5] = [0.25, 0.75], 1
+    weights = np.eye(N) + share * alike
+    whole = weights @ scale @ (together + share * LIKENESS * (near + near.T)) @ scale @ weights.T
     np.fill_diagonal(whole, 0)
-    found = lent(*history)
-    np.testing.assert_allclose(found, whole[[1, 2]], rtol=1e-6)
-    assert float(found[1, 5]) == pytest.approx(0.5 * own, rel=1e-5), "lent"
-    assert float(found[0, 2]) == pytest.approx(0.5 * LIKENESS), "likeness itself"
+    assert whole[2, 5] > 0
+    found = module(torch.arange(N).unsqueeze(1), torch.ones(N, dtype=torch.int64))
+    np.testing.assert_allclose(found, whole, rtol=1e-5, atol=1e-7)
 
 
 def test_items_that_nobody_chose_have_points_where_they_are_like_the_history() -> None:
-    alike = scipy.sparse.csr_matrix(([1.0], ([7], [2])), shape=(N, N), dtype=np.float32)
+    likeness = scipy.sparse.csr_matrix(([1.0], ([7], [2])), shape=(N, N), dtype=np.float32)
     module = CoOccurrence(N, 1.0)
-    module.count(np.array([], dtype=np.int64), np.array([], dtype=np.int64), alike)
+    module.count(np.array([], dtype=np.int64), np.array([], dtype=np.int64), likeness)
     found = module(torch.tensor([[2], [4]]), torch.tensor([1, 1]))
     assert int(found[0].argmax()) == 7
     assert not found[1].any()
@@ -108,17 +118,20 @@ def test_items_keep_their_counts_under_other_numbers() -> None:
 def grown() -> tuple[CoOccurrence, np.ndarray]:
     """Three items come last, the second like nobody; with the matrix that it stands for."""
     module, matrix = counted()
-    alike = np.zeros((3, N))
-    alike[0, [3, 5]] = 0.75, 0.25
-    alike[2, 4] = 0.5
+    likeness = np.zeros((3, N))
+    likeness[0, [3, 5]] = 3, 1
+    likeness[2, 4] = 0.5
     larger = CoOccurrence(N + 3, 3.0)
     numbers = torch.cat([torch.arange(N), torch.zeros(3, dtype=torch.int64)])
     larger.load_state_dict(module.state_dict() | {"counted": numbers})
-    larger.borrow(scipy.sparse.csr_matrix(alike))
-    weights = np.concatenate([np.eye(N), alike])
+    larger.borrow(scipy.sparse.csr_matrix(likeness), SHARE)
+    alike, near = np.zeros((2, 3, N))
+    alike[0, [3, 5]], alike[2, 4] = [0.75, 0.25], 1
+    near[0, [3, 5]], near[2, 4] = [0.75, 0.25], 0.5
+    weights = np.concatenate([np.eye(N), SHARE * alike])
     whole = weights @ matrix @ weights.T
-    whole[N:, :N] += LIKENESS * alike
-    whole[:N, N:] += LIKENESS * alike.T
+    whole[N:, :N] += SHARE * LIKENESS_OF_NEW * near
+    whole[:N, N:] += SHARE * LIKENESS_OF_NEW * near.T
     np.fill_diagonal(whole, 0)
     return larger, whole
 

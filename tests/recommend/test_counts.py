@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from recbole_mmm4rec.data.content_neighbours import neighbours_among
-from recbole_mmm4rec.nn.co_occurrence import DECAY, LIKENESS
+from recbole_mmm4rec.data.content_neighbours import capped, neighbours_among, shared_out
+from recbole_mmm4rec.nn.co_occurrence import DECAY, LIKENESS_OF_NEW
 from recbole_mmm4rec.recommend.export.forms import export
 from recbole_mmm4rec.recommend.loading import load
 from recbole_mmm4rec.recommend.recommender import Recommender
@@ -65,19 +65,20 @@ def points(known: Recommender, history: list[str]) -> np.ndarray:
     return known.scorer.model.co_occurrence.points(numbers, torch.tensor([len(history)]))[0].numpy()
 
 
-def likeness(known: Recommender, vectors: dict[str, np.ndarray]) -> np.ndarray:
-    """(n, N + 1) weights of the items that are like others."""
+def likeness(known: Recommender, vectors: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """(n, N + 1) shares of the items that are like others, twice: rows that sum to 1, and to 1 at most."""
     old = known.catalogue.features
     rows = {name: torch.from_numpy(one).float() for name, one in vectors.items()}
     pairs = [((rows[name], rows[name].any(1)), (old[name].matrix, old[name].present)) for name in rows]
-    return neighbours_among(pairs, (len(next(iter(rows.values()))), len(known.catalogue))).toarray()
+    found = neighbours_among(pairs, (len(next(iter(rows.values()))), len(known.catalogue)))
+    return shared_out(found).toarray(), capped(found).toarray()
 
 
 def test_a_new_item_counts_as_its_like_and_as_near_them_and_changes_no_other(known: Recommender) -> None:
     vectors = vectors_of(known, "i4")
-    before, alike = points(known, HISTORY), likeness(known, vectors)
+    before, (alike, close) = points(known, HISTORY), likeness(known, vectors)
     places = known.catalogue.numbers(HISTORY)
-    near = LIKENESS * sum(DECAY**age * alike[:, place] for age, place in enumerate(reversed(places)))
+    near = LIKENESS_OF_NEW * sum(DECAY**age * close[:, place] for age, place in enumerate(reversed(places)))
     old = scored(known.recommend(HISTORY, TIMES, k=len(known.items)))
     known.add_items(["new"], vectors=vectors)
     after = points(known, HISTORY)
@@ -87,7 +88,7 @@ def test_a_new_item_counts_as_its_like_and_as_near_them_and_changes_no_other(kno
     np.testing.assert_allclose(new[old.index], old, rtol=1e-4, atol=1e-5)
     as_history = points(known, ["new"])[:-1]
     lent = sum(w * points(known, [i])[:-1] for w, i in zip(alike[0, 1:], known.items[:-1], strict=True))
-    np.testing.assert_allclose(as_history, lent + LIKENESS * alike[0], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(as_history, lent + LIKENESS_OF_NEW * close[0], rtol=1e-4, atol=1e-6)
 
 
 def test_items_that_are_added_one_after_the_other_have_counts_too(known: Recommender) -> None:
@@ -108,7 +109,7 @@ def test_where_items_lend_nothing_a_new_one_has_no_counts() -> None:
 
 def test_a_catalogue_of_other_items_borrows_from_those_of_training(known: Recommender) -> None:
     vectors = {name: np.eye(3, width, dtype=np.float32) for name, width in WIDTHS.items()}
-    alike = likeness(known, vectors)
+    alike, _ = likeness(known, vectors)
     table = np.stack([points(known, [item]) for item in known.items])
     expected = alike @ np.concatenate([np.zeros((1, table.shape[1])), table]) @ alike.T
     fresh = known.with_catalogue(["a", "b", "c"], vectors=vectors)
