@@ -51,15 +51,22 @@ def neighbours_among(
 
 def shared_out(weights: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
     """The same weights with rows that sum to 1, or to 0 where there are none."""
-    sums = np.asarray(weights.sum(1)).ravel()
-    scale = np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)
-    return (scipy.sparse.diags(scale) @ weights).tocsr().astype(np.float32)
+    sums = _row_sums(weights)
+    return _divided(weights, np.where(sums > 0, sums, 1))
 
 
 def capped(weights: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
     """The same weights with rows that sum to 1 at most: less where nothing is close."""
-    sums = np.asarray(weights.sum(1)).ravel()
-    return (scipy.sparse.diags(1 / np.maximum(sums, 1)) @ weights).tocsr().astype(np.float32)
+    return _divided(weights, np.maximum(_row_sums(weights), 1))
+
+
+def _row_sums(weights: scipy.sparse.csr_matrix) -> np.ndarray:
+    return np.asarray(weights.sum(1)).ravel()
+
+
+def _divided(weights: scipy.sparse.csr_matrix, by: np.ndarray) -> scipy.sparse.csr_matrix:
+    """Every row over its number."""
+    return (scipy.sparse.diags(1 / by) @ weights).tocsr().astype(np.float32)
 
 
 def _summed(found: Iterable[scipy.sparse.csr_matrix], shape: tuple[int, int]) -> scipy.sparse.csr_matrix:

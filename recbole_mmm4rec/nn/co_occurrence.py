@@ -34,9 +34,10 @@ class CoOccurrence(nn.Module):
 
     ``c(a, b)`` is how much a and b stand near each other in the histories of training, ``C_ab = sum 1 /
     distance``, over ``sqrt((C_a + 20) (C_b + 20))``, where ``C_a`` is the sum over all items. Items that are
-    alike count as a little near, too: ``C_ab + 0.8 (B_ab + B_ba)``; and they lend each other their counts:
-    ``(I + A) c (I + A)^T``. B is how much an item is like others, A the same with rows that sum to 1. An
-    encoder of D numbers cannot hold which few items are bought together; a count can. It is not trained.
+    alike count as if they had sometimes stood together, ``C_ab + 0.8 (B_ab + B_ba)``, and lend each other
+    their counts, ``(I + A) c (I + A)^T``. B is how much an item is like others, in rows that sum to 1 at
+    most; A is the same with rows that sum to 1. An encoder of D numbers cannot hold which few items are
+    bought together; a count can. It is not trained.
 
     Items of the history itself get none, or the user's own history, which was counted too, would put them
     first; unless that is what validation wants (``seen``), as where items are bought again.

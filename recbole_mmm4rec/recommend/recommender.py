@@ -303,7 +303,7 @@ class Recommender:
         """Make items that training never saw candidates and history items, at once and without training.
 
         What a model learnt for every item by itself they get as the mean of all items: content decides.
-        Counts of training they borrow from the items most like them, and they are near these themselves.
+        Counts of training they borrow from the items most like them, and this likeness counts too.
 
         Args:
             ids: n new ids.
