@@ -75,20 +75,20 @@ def _summed(found: Iterable[scipy.sparse.csr_matrix], shape: tuple[int, int]) ->
 
 def _nearest(asked: Features, among: Features, same: bool) -> scipy.sparse.csr_matrix:
     """Weights (n, N) in one modality; ``same``: they are the same items, none its own neighbour."""
-    mine, others = (torch.nonzero(present).squeeze(1) for _, present in (asked, among))
-    shape, found = (len(asked[1]), len(among[1])), min(MOST, len(others) - same)
+    mine, table, absent = torch.nonzero(asked[1]).squeeze(1), among[0].float(), ~among[1]
+    shape, found = (len(asked[1]), len(absent)), min(MOST, len(absent) - int(absent.sum()) - same)
     if found < 1 or not len(mine):
         return scipy.sparse.csr_matrix(shape, dtype=np.float32)
-    vectors = functional.normalize(among[0][others].float(), dim=1)
-    own = vectors if same else functional.normalize(asked[0][mine].float(), dim=1)
-    block, rows, columns, values = max(1, _CELLS // len(others)), [], [], []
-    for start in range(0, len(own), block):
-        cosines = own[start : start + block] @ vectors.T
+    lengths = torch.linalg.vector_norm(table, dim=1).clamp_min(1e-12)
+    columns, values = [], []
+    for rows in mine.split(max(1, _CELLS // len(absent))):
+        # The products are divided, not the table: it may be large, and who is asked about a single item.
+        cosines = functional.normalize(asked[0][rows].float(), dim=1) @ table.T / lengths
+        cosines[:, absent] = -torch.inf
         if same:
-            cosines.diagonal(start).fill_(-torch.inf)
+            cosines[torch.arange(len(rows)), rows] = -torch.inf
         nearest = cosines.topk(found)
-        rows.append(mine[start : start + block].repeat_interleave(found))
-        columns.append(others[nearest.indices.flatten()])
+        columns.append(nearest.indices.flatten())
         values.append(nearest.values.flatten().clamp_min(0.0) ** SHARPNESS)
-    places = torch.cat(rows).numpy(), torch.cat(columns).numpy()
+    places = mine.repeat_interleave(found).numpy(), torch.cat(columns).numpy()
     return scipy.sparse.csr_matrix((torch.cat(values).numpy(), places), shape=shape)
