@@ -107,25 +107,27 @@ def _shown(blocks: range) -> Iterable[int]:
 
 def borrowed(
     matrix: scipy.sparse.csr_matrix,
+    earlier: np.ndarray,
     alike: scipy.sparse.csr_matrix,
     near: scipy.sparse.csr_matrix,
     most: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The largest entries of ``W M W^T + [0, B^T; B, 0]`` with ``W = [I; A]``, the diagonal left out: items
-    that come after those of M have the rows of their like, and entries of their own.
+    that come last have the rows of their like, and entries of their own.
 
     Args:
         matrix: (N, N) M.
+        earlier: (m,) int64, rows of M that are kept: I and B are of these items only.
         alike: (n, N) A, the share of an item's row (column) that a later item (row) has.
         near: (n, N) B.
         most: entries of a row that are kept.
 
     Returns:
-        As :func:`strongest`, N + n rows.
+        As :func:`strongest`, m + n rows.
     """
-    own = scipy.sparse.identity(matrix.shape[0], dtype=np.float32, format="csr")
+    own = scipy.sparse.identity(matrix.shape[0], dtype=np.float32, format="csr")[earlier]
     weights = scipy.sparse.vstack([own, alike], format="csr")
-    count = weights.shape[0]
+    count, near = weights.shape[0], near.tocsc()[:, earlier]
     direct = scipy.sparse.bmat([[None, near.T], [near, None]], format="csr")
     columns, values = np.zeros((count, most), np.int32), np.zeros((count, most), np.float32)
     for start in _shown(range(0, count, _ROWS)):

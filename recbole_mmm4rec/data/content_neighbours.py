@@ -65,8 +65,8 @@ def _row_sums(weights: scipy.sparse.csr_matrix) -> np.ndarray:
 
 
 def _divided(weights: scipy.sparse.csr_matrix, by: np.ndarray) -> scipy.sparse.csr_matrix:
-    """Every row over its number."""
-    return (scipy.sparse.diags(1 / by) @ weights).tocsr().astype(np.float32)
+    """Every row over its number, which may be too small for a float32 to hold its reciprocal."""
+    return (scipy.sparse.diags(1 / by.astype(np.float64)) @ weights).tocsr().astype(np.float32)
 
 
 def _summed(found: Iterable[scipy.sparse.csr_matrix], shape: tuple[int, int]) -> scipy.sparse.csr_matrix:

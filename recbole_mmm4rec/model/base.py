@@ -258,17 +258,9 @@ class MultiModalRecommender(TrainingHooks, SequentialRecommender):
         """(B, D) user vectors of a batch."""
         return self._users(self._full_table(), interaction[self.ITEM_SEQ], interaction)
 
-    def product_matrix(self) -> Tensor | None:
-        """(N + 1, D) candidates whose products with user vectors are the scores beside counts, or None."""
-        return self.candidates(self._full_table())
-
     def item_matrix(self) -> Tensor | None:
-        """The same, None where counts are added: scores are ``user_vectors @ item_matrix.T``."""
-        return self.product_matrix() if self.co_occurrence is None else None
-
-    def item_vectors(self) -> Tensor | None:
-        """Those of the scores beside counts, where they are products."""
-        return self.product_matrix()
+        """(N + 1, D) candidates whose products with user vectors are :meth:`uncounted_scores`, or None."""
+        return self.candidates(self._full_table())
 
     def counted_scores(self, interaction: Any) -> Tensor | None:
         """(B, N + 1) what ``co_occurrence`` adds to the scores of all items; None: nothing."""

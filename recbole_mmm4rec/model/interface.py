@@ -92,7 +92,14 @@ class TrainedModel(Protocol):
         ...
 
     def item_matrix(self) -> Tensor | None:
-        """(N + 1, D) vectors such that scores are ``user_vectors @ item_matrix.T``, or None."""
+        """(N + 1, D) vectors such that scores are ``user_vectors @ item_matrix.T``, or None.
+
+        What :meth:`counted_scores` gives is added to the products.
+        """
+        ...
+
+    def counted_scores(self, interaction: Any) -> Tensor | None:
+        """(B, N + 1) what the histories of a batch add to the products of all items, or None."""
         ...
 
     def item_vectors(self) -> Tensor | None:
@@ -139,6 +146,10 @@ class TrainingHooks:
 
     def item_matrix(self) -> Tensor | None:
         """Scores are not known to be products."""
+        return None
+
+    def counted_scores(self, interaction: Any) -> Tensor | None:  # noqa: ARG002
+        """Nothing is added."""
         return None
 
     def item_vectors(self) -> Tensor | None:

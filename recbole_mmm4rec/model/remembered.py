@@ -43,12 +43,12 @@ def build_co_occurrence(config: Any, dataset: Any, n_items: int) -> CoOccurrence
     weight = config["co_occurrence"]
     if not weight or config["stage"] == "pretrain":
         return None
-    counts = CoOccurrence(n_items, None if weight == AUTO else float(weight))
+    share = float(config["co_occurrence_content"] or 0)
+    counts = CoOccurrence(n_items, None if weight == AUTO else float(weight), share)
     if isinstance(dataset, ShowsEvents) and not _come_from_checkpoint(config):
         started = time()
         items, owners = dataset.events()
-        share = config["co_occurrence_content"]
-        counts.count(items, owners, _likeness(share, dataset, n_items), share)
+        counts.count(items, owners, _likeness(dataset, n_items) if share else None)
         seconds = time() - started
         getLogger().info(
             f"counted {len(items):,} events of {n_items - 1:,} items in {seconds:.1f} s (co_occurrence)"
@@ -61,10 +61,10 @@ def _come_from_checkpoint(config: Any) -> bool:
     return bool(config["resume"]) or bool(getattr(config, "known_tokens", None))
 
 
-def _likeness(share: float, dataset: Any, n_items: int) -> scipy.sparse.csr_matrix | None:
-    """How alike the items are, None where nothing says it or it does not count."""
+def _likeness(dataset: Any, n_items: int) -> scipy.sparse.csr_matrix | None:
+    """How alike the items are, None where nothing says it or there are too many to compare."""
     features = dataset.features.values()
-    if not share or not features:
+    if not features:
         return None
     if n_items > MOST_COMPARED:
         getLogger().warning(

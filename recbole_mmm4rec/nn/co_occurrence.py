@@ -49,6 +49,7 @@ class CoOccurrence(nn.Module):
         rows: N + 1.
         weight: w, not below 0; None: w and ``seen`` are chosen in training, so that they are part of the
             state. Otherwise they follow from the configuration.
+        share: what A and B are multiplied by; 0: only what stood together counts.
     """
 
     weight: Tensor  # () float32
@@ -57,8 +58,9 @@ class CoOccurrence(nn.Module):
     neighbours: Tensor  # (N' + 1, k) int32
     values: Tensor  # (N' + 1, k) float32
 
-    def __init__(self, rows: int, weight: float | None) -> None:
+    def __init__(self, rows: int, weight: float | None, share: float = 1.0) -> None:
         super().__init__()
+        self.share = share
         self.chosen = weight is None
         start = UNCHOSEN if weight is None else weight
         self.register_buffer("weight", torch.tensor(start), persistent=self.chosen)
@@ -68,11 +70,7 @@ class CoOccurrence(nn.Module):
         self.register_buffer("values", torch.zeros(rows, 1))
 
     def count(
-        self,
-        items: np.ndarray,
-        owners: np.ndarray,
-        likeness: scipy.sparse.csr_matrix | None = None,
-        share: float = 1.0,
+        self, items: np.ndarray, owners: np.ndarray, likeness: scipy.sparse.csr_matrix | None = None
     ) -> None:
         """Count histories.
 
@@ -80,35 +78,32 @@ class CoOccurrence(nn.Module):
             items: as of :func:`recbole_mmm4rec.data.co_occurrence.near_pairs`.
             owners: likewise.
             likeness: (N + 1, N + 1) of :func:`recbole_mmm4rec.data.content_neighbours.content_neighbours`;
-                None: only what stood together counts.
-            share: what A and B are multiplied by.
+                None: nothing says it.
         """
         together = near_pairs(items, owners, len(self.counted), REACH)
         scale = scipy.sparse.diags(1 / np.sqrt(np.asarray(together.sum(1)).ravel() + SHRINKAGE))
         if likeness is not None:
-            near = share * LIKENESS * capped(likeness)
+            near = self.share * LIKENESS * capped(likeness)
             together = together + near + near.T
         neighbours, values = strongest((scale @ together @ scale).tocsr(), MOST_COUNTED)
         if likeness is not None:
-            neighbours, values = lent(
-                _sparse(neighbours, values), share * shared_out(likeness), MOST_NEIGHBOURS
-            )
+            alike = self.share * shared_out(likeness)
+            neighbours, values = lent(_sparse(neighbours, values), alike, MOST_NEIGHBOURS)
         self.neighbours, self.values = torch.from_numpy(neighbours), torch.from_numpy(values)
 
-    def borrow(self, likeness: scipy.sparse.csr_matrix, share: float) -> None:
+    def borrow(self, likeness: scipy.sparse.csr_matrix) -> None:
         """Give the last n items, of which nothing was counted, the counts of items like them, and points for
-        being like them.
+        being like them. From then on the tables are of the model's own items.
 
         Args:
             likeness: (n, N' + 1) to items that were counted.
-            share: as of :meth:`count`.
         """
         table = _sparse(self.neighbours.cpu().numpy(), self.values.cpu().numpy())
-        near = share * LIKENESS_OF_NEW * capped(likeness)
-        found = borrowed(table, share * shared_out(likeness), near, MOST_NEIGHBOURS)
-        device, new = self.counted.device, likeness.shape[0]
-        self.neighbours, self.values = (torch.from_numpy(one).to(device) for one in found)
-        self.counted[-new:] = torch.arange(table.shape[0], table.shape[0] + new, device=device)
+        alike, near = self.share * shared_out(likeness), self.share * LIKENESS_OF_NEW * capped(likeness)
+        earlier = self.counted[: len(self.counted) - likeness.shape[0]].cpu().numpy()
+        found = borrowed(table, earlier, alike, near, MOST_NEIGHBOURS)
+        self.neighbours, self.values = (torch.from_numpy(one).to(self.counted.device) for one in found)
+        self.counted = torch.arange(len(self.counted), device=self.counted.device)
 
     def forward(self, item_seq: Tensor, lengths: Tensor) -> Tensor:
         """(B, W) int64 histories, right-padded with 0, and (B,) lengths -> (B, N + 1) float32 scores."""
@@ -126,13 +121,13 @@ class CoOccurrence(nn.Module):
         scores = self._gathered(known, DECAY ** age.clamp_min(0) * (known > 0))
         return scores if self._as_counted() else scores[:, self.counted]
 
-    def points_after(self, likeness: scipy.sparse.csr_matrix, share: float) -> Tensor:
+    def points_after(self, likeness: scipy.sparse.csr_matrix) -> Tensor:
         """Scores (n, N + 1) for w = 1 after single items of which nothing was counted, as if they had been
-        given to :meth:`borrow`, which has the arguments.
+        given to :meth:`borrow`, which has the argument.
         """
         alike, near = (torch.from_numpy(f(likeness).toarray()).to(self.values) for f in (shared_out, capped))
         weights, rows = alike.topk(int(np.diff(likeness.indptr).max(initial=1)))
-        return share * (self._gathered(rows, weights) + LIKENESS_OF_NEW * near)[:, self.counted]
+        return self.share * (self._gathered(rows, weights) + LIKENESS_OF_NEW * near)[:, self.counted]
 
     def _gathered(self, rows: Tensor, weights: Tensor) -> Tensor:
         """(B, N' + 1) sums of the rows (B, W) int64 of the tables, each times its weight (B, W)."""

@@ -7,6 +7,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 FUSIONS = ("static", "dynamic_shared", "dynamic_instance")
+LEAST_ROWS = 8
+"""Fewer rows may take another way through BLAS, which rounds the last columns of a product differently."""
+
+
+def enough_rows(users: Tensor) -> Tensor:
+    """The rows (B, D), repeated where they are so few that equal items would get different scores."""
+    return users if len(users) >= LEAST_ROWS else users.repeat(-(-LEAST_ROWS // max(1, len(users))), 1)
 
 
 class CandidateFusion(nn.Module):

@@ -37,10 +37,15 @@ class ItemCategories:
         if not (numbers > 0).any():
             raise UserError("categories: none of its ids is an item that the model knows")
         known: dict[Any, int] = {}
+        self._tokens = catalogue.tokens
         self.codes = torch.full((len(catalogue),), _NONE, dtype=torch.int64)
         for number, category in zip(numbers.tolist(), categories.values(), strict=True):
             if number > 0 and category is not None:
                 self.codes[number] = known.setdefault(category, len(known))
+
+    def fits(self, catalogue: Catalogue) -> bool:
+        """Whether they are of these items under these numbers."""
+        return self._tokens is catalogue.tokens
 
 
 class CategoryCap:
@@ -86,11 +91,15 @@ def category_cap(catalogue: Catalogue, categories: Any, most: Any) -> CategoryCa
         most: items of one category in a list.
 
     Raises:
-        UserError: one without the other; as for :class:`ItemCategories` and :class:`CategoryCap`.
+        UserError: one without the other; categories of other items; as for :class:`ItemCategories` and
+            :class:`CategoryCap`.
     """
     if (categories is None) != (most is None):
         raise UserError("categories and per_category go together")
     if categories is None:
         return None
-    ready = isinstance(categories, ItemCategories) and len(categories.codes) == len(catalogue)
-    return CategoryCap(categories if ready else ItemCategories(catalogue, categories), most)
+    if not isinstance(categories, ItemCategories):
+        categories = ItemCategories(catalogue, categories)
+    elif not categories.fits(catalogue):
+        raise UserError("categories: made ready for other items; make them anew from a mapping")
+    return CategoryCap(categories, most)

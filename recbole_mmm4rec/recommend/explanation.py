@@ -71,14 +71,16 @@ def _modalities(recommender: Recommender, history: Histories, item: int) -> list
     part = _without_one_each(recommender.catalogue.part(rows, {}, 0), names, size)
     model = recommender.blueprint.over(part, rows, 0)
     scorer = Scorer(model, len(part), recommender.blueprint.settings, part.has_time)
-    found = []
-    for place, name in enumerate(names, 1):
-        local = Histories(history.users, numbers + 1 + place * size, history.start, history.times)
-        found.append((HISTORY_MODALITY, name, -1, float(scorer.scores(local)[0, size])))
-    whole = Histories(history.users, numbers + 1, history.start, history.times)
-    scores = scorer.scores(whole)[0]
-    found += [(ITEM_MODALITY, name, -1, float(scores[(n + 1) * size])) for n, name in enumerate(names, 1)]
-    return found
+    counted = recommender.scorer.counted(history)  # they do not depend on features
+    added = 0.0 if counted is None else float(counted[0, item])
+
+    def score(history_rows: int, item_rows: int) -> float:
+        local = Histories(history.users, numbers + 1 + history_rows * size, history.start, history.times)
+        return float(scorer.of_users(scorer.user_vectors(local))[0, (item_rows + 1) * size]) + added
+
+    without = list(enumerate(names, 1))
+    found = [(HISTORY_MODALITY, name, -1, score(place, 0)) for place, name in without]
+    return found + [(ITEM_MODALITY, name, -1, score(0, place)) for place, name in without]
 
 
 def _without_one_each(part: Catalogue, names: list[str], size: int) -> Catalogue:

@@ -195,7 +195,7 @@ def _flat_times(users: list[Any], lengths: np.ndarray, times: Any) -> np.ndarray
     for user, length, part in zip(users, lengths, times, strict=True):
         count = -1 if part is None else len(part)
         if count != length:
-            given = "none" if part is None else str(count)
+            given = "no" if part is None else str(count)
             raise UserError(f"history of user {user!r}: {length} items, but {given} times")
         parts.append(list(part))
     try:

@@ -25,9 +25,8 @@ def lend_counts(recommender: Recommender, model: Any, catalogue: Catalogue, new:
         catalogue: its last items are new.
         new: how many.
     """
-    share = _share(recommender)
-    if share:
-        model.co_occurrence.borrow(_likeness(recommender, catalogue, new), share)
+    if _lends(recommender):
+        model.co_occurrence.borrow(_likeness(recommender, catalogue, new))
 
 
 @torch.inference_mode()
@@ -42,20 +41,19 @@ def counted_after(recommender: Recommender, catalogue: Catalogue, history: Histo
     Returns:
         (1, N + 1) float32, or 0 where there is nothing to lend.
     """
-    share = _share(recommender)
-    if not share:
+    if not _lends(recommender):
         return 0.0
     counts = recommender.scorer.model.co_occurrence
     read = history.items[max(0, len(history.items) + 1 - recommender.blueprint.max_length) :]
     seen = torch.from_numpy(read).to(counts.counted).unsqueeze(0)
-    points = counts.points_after(_likeness(recommender, catalogue, 1), share)
+    points = counts.points_after(_likeness(recommender, catalogue, 1))
     return counts.without_seen(points, seen, counts.seen) * counts.weight
 
 
-def _share(recommender: Recommender) -> float:
-    """Of its counts that an item lends; 0 where there are none."""
-    has_counts = recommender.scorer.is_ours and recommender.scorer.model.co_occurrence is not None
-    return recommender.blueprint.settings["co_occurrence_content"] if has_counts else 0.0
+def _lends(recommender: Recommender) -> bool:
+    """Whether its items lend each other counts."""
+    counts = recommender.scorer.model.co_occurrence if recommender.scorer.is_ours else None
+    return counts is not None and counts.share > 0
 
 
 def _likeness(recommender: Recommender, catalogue: Catalogue, new: int) -> scipy.sparse.csr_matrix:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.nn.scoring import enough_rows
 from recbole_mmm4rec.recommend.histories import Histories
 from recbole_mmm4rec.recommend.neighbours import ANN, ItemIndex
 from recbole_mmm4rec.recommend.ranking import Filters, best
@@ -82,8 +83,8 @@ def alike_lists(vectors: Tensor, own: Histories, rows: np.ndarray, filters: Filt
         UserError: a single item for which nothing is left.
     """
     queries = vectors[torch.from_numpy(own.items).to(vectors.device)]
-    some = queries if len(queries) > 1 else queries.expand(2, -1)
-    values, numbers = allowed_lists((some @ vectors.T)[: len(queries)].clone(), own, rows, filters, k)
+    scores = (enough_rows(queries) @ vectors.T)[: len(queries)].clone()
+    values, numbers = allowed_lists(scores, own, rows, filters, k)
     if len(own) == 1 and not (values > -np.inf).any():
         raise UserError("allow and deny leave no item")
     return values, numbers

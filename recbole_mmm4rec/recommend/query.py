@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from recbole_mmm4rec.columns import IMAGE, PAD, TEXT
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.interface import hooks_of
+from recbole_mmm4rec.nn.scoring import enough_rows
 from recbole_mmm4rec.recommend.catalogue import Catalogue, as_tokens
 from recbole_mmm4rec.recommend.encoders import encode_pictures, encode_texts
 from recbole_mmm4rec.recommend.histories import Histories
@@ -44,7 +45,7 @@ class Query:
         left_out = Histories(np.array(["query"], object), out, np.array([0, len(out)]), None)
         if history is None:
             vectors = F.normalize(recommender.scorer.item_vectors(), dim=1)
-            rows = F.normalize(self.vector(recommender), dim=1).expand(2, -1)
+            rows = enough_rows(F.normalize(self.vector(recommender), dim=1))
             return (rows @ vectors.T)[:1].clone(), left_out
         if self.features:
             scores = recommender.scorer.of_users(self.user_vector(recommender, history))

@@ -16,6 +16,7 @@ from torch import Tensor
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.base import MultiModalRecommender
 from recbole_mmm4rec.model.interface import hooks_of
+from recbole_mmm4rec.nn.scoring import LEAST_ROWS, enough_rows
 from recbole_mmm4rec.recommend.histories import BatchLayout, Histories
 
 _SCORES = 2**24
@@ -79,9 +80,9 @@ class Scorer:
         """
         if self.is_ours:
             return self.with_counts(self.of_users(self.user_vectors(histories)), histories)
-        batch = self._batch(histories)
+        rows = np.resize(np.arange(len(histories)), max(len(histories), LEAST_ROWS))
         try:
-            scores = self.model.full_sort_predict(batch).view(-1, self.items)
+            scores = self.model.full_sort_predict(self._batch(histories.of(rows))).view(-1, self.items)
         except KeyError as error:
             raise UserError(
                 f"{type(self.model).__name__} cannot recommend from only a history: it reads {error}"
@@ -91,8 +92,7 @@ class Scorer:
     @torch.inference_mode()
     def of_users(self, users: Tensor) -> Tensor:
         """(U, N + 1) float32 scores for user vectors (U, D) of one of our models, without counts."""
-        rows = users if len(users) > 1 else users.expand(2, -1)
-        return _candidates_only(self.model.scores(rows, self.candidates())[: len(users)])
+        return _candidates_only(self.model.scores(enough_rows(users), self.candidates())[: len(users)])
 
     def with_counts(self, scores: Tensor, histories: Histories) -> Tensor:
         """Scores (U, N + 1) of one of our models, and what counts of training add to them."""
@@ -104,7 +104,7 @@ class Scorer:
         """(U, N + 1) what counts of training add to the scores; None: nothing."""
         if not self.is_ours or self.model.co_occurrence is None:
             return None
-        return self.model.counted_scores(self._batch(histories))[: len(histories)]
+        return self.model.counted_scores(self._batch(histories))
 
     @torch.inference_mode()
     def of_items(self, users: Tensor, numbers: Tensor) -> Tensor:
@@ -121,9 +121,9 @@ class Scorer:
         batch = self._batch(histories)
         if self.is_ours:
             self._hold_table()
-            return self.model.user_vectors(batch)[: len(histories)].float()
+            return self.model.user_vectors(batch).float()
         self.require_products()
-        return self._host_users(batch)[: len(histories)].float()
+        return self._host_users(batch).float()
 
     @torch.inference_mode()
     def item_vectors(self) -> Tensor:
@@ -144,9 +144,7 @@ class Scorer:
         return self._item_vectors
 
     def _batch(self, histories: Histories) -> Any:
-        """A lone history stands twice: products of one row take another way, and equal items then differ."""
-        rows = np.arange(len(histories)) if len(histories) > 1 else np.zeros(2, dtype=np.int64)
-        return histories.of(rows).batch(self.layout).to(self.device)
+        return histories.batch(self.layout).to(self.device)
 
     def _hold_table(self) -> None:
         if not self._holds:
@@ -162,7 +160,7 @@ class Scorer:
     def scores_are_products(self) -> bool:
         """Whether scores, without :meth:`counted`, are products of user vectors and :meth:`candidates`."""
         if self.is_ours:
-            return self.model.product_matrix() is not None
+            return self.model.item_matrix() is not None
         return self._are_known_products()
 
     @torch.inference_mode()

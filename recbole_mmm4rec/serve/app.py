@@ -65,15 +65,16 @@ def _on_hangup(reload: Callable[[], None]) -> None:
 
 
 def _document(app: FastAPI, service: Service, needs_key: bool) -> dict[str, Any]:
-    """OpenAPI, with examples of items that the model knows."""
-    if app.openapi_schema is None:
+    """OpenAPI, with examples of items that the model of the moment knows."""
+    now = service.served.current
+    if app.openapi_schema is None or app.state.documented != now.number:
         document = get_openapi(title=app.title, version=app.version, routes=app.routes)
-        for path, bodies in examples(service.served.current.recommender).items():
+        for path, bodies in examples(now.recommender).items():
             content = document["paths"][path]["post"]["requestBody"]["content"]
             content["application/json"]["examples"] = {name: {"value": body} for name, body in bodies.items()}
         if needs_key:
             document["components"]["securitySchemes"] = _SCHEMES
             document["security"] = [{name: []} for name in _SCHEMES]
             document["paths"]["/health"]["get"]["security"] = []
-        app.openapi_schema = document
+        app.openapi_schema, app.state.documented = document, now.number
     return app.openapi_schema

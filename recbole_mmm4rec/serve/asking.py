@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from io import BytesIO
 from typing import Annotated, Any
 
@@ -27,6 +27,7 @@ from recbole_mmm4rec.serve.requests import (
     MAX_IMAGE,
     ExplainRequest,
     ImageRequest,
+    NamedHistory,
     RecommendRequest,
     SearchOptions,
     SearchRequest,
@@ -94,7 +95,7 @@ def _histories(service: Service, request: RecommendRequest) -> tuple[dict[Any, s
         asked: dict[str, Any] = {"histories": {key: items}, "allow": request.allow, "deny": request.deny}
         asked["times"] = None if times is None else {key: times}
         return {key: name}, asked
-    several = dict(enumerate(request.histories))
+    several = _by_name(request.histories)
     asked = {"histories": {key: one.history for key, one in several.items()}}
     moments = {key: one.times for key, one in several.items() if one.times is not None}
     asked["times"] = moments or None
@@ -103,6 +104,14 @@ def _histories(service: Service, request: RecommendRequest) -> tuple[dict[Any, s
         asked[name] = own or getattr(request, name)
     names = {key: None if one.user is None else str(one.user) for key, one in several.items()}
     return names, asked
+
+
+def _by_name(histories: list[NamedHistory]) -> dict[Any, NamedHistory]:
+    """By what notes and errors call them: the user, or the place where none is given or several are alike."""
+    names = [None if one.user is None else str(one.user) for one in histories]
+    alone = {name for name, count in Counter(names).items() if count == 1}
+    keys = [name if name is not None and name in alone else place for place, name in enumerate(names)]
+    return dict(zip(keys, histories, strict=True))
 
 
 def _grouped(service: Service, frame: pd.DataFrame, by: str, item: str) -> dict[Any, list[Row]]:

@@ -106,7 +106,8 @@ class RecommendRequest(ForSomebody, Filtered):
         if (self.categories is None) != (self.per_category is None):
             raise ValueError("categories and per_category go together")
         for name in ("allow", "deny"):
-            if getattr(self, name) is not None and any(getattr(h, name) for h in self.histories or []):
+            within = any(getattr(one, name) is not None for one in self.histories or [])
+            if within and getattr(self, name) is not None:
                 raise ValueError(f"{name} stands beside histories and within them: one of the two")
         return self
 

@@ -46,7 +46,7 @@ class Service:
     rebuilding: Lock = field(default_factory=Lock)
     _begun: float = field(default_factory=monotonic)
     _search: tuple[int, ItemSearch] | None = None
-    _categories: dict[str, tuple[Catalogue, ItemCategories]] = field(default_factory=dict)
+    _categories: dict[str, ItemCategories] = field(default_factory=dict)
 
     @contextmanager
     def asked(self) -> Iterator[tuple[Recommender, list[str]]]:
@@ -81,9 +81,10 @@ class Service:
     def item_search(self) -> ItemSearch:
         """Over the items of the model of the moment."""
         generation = self.served.current
-        if self._search is None or self._search[0] != generation.number:
-            self._search = generation.number, ItemSearch(generation.recommender.items, self.facts)
-        return self._search[1]
+        made = self._search
+        if made is None or made[0] < generation.number:
+            made = self._search = generation.number, ItemSearch(generation.recommender.items, self.facts)
+        return made[1]
 
     def categories(self, asked: str | dict[str, Any] | None, catalogue: Catalogue) -> ItemCategories | None:
         """Categories of a request: its own, or those of a field of the dataset, made ready once for a model.
@@ -96,10 +97,9 @@ class Service:
         if not isinstance(asked, str):
             texts = {item: None if category is None else str(category) for item, category in asked.items()}
             return ItemCategories(catalogue, texts)
-        known, made = self._categories.get(asked, (None, None))
-        if known is not catalogue or made is None:  # the first request, or the first after a reload
-            made = ItemCategories(catalogue, self.facts.categories(asked))
-            self._categories[asked] = catalogue, made
+        made = self._categories.get(asked)
+        if made is None or not made.fits(catalogue):  # the first request, or the first after a reload
+            made = self._categories[asked] = ItemCategories(catalogue, self.facts.categories(asked))
         return made
 
     def health(self) -> Health:

@@ -15,6 +15,7 @@ from recbole.model.abstract_recommender import AbstractRecommender
 from torch import Tensor
 
 from recbole_mmm4rec.model.interface import hooks_of
+from recbole_mmm4rec.nn.scoring import enough_rows
 from recbole_mmm4rec.training.collecting import refuse_nan
 
 _WORD = 8  # bytes of an int64
@@ -50,15 +51,23 @@ class RankCounter:
         self._mask: Tensor | None = None
         self._scores: Tensor | None = None
 
-    def of_vectors(self, users: Tensor, items: Tensor, targets: Tensor, out: Pairs | None = None) -> Tensor:
+    def of_vectors(
+        self,
+        users: Tensor,
+        items: Tensor,
+        targets: Tensor,
+        out: Pairs | None = None,
+        more: Tensor | None = None,
+    ) -> Tensor:
         """Places from user vectors (B, D), the transposed item matrix (D, N) and target columns (B,).
 
-        The product of a single row takes another way through BLAS, which rounds the last columns differently:
-        items with one vector would get two scores. It is computed as one of two rows.
+        ``more`` (B, N) is added to the products.
         """
-        rows = users if len(users) > 1 else users.expand(2, -1)
-        scores = torch.mm(rows, items, out=self._score_rows(rows))
-        return self.of_scores(scores[: len(users)], targets, out)
+        rows = enough_rows(users)
+        scores = torch.mm(rows, items, out=self._score_rows(rows))[: len(users)]
+        if more is not None:
+            scores += more
+        return self.of_scores(scores, targets, out)
 
     def _score_rows(self, users: Tensor) -> Tensor:
         """A buffer (B, N) for scores; rows that begin within a cache line halve the speed of the product."""
@@ -116,8 +125,8 @@ class FullRanking:
     """Places of the targets of evaluation batches; the item matrix is built once.
 
     Args:
-        model: has ``full_sort_predict``, and where scores are a product of both ``user_vectors`` and
-            ``item_matrix``.
+        model: has ``full_sort_predict``; where it has an ``item_matrix``, scores are products of its rows and
+            ``user_vectors``, and ``counted_scores``.
         n_items: rows of the item table, padding included.
         depth: the largest k of the metrics.
         chunk: rows scored at a time; memory is chunk x items, whatever the number of users.
@@ -131,7 +140,8 @@ class FullRanking:
         self.n_items = n_items
         self.chunk = int(chunk or DEFAULT_CHUNK)
         self.counter = RankCounter(n_items - 1, depth)
-        matrix = hooks_of(model).item_matrix()
+        self.hooks = hooks_of(model)
+        matrix = self.hooks.item_matrix()
         self.items: Tensor | None = None if matrix is None else _finite(matrix[1:].float()).T
 
     def places(self, interaction: Any, targets: Tensor, seen: Pairs | None = None) -> Tensor:
@@ -149,11 +159,13 @@ class FullRanking:
         places = []
         for start in range(0, len(targets), self.chunk):
             rows = slice(start, start + self.chunk)
-            columns, out = targets[rows] - 1, of_rows(seen, start, self.chunk)
+            batch, columns, out = interaction[rows], targets[rows] - 1, of_rows(seen, start, self.chunk)
             if users is not None and self.items is not None:
-                places.append(self.counter.of_vectors(users[rows], self.items, columns, out))
+                counted = self.hooks.counted_scores(batch)
+                more = None if counted is None else counted[:, 1:]
+                places.append(self.counter.of_vectors(users[rows], self.items, columns, out, more))
             else:
-                places.append(self.counter.of_scores(self._scores(interaction[rows]), columns, out))
+                places.append(self.counter.of_scores(self._scores(batch), columns, out))
         return torch.cat(places)
 
     def _scores(self, interaction: Any) -> Tensor:

@@ -218,7 +218,11 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
             learners = f"{then.get('learner')}, not {now.get('learner')}"
             raise UserError(f"{checkpoint.path}: cannot be resumed, its learner was {learners}")
         if _kind_of_counts(then) != _kind_of_counts(now):
-            counts = f"co_occurrence was {then.get('co_occurrence')}, not {now.get('co_occurrence')}"
+            counts = " and ".join(
+                f"{key} was {then.get(key)}, not {now.get(key)}"
+                for key in ("co_occurrence", "co_occurrence_content")
+                if then.get(key) != now.get(key)
+            )
             raise UserError(f"{checkpoint.path}: cannot be resumed, its {counts}")
         free = _FREE_KEYS - ({"epochs"} if now.get("rate_schedule") == COSINE else set())
         keys = sorted((then.keys() | now.keys()) - free)
@@ -245,10 +249,11 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         self.average.take_up(own, training.record.steps)
 
 
-def _kind_of_counts(settings: Mapping[str, Any]) -> str:
-    """Whether the state of a model has counts, and whether it has their weight."""
+def _kind_of_counts(settings: Mapping[str, Any]) -> tuple[str, Any]:
+    """Whether the state of a model has counts and their weight, and what items share in them."""
     weight = settings.get("co_occurrence")
-    return AUTO if weight == AUTO else "given" if weight else "none"
+    kind = AUTO if weight == AUTO else "given" if weight else "none"
+    return kind, (settings.get("co_occurrence_content") or 0) if weight else None
 
 
 def _training_of(checkpoint: Checkpoint) -> TrainingState:

@@ -51,6 +51,13 @@ def test_weights_are_those_of_a_loop(most: int, block: int, monkeypatch: pytest.
     assert (shared_out(found).toarray().sum(1) > 0.99).sum() > 5
 
 
+def test_weights_that_are_nearly_nothing_are_shared_out_too() -> None:
+    """The reciprocal of their sum is beyond a float32."""
+    weights = scipy.sparse.csr_matrix([[0, 1e-40, 1e-40]], dtype=np.float32)
+    np.testing.assert_allclose(shared_out(weights).toarray(), [[0, 0.5, 0.5]], rtol=1e-3)
+    assert capped(weights).toarray().max() < 1e-39
+
+
 def test_rows_are_shared_out_or_capped() -> None:
     weights = scipy.sparse.csr_matrix([[0, 0.5, 0.25], [0, 0, 0], [3, 1, 0]], dtype=np.float32)
     assert shared_out(weights).toarray().tolist() == [

@@ -46,7 +46,9 @@ def test_scores_are_the_model_s_and_the_counts(name: str) -> None:
     scores = model.full_sort_predict(data)
     assert_agrees(scores, plain.full_sort_predict(data) + added, "scores", 1e-6)
     assert_agrees(model.predict(data), scores[torch.arange(11), data["item_id"]], "predict", 1e-5)
-    assert model.item_matrix() is None
+    matrix, counted = model.item_matrix(), model.counted_scores(data)
+    if matrix is not None:
+        assert_agrees(model.user_vectors(data) @ matrix.T + counted, scores, "products and counts", 1e-5)
     assert_agrees(model.item_vectors(), plain.item_vectors(), "vectors", 1e-6)
 
 
@@ -127,6 +129,14 @@ def test_a_run_is_not_resumed_with_other_counts(then: float | str, now: float | 
     ):
         other.resume_checkpoint(trainer.last_file)
     assert "\n" not in str(said.value)
+
+
+def test_a_run_is_not_resumed_with_counts_shared_otherwise() -> None:
+    """The tables are in the checkpoint; new items would be lent by a rule that they were not made by."""
+    trainer = trained("MMM4Rec", (("co_occurrence", 20.0),))[1]
+    other = trained("MMM4Rec", (("co_occurrence", 20.0), ("co_occurrence_content", 0.0)))[1]
+    with working_in(home()), pytest.raises(UserError, match=r"its co_occurrence_content was 1.0, not 0.0"):
+        other.resume_checkpoint(trainer.last_file)
 
 
 def test_what_a_checkpoint_holds_is_not_counted_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from recbole_mmm4rec.nn.co_occurrence import (
     LIKENESS,
     LIKENESS_OF_NEW,
     MOST_COUNTED,
+    MOST_NEIGHBOURS,
     REACH,
     SHRINKAGE,
     CoOccurrence,
@@ -68,8 +69,8 @@ def test_alike_items_are_near_and_lend_each_other_counts(share: float) -> None:
         ([2.0, 6.0, 0.25], ([2, 2, 3], [1, 4, 5])), shape=(N, N), dtype=np.float32
     )
     items, owners = np.array([1, 5, 1, 5, 7]), np.array([0, 0, 1, 1, 1])
-    module = CoOccurrence(N, 1.0)
-    module.count(items, owners, likeness, share)
+    module = CoOccurrence(N, 1.0, share)
+    module.count(items, owners, likeness)
     together = near_pairs(items, owners, N, REACH).toarray()
     scale = np.diag(1 / np.sqrt(together.sum(1) + SHRINKAGE))
     near, alike = np.zeros((2, N, N))
@@ -121,10 +122,10 @@ def grown() -> tuple[CoOccurrence, np.ndarray]:
     likeness = np.zeros((3, N))
     likeness[0, [3, 5]] = 3, 1
     likeness[2, 4] = 0.5
-    larger = CoOccurrence(N + 3, 3.0)
+    larger = CoOccurrence(N + 3, 3.0, SHARE)
     numbers = torch.cat([torch.arange(N), torch.zeros(3, dtype=torch.int64)])
     larger.load_state_dict(module.state_dict() | {"counted": numbers})
-    larger.borrow(scipy.sparse.csr_matrix(likeness), SHARE)
+    larger.borrow(scipy.sparse.csr_matrix(likeness))
     alike, near = np.zeros((2, 3, N))
     alike[0, [3, 5]], alike[2, 4] = [0.75, 0.25], 1
     near[0, [3, 5]], near[2, 4] = [0.75, 0.25], 0.5
@@ -142,6 +143,21 @@ def test_items_that_come_later_borrow_counts_as_candidates_and_in_histories() ->
         found = module(torch.tensor([history]), torch.tensor([len(history)]))[0]
         np.testing.assert_allclose(found.numpy(), by_hand(whole, history, 3.0), rtol=1e-5, atol=1e-6)
     assert not module(torch.tensor([[N + 1]]), torch.tensor([1])).any()
+
+
+def test_items_that_are_not_candidates_take_no_place_among_the_neighbours() -> None:
+    """All items of training are like the new ones, and more than an item keeps neighbours."""
+    old, new = MOST_NEIGHBOURS + 50, 3
+    module = CoOccurrence(old, 1.0)
+    module.count(np.arange(1, old), np.zeros(old - 1, np.int64))
+    likeness = scipy.sparse.csr_matrix(np.tile(np.r_[0, np.ones(old - 1)], (new, 1)))
+    other = CoOccurrence(1 + new, 1.0)
+    other.load_state_dict(module.state_dict() | {"counted": torch.zeros(1 + new, dtype=torch.int64)})
+    other.borrow(likeness)
+    assert other.neighbours.shape == (1 + new, new - 1)
+    found = other.points(torch.tensor([[1]]), torch.tensor([1]))[0]
+    assert (found[2:] > 0).all()
+    assert not found[:2].any()
 
 
 def test_what_was_borrowed_is_in_the_state() -> None:

@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.recommend.category_cap import ItemCategories, category_cap
 from tests.recommend.trained import recommender
 
 HISTORIES = {"u": ["i1", "i2"], "v": ["i5"], "w": ["i7", "i1", "i9"]}
@@ -65,3 +67,15 @@ def test_with_an_index_it_is_the_same() -> None:
 def test_what_makes_no_sense_is_one_line(given: dict[str, Any], line: str) -> None:
     with pytest.raises(UserError, match=line):
         recommender("MMM4Rec").recommend(["i1", "i2"], [1.5e9, 1.6e9], k=3, **given)
+
+
+def test_categories_made_ready_for_other_items_are_refused() -> None:
+    """As many items in another order: by number they would be those of others."""
+    known = recommender("MMM4Rec")
+    made = ItemCategories(known.catalogue, dict.fromkeys(known.items, "a"))
+    moved = known.catalogue.part(torch.arange(len(known.catalogue)).flip(0).roll(1), {}, 0)
+    assert len(moved) == len(known.catalogue)
+    assert not made.fits(moved)
+    with pytest.raises(UserError, match="made ready for other items"):
+        category_cap(moved, made, 1)
+    assert len(known.recommend(["i1", "i2"], [1.5e9, 1.6e9], k=3, categories=made, per_category=1)) == 1

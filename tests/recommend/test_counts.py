@@ -120,10 +120,11 @@ def test_a_catalogue_of_other_items_borrows_from_those_of_training(known: Recomm
     assert len(scored(fresh.recommend(["a", "d"], TIMES[:2], k=4, exclude_seen=False))) == 4
 
 
-def test_an_explanation_counts_too(known: Recommender) -> None:
-    item = added(known, HISTORY).idxmax()
+@pytest.mark.parametrize("seen", [False, True], ids=["new", "of the history"])
+def test_an_explanation_counts_too(known: Recommender, seen: bool) -> None:
+    item = "i1" if seen else added(known, HISTORY).idxmax()
     table = known.explain(HISTORY, item, TIMES)
-    score = scored(known.recommend(HISTORY, TIMES, k=len(known.items)))[item]
+    score = scored(known.recommend(HISTORY, TIMES, k=len(known.items), exclude_seen=False))[item]
     assert table.attrs["score"] == pytest.approx(score, rel=1e-4)
     bare = without_counts().explain(HISTORY, item, TIMES)
     modalities = table["left_out"] != "history item"

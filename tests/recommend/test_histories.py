@@ -103,7 +103,7 @@ def test_what_is_no_time(times: object, line: str) -> None:
     [
         ({"u": ["a", "b"]}, {"u": [2, 1]}, "history of user 'u': times go backwards"),
         ({"u": ["a", "b"]}, {"u": [2]}, "history of user 'u': 2 items, but 1 times"),
-        ({"u": ["a", "b"]}, {}, "2 items, but none times"),
+        ({"u": ["a", "b"]}, {}, "2 items, but no times"),
         ({"u": ["a"]}, [[1]], "need times by user"),
         ([["a"], ["b"]], [[1]], "times: of 1 histories, but there are 2"),
         ("abc", None, "lists of item ids are needed, not str"),

@@ -62,7 +62,7 @@ def test_many_histories_keep_their_order_and_their_names(ask: httpx.Client, dire
     check(found["results"][3]["items"], direct.recommend(HISTORY, TIMES, k=3))
     assert found["notes"] == [
         'histories: the model does not know "?"; left out',
-        'histories without an item that the model knows, left out: "1"',
+        'histories without an item that the model knows, left out: "nobody"',
     ]
 
 
@@ -185,7 +185,12 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     (
         "/recommend",
         {"histories": [{"history": ["i5"]}, {"history": ["i5"], "times": []}]},
-        "1 items, but none",
+        "history of user 0: 1 items, but no times",
+    ),
+    (
+        "/recommend",
+        {"histories": [{"history": ["i5"], "deny": []}], "deny": ["i7"]},
+        "deny stands beside histories and within them",
     ),
     ("/recommend", {"history": ["\ud800"]}, "history[0]: "),
     ("/recommend", {"history": ["x" * 1001]}, "history[0]: string should have at most 1000 characters"),

@@ -84,13 +84,19 @@ def test_buffers_of_a_longer_batch_serve_a_shorter_one():
         assert counter.of_vectors(users, items, targets).tolist() == obvious_places(users @ items, targets)
 
 
-@pytest.mark.parametrize("n_items", [3, 17, 101, 1682])
-def test_a_single_row_is_scored_as_one_of_several(n_items):
-    """Items with one vector are level in both."""
-    user, items = torch.randn(1, 50), torch.randn(1, 50).expand(n_items, -1).contiguous().T
-    one = RankCounter(n_items, n_items).of_vectors(user, items, torch.tensor([1]))
-    two = RankCounter(n_items, n_items).of_vectors(user.expand(2, -1), items, torch.tensor([1, 1]))
-    assert one[0].tolist() == two[0].tolist()
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 8])
+def test_items_with_one_vector_are_level_for_few_users_too(rows):
+    for n_items in (3, 17, 49, 101, 1682):
+        users, items = torch.randn(rows, 65), torch.randn(1, 65).expand(n_items, -1).contiguous().T
+        places = RankCounter(n_items, n_items).of_vectors(users, items, torch.ones(rows, dtype=torch.int64))
+        assert places.tolist() == [[0, n_items - 1]] * rows
+
+
+def test_what_is_added_to_products_counts():
+    users, items, more = torch.rand(9, 3), torch.rand(3, 50), 5 * torch.rand(9, 50)
+    targets = torch.randint(50, (9,))
+    found = RankCounter(50, 50).of_vectors(users, items, targets, more=more)
+    assert found.tolist() == obvious_places(users @ items + more, targets)
 
 
 def test_scores_that_are_not_numbers_are_no_hit():

@@ -112,9 +112,9 @@ class MISSRec(MultiModalRecommender):
         """(..., B, D), (..., n, C) -> (..., B, n)."""
         return self.fusion.scores(users, candidates)
 
-    def product_matrix(self) -> Tensor | None:
+    def item_matrix(self) -> Tensor | None:
         """(N + 1, D) where weights are static; None where they depend on the user."""
-        return super().product_matrix() if self.fusion.factor is None else None
+        return super().item_matrix() if self.fusion.factor is None else None
 
     def item_vectors(self) -> Tensor:
         """(N + 1, M D): a cosine is the mean of the modalities' own, whatever a user's weights are."""
