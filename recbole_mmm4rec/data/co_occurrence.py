@@ -63,6 +63,15 @@ def strongest(matrix: scipy.sparse.csr_matrix, most: int) -> tuple[np.ndarray, n
     return found
 
 
+def as_matrix(columns: np.ndarray, values: np.ndarray) -> scipy.sparse.csr_matrix:
+    """The matrix (N, N) that the tables of :func:`strongest` stand for."""
+    rows = np.arange(len(columns)).repeat(columns.shape[1])
+    entries = (values.ravel(), (rows, columns.ravel()))
+    matrix = scipy.sparse.csr_matrix(entries, shape=(len(columns), len(columns)))
+    matrix.eliminate_zeros()
+    return matrix
+
+
 def lent(
     matrix: scipy.sparse.csr_matrix, alike: scipy.sparse.csr_matrix, most: int
 ) -> tuple[np.ndarray, np.ndarray]:

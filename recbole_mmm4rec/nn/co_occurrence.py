@@ -8,7 +8,7 @@ import scipy.sparse
 import torch
 from torch import Tensor, nn
 
-from recbole_mmm4rec.data.co_occurrence import borrowed, lent, near_pairs, strongest
+from recbole_mmm4rec.data.co_occurrence import as_matrix, borrowed, lent, near_pairs, strongest
 from recbole_mmm4rec.data.content_neighbours import capped, shared_out
 
 DECAY = 0.8
@@ -88,7 +88,7 @@ class CoOccurrence(nn.Module):
         neighbours, values = strongest((scale @ together @ scale).tocsr(), MOST_COUNTED)
         if likeness is not None:
             alike = self.share * shared_out(likeness)
-            neighbours, values = lent(_sparse(neighbours, values), alike, MOST_NEIGHBOURS)
+            neighbours, values = lent(as_matrix(neighbours, values), alike, MOST_NEIGHBOURS)
         self.neighbours, self.values = torch.from_numpy(neighbours), torch.from_numpy(values)
 
     def borrow(self, likeness: scipy.sparse.csr_matrix) -> None:
@@ -98,7 +98,7 @@ class CoOccurrence(nn.Module):
         Args:
             likeness: (n, N' + 1) to items that were counted.
         """
-        table = _sparse(self.neighbours.cpu().numpy(), self.values.cpu().numpy())
+        table = as_matrix(self.neighbours.cpu().numpy(), self.values.cpu().numpy())
         alike, near = self.share * shared_out(likeness), self.share * LIKENESS_OF_NEW * capped(likeness)
         earlier = self.counted[: len(self.counted) - likeness.shape[0]].cpu().numpy()
         found = borrowed(table, earlier, alike, near, MOST_NEIGHBOURS)
@@ -159,12 +159,3 @@ class CoOccurrence(nn.Module):
             if lowest < 0 or highest >= len(self.neighbours):
                 return f"{name} names an item that was not counted"
         return ""
-
-
-def _sparse(columns: np.ndarray, values: np.ndarray) -> scipy.sparse.csr_matrix:
-    """The matrix that tables (N, k) of its rows' entries stand for."""
-    rows = np.arange(len(columns)).repeat(columns.shape[1])
-    entries = (values.ravel(), (rows, columns.ravel()))
-    matrix = scipy.sparse.csr_matrix(entries, shape=(len(columns), len(columns)))
-    matrix.eliminate_zeros()
-    return matrix

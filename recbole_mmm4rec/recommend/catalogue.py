@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,11 @@ class Catalogue:
         self.has_time = has_time
         self.iid_field = item_field
         self.field2seqlen = dict(seq_lengths or {})
-        self._index = pd.Index(self.tokens[PAD + 1 :])
+
+    @cached_property
+    def _index(self) -> Any:
+        """Of ids; a part for one query never looks one up."""
+        return pd.Index(self.tokens[PAD + 1 :])
 
     def __len__(self) -> int:
         """N + 1."""
@@ -92,22 +97,22 @@ class Catalogue:
             raise UserError(f"{what}: the model does not know {shown}{more}")
         return numbers
 
-    def part(self, rows: Tensor, more: Mapping[str, Tensor], count: int) -> Catalogue:
-        """A catalogue of ``rows`` (n,) int64 of this one, the pad first, and of ``count`` new items.
+    def part(self, rows: Tensor, more: Mapping[str, Tensor], ids: Sequence[str | None]) -> Catalogue:
+        """A catalogue of ``rows`` (n,) int64 of this one, the pad first, and of new items.
 
         Args:
             rows: numbers of items, any of them any number of times.
-            more: by modality (count, D_m) features of the new items; a row of zeros is not a feature.
-            count: number of new items.
+            more: by modality features of the new items, one row each; a row of zeros is not a feature.
+            ids: of the new items; None where nobody asks by it.
         """
-        features = {name: _extended(f, rows, more.get(name), count) for name, f in self.features.items()}
-        tokens = [*self.tokens[rows.numpy()], *[None] * count]
-        return Catalogue(tokens, features, self.has_time, self.iid_field, self.field2seqlen)
+        features = {name: _extended(f, rows, more.get(name), len(ids)) for name, f in self.features.items()}
+        return self.with_features([*self.tokens[rows.numpy()], *ids], features)
 
-    def named(self, ids: Sequence[str]) -> Catalogue:
-        """The same with other ids for its last items."""
-        tokens = [*self.tokens[: len(self) - len(ids)], *ids]
-        return Catalogue(tokens, self.features, self.has_time, self.iid_field, self.field2seqlen)
+    def with_features(
+        self, tokens: Sequence[Any] | np.ndarray, features: Mapping[str, ModalityFeatures]
+    ) -> Catalogue:
+        """The same but for its items."""
+        return Catalogue(tokens, features, self.has_time, self.iid_field, self.field2seqlen)
 
 
 def as_tokens(ids: Any) -> np.ndarray:

@@ -68,7 +68,7 @@ def _modalities(recommender: Recommender, history: Histories, item: int) -> list
     names, size = list(recommender.catalogue.features), len(items) + 1
     once = np.concatenate([items, [item]])
     rows = torch.from_numpy(np.concatenate([[PAD], *[once] * (1 + len(names))]))
-    part = _without_one_each(recommender.catalogue.part(rows, {}, 0), names, size)
+    part = _without_one_each(recommender.catalogue.part(rows, {}, []), names, size)
     model = recommender.blueprint.over(part, rows, 0)
     scorer = Scorer(model, len(part), recommender.blueprint.settings, part.has_time)
     counted = recommender.scorer.counted(history)  # they do not depend on features
@@ -91,4 +91,4 @@ def _without_one_each(part: Catalogue, names: list[str], size: int) -> Catalogue
         matrix, present = old.matrix.clone(), old.present.clone()
         matrix[gone], present[gone] = 0, False
         features[name] = ModalityFeatures(name, matrix, present, old.metadata)
-    return Catalogue(part.tokens, features, part.has_time, part.iid_field, part.field2seqlen)
+    return part.with_features(part.tokens, features)

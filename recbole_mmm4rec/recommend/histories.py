@@ -38,6 +38,11 @@ class Histories:
     start: np.ndarray
     times: np.ndarray | None
 
+    @classmethod
+    def lone(cls, item: int) -> Histories:
+        """One history of one item, by its number, without a time."""
+        return cls(np.zeros(1, object), np.full(1, item, np.int64), np.arange(2), None)
+
     def __len__(self) -> int:
         return len(self.users)
 

@@ -67,13 +67,13 @@ class Query:
 
     def _alone(self, recommender: Recommender) -> Catalogue:
         """A catalogue of the pseudo-item only."""
-        return recommender.catalogue.part(torch.tensor([PAD]), self.features, 1)
+        return recommender.catalogue.part(torch.tensor([PAD]), self.features, [None])
 
     def user_vector(self, recommender: Recommender, history: Histories) -> Tensor:
         """(1, D) of a history with the query at its end; of a model over the items of that history only."""
         rows, numbers = np.unique(history.items, return_inverse=True)
         catalogue, kept = recommender.catalogue, torch.from_numpy(np.concatenate([[PAD], rows]))
-        part = catalogue.part(kept, self.features, 1)
+        part = catalogue.part(kept, self.features, [None])
         model = recommender.blueprint.over(part, kept, 1)
         scorer = Scorer(model, len(part), recommender.blueprint.settings, catalogue.has_time)
         return scorer.user_vectors(_appended(history, numbers + 1, np.array([len(part) - 1])))

@@ -343,7 +343,7 @@ class Recommender:
         return read_new_items(self.catalogue, ids, vectors, texts, pictures)
 
     def _over(self, rows: torch.Tensor, new: NewItems) -> tuple[Blueprint, Catalogue, Any]:
-        catalogue = self.catalogue.part(rows, new.features, len(new.ids)).named(list(new.ids))
+        catalogue = self.catalogue.part(rows, new.features, new.ids.tolist())
         model = self.blueprint.over(catalogue, rows, len(new.ids))
         lend_counts(self, model, catalogue, len(new.ids))
         return self.blueprint.grown(model, catalogue), catalogue, model

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.base import MultiModalRecommender
 from recbole_mmm4rec.model.interface import hooks_of
@@ -64,12 +65,15 @@ class Scorer:
         """Whether the model asks for the times of a history that comes without."""
         if not self.is_ours:
             return False
-        lone = Histories(np.zeros(1, object), np.zeros(1, np.int64), np.arange(2), None)
         try:
-            self.model.context(self._batch(lone))
+            self.model.context(self._batch(Histories.lone(PAD)))
         except KeyError:
             return True
         return False
+
+    def warm_up(self) -> None:
+        """Compute what does not depend on users; threads and forks then only read it."""
+        self.scores(Histories.lone(1))
 
     @torch.inference_mode()
     def scores(self, histories: Histories) -> Tensor:

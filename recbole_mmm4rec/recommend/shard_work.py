@@ -107,8 +107,7 @@ def do_shard_aside(
 def shared_model(path: str, index: str | None) -> Recommender:
     """The model on the CPU, with all that does not depend on users: kept by a process for its forks."""
     recommender = load(path, "cpu", index)
-    lone = Histories(np.zeros(1, object), np.ones(1, np.int64), np.arange(2), None)
-    recommender.scorer.scores(lone)
+    recommender.scorer.warm_up()
     return recommender
 
 

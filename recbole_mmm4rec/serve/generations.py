@@ -15,10 +15,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
-import numpy as np
-
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.recommend.histories import Histories
 from recbole_mmm4rec.recommend.loading import load
 from recbole_mmm4rec.recommend.recommender import Recommender
 from recbole_mmm4rec.serve.batching import BatchedScorer, Batcher
@@ -139,8 +136,7 @@ def mark_of(path: Path) -> Mark | None:
 def _warm_up(recommender: Recommender) -> None:
     """What is computed once, before the first request rather than in it; threads then only read it."""
     scorer: Any = recommender.scorer
-    lone = Histories(np.zeros(1, object), np.ones(1, np.int64), np.arange(2), None)
-    scorer.scores(lone)
+    scorer.warm_up()
     try:
         scorer.item_vectors()
     except UserError:  # of a model without vectors; a request that needs them is refused

@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recbole_mmm4rec.nn.co_occurrence import CoOccurrence
+from recbole_mmm4rec.nn.co_occurrence import UNCHOSEN, CoOccurrence
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.evaluation import DEFAULT_CHUNK, Pairs, RankCounter, counting_suffices, of_rows
 from recbole_mmm4rec.training.random_state import kept_random_state
 from recbole_mmm4rec.training.ties import EXPECTED, TiedPlaces, expected_at
 
-WEIGHTS = (80.0, 40.0, 160.0, 20.0, 320.0, 10.0, 640.0)
+WEIGHTS = (UNCHOSEN, 40.0, 160.0, 20.0, 320.0, 10.0, 640.0)
 CHOICES = (*product((0.0, 1.0), WEIGHTS), (0.0, 0.0))
 """Values of ``seen`` and weights that are tried; of equally good ones the first is taken."""
 MOST_ROWS = 10_000

@@ -73,7 +73,7 @@ def test_categories_made_ready_for_other_items_are_refused() -> None:
     """As many items in another order: by number they would be those of others."""
     known = recommender("MMM4Rec")
     made = ItemCategories(known.catalogue, dict.fromkeys(known.items, "a"))
-    moved = known.catalogue.part(torch.arange(len(known.catalogue)).flip(0).roll(1), {}, 0)
+    moved = known.catalogue.part(torch.arange(len(known.catalogue)).flip(0).roll(1), {}, [])
     assert len(moved) == len(known.catalogue)
     assert not made.fits(moved)
     with pytest.raises(UserError, match="made ready for other items"):

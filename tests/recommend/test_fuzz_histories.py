@@ -96,7 +96,8 @@ def test_histories_of_any_form(fuzz: Fuzzer) -> None:
 def test_ids_that_are_not_ids_are_unknown(tmp_path: Path) -> None:
     """A missing or broken number among float ids was a traceback."""
     known = recommender("MMM4Rec")
-    known.catalogue = known.catalogue.named(["55"])
+    old = known.catalogue
+    known.catalogue = old.with_features([*old.tokens[:-1], "55"], old.features)
     table = pa.table({"user_id": [1, 1, 1, 1], "item_id": [55.0, float("nan"), 0.5, float("inf")]})
     pq.write_table(table, tmp_path / "h.parquet")
     histories, unknown = read_history_file(tmp_path / "h.parquet", known.catalogue)
