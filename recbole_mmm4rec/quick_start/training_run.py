@@ -18,6 +18,7 @@ from recbole_mmm4rec.cluster.brought import brought
 from recbole_mmm4rec.errors import ResumeError, UserError
 from recbole_mmm4rec.host.trainers import plain_trainer
 from recbole_mmm4rec.quick_start.attempts import attempts_of, earlier_state
+from recbole_mmm4rec.quick_start.run_key import dataset_hashes
 from recbole_mmm4rec.training import distributed
 from recbole_mmm4rec.training.checkpoint_parts import using
 from recbole_mmm4rec.training.row_tokens import UNCHANGED, check_rows, read_known_tokens, row_tokens
@@ -122,6 +123,7 @@ def build_trainer(config: Any, model: Any, dataset: Any = None) -> Any:
     trainer = trainer_class(config, model)(config, model)
     if dataset is not None:
         trainer.row_tokens = row_tokens(dataset, model)
+        trainer.data_files = dataset_hashes(Path(config["data_path"]), config["dataset"])
     trainer.attempts = attempts_of(config)
     resume = earlier_state(config, trainer.attempts) or config["resume"]
     if resume:

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from tqdm import tqdm
 
+from recbole_mmm4rec.data.offenders import named
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import locked
 from recbole_mmm4rec.recommend.category_cap import category_cap
@@ -172,7 +173,7 @@ def _finish(order: Order, folder: PartFolder, shards: Sequence[Shard]) -> Outcom
         lengths = listed_users(path).lengths
         users, rows = users + len(lengths), rows + int(lengths.sum())
         fewer += int((lengths < order.k).sum())
-    left_out = _tell(order, [part for path in paths if (part := read_part(path)) is not None])
+    left_out = _tell(order, [(shard, part) for shard in shards if (part := read_part(folder.part(shard)))])
     if not users:
         raise UserError(f"{order.users}: no user has an item that the model knows, or may be given one")
     if fewer:
@@ -184,14 +185,18 @@ def _finish(order: Order, folder: PartFolder, shards: Sequence[Shard]) -> Outcom
     return outcome
 
 
-def _tell(order: Order, parts: Sequence[Part]) -> int:
+def _tell(order: Order, parts: Sequence[tuple[Shard, Part]]) -> int:
     """Tell what the histories lack; return the number of users left out."""
-    unknown = sum((part.unknown for part in parts), Counted())
-    left_out = sum((part.left_out for part in parts), Counted())
+    unknown = sum((part.unknown for _, part in parts), Counted())
+    left_out = sum((part.left_out for _, part in parts), Counted())
     if unknown.count and order.on_unknown != "ignore":
         tell(f"{order.users}: the model does not know {unknown}; left out")
-    if any(part.timeless for part in parts):
-        tell(f"{order.users}: no timestamp: the model, trained with times, takes all events as simultaneous")
+    read = {shard.source.name: part.timeless for shard, part in parts if part.users}
+    timeless = [name for name, lacks in read.items() if lacks]
+    if timeless:
+        where = "" if len(timeless) == len(read) else f" in {named(timeless)}"
+        reason = "the model, trained with times, takes all events as simultaneous"
+        tell(f"{order.users}: no timestamp{where}: {reason}")
     if left_out.count:
         tell(f"{order.users}: users without an item that the model knows, left out: {left_out}")
     return left_out.count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.data.features import ModalityFeatures
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.ids import id_text
 
 UNKNOWN_ITEM = -1
 """Number of an id that no item has."""
@@ -78,9 +79,16 @@ class Catalogue:
     def numbers(self, ids: Sequence[Any] | np.ndarray | pd.Series) -> np.ndarray:
         """(n,) int64 numbers of ids, :data:`UNKNOWN_ITEM` for those that no item has.
 
-        Ids are compared as text; a whole number is written without a decimal point.
+        Ids are compared as text; a whole number is written without a decimal point. What is not found so is
+        looked up as ``prepare`` would have written it.
         """
-        places = self._index.get_indexer(as_tokens(ids))
+        tokens = as_tokens(ids)
+        places = self._index.get_indexer(tokens)
+        missed = np.flatnonzero(places < 0)
+        if len(missed):
+            which, different = pd.factorize(tokens[missed])
+            prepared = as_objects([id_text(token)[0] or token for token in different])
+            places[missed] = self._index.get_indexer(prepared)[which]
         return np.where(places < 0, UNKNOWN_ITEM, places + 1).astype(np.int64)
 
     def known(self, ids: Sequence[Any] | np.ndarray, what: str) -> np.ndarray:
@@ -115,24 +123,49 @@ class Catalogue:
         return Catalogue(tokens, features, self.has_time, self.iid_field, self.field2seqlen)
 
 
+def as_objects(values: Any) -> np.ndarray:
+    """(n,) object, also of values that numpy would take for a matrix."""
+    array = np.empty(len(values), dtype=object)
+    array[:] = list(values)
+    return array
+
+
 def as_tokens(ids: Any) -> np.ndarray:
     """(n,) object: ids of any type as RecBole's files write them; None and NaN as an empty text."""
-    values = np.empty(len(ids), dtype=object)
-    values[:] = list(ids)
+    values = as_objects(ids)
     if pd.api.types.infer_dtype(values, skipna=False) == "string":
         return values
     values[:] = [_token(value) for value in values]
     return values
 
 
+def listed_ids(given: Any, what: str) -> list[Any]:
+    """Ids as a list, by their places.
+
+    Raises:
+        UserError: a single id, or something else that is not a list.
+    """
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise UserError(f"{what}: a list of item ids is needed, not {given!r}"[:200])
+    return list(given)
+
+
+def one_or_more(given: Any, what: str) -> list[Any]:
+    """The same, and of a single id, which is a text or a whole number, a list of it."""
+    return [given] if isinstance(given, str | int | np.integer) else listed_ids(given, what)
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value is how Python, NumPy or pandas write that there is none."""
+    return value is None or bool(pd.api.types.is_scalar(value) and pd.isna(value))
+
+
 def _token(value: Any) -> str:
     if isinstance(value, str):
         return value
-    if value is None or value is pd.NaT:
+    if is_missing(value):
         return ""
     if isinstance(value, float | np.floating):
-        if np.isnan(value):
-            return ""
         return str(int(value)) if float(value).is_integer() else str(value)
     return str(value)
 

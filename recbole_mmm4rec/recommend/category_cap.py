@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.recommend.catalogue import Catalogue
+from recbole_mmm4rec.recommend.catalogue import Catalogue, is_missing
 
 _NONE = -1
 
@@ -20,14 +20,14 @@ class ItemCategories:
 
     Args:
         catalogue: turns ids into numbers.
-        categories: id of an item -> its category; items that are not there, or have None, are not
+        categories: id of an item -> its category; items that are not there, or have None or NaN, are not
             limited. Ids that the catalogue does not have are ignored, because a shop's list may be longer.
 
     Attributes:
         codes: (N + 1,) int64, -1 for items that are not limited.
 
     Raises:
-        UserError: not a mapping, or none of its ids is an item.
+        UserError: not a mapping, a list in the place of a category, or none of its ids is an item.
     """
 
     def __init__(self, catalogue: Catalogue, categories: Any) -> None:
@@ -40,7 +40,9 @@ class ItemCategories:
         self._tokens = catalogue.tokens
         self.codes = torch.full((len(catalogue),), _NONE, dtype=torch.int64)
         for number, category in zip(numbers.tolist(), categories.values(), strict=True):
-            if number > 0 and category is not None:
+            if number > 0 and not is_missing(category):
+                if not isinstance(category, Hashable):
+                    raise UserError(f"categories: {category!r} is not the one category of an item"[:200])
                 self.codes[number] = known.setdefault(category, len(known))
 
     def fits(self, catalogue: Catalogue) -> bool:

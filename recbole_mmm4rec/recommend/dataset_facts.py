@@ -20,7 +20,8 @@ from recbole_mmm4rec.prepare.atomic_reading import read_all, read_header
 from recbole_mmm4rec.prepare.pictures.names import pictures_in
 from recbole_mmm4rec.prepare.pictures.reading import UnusablePicture, jpeg_thumbnail
 from recbole_mmm4rec.prepare.record import known_pictures
-from recbole_mmm4rec.recommend.histories import ITEM, TIME, USER, Histories, as_objects, assembled
+from recbole_mmm4rec.recommend.catalogue import as_objects
+from recbole_mmm4rec.recommend.histories import ITEM, TIME, USER, Histories, assembled
 from recbole_mmm4rec.recommend.moments import as_seconds
 
 SIDE = 400

@@ -15,7 +15,7 @@ from recbole.data.interaction import Interaction
 from recbole_mmm4rec.data.offenders import Offenders
 from recbole_mmm4rec.data.ordering import stable_order
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.recommend.catalogue import Catalogue, as_tokens
+from recbole_mmm4rec.recommend.catalogue import Catalogue, as_objects, as_tokens
 from recbole_mmm4rec.recommend.moments import as_seconds
 
 USER, ITEM, TIME = "user_id", "item_id", "timestamp"
@@ -232,10 +232,3 @@ def _of_table(table: pd.DataFrame) -> _Events:
         raise UserError(f"histories: row {int(np.argmax(codes < 0)) + 1} of the table has no {USER}")
     seconds = as_seconds(table[TIME]) if TIME in table else None
     return _Events(as_objects(users), codes, as_tokens(table[ITEM].to_numpy()), seconds)
-
-
-def as_objects(values: Any) -> np.ndarray:
-    """(n,) object, also of values that numpy would take for a matrix."""
-    array = np.empty(len(values), dtype=object)
-    array[:] = list(values)
-    return array

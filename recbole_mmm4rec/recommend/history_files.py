@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from recbole_mmm4rec.data.offenders import Offenders
 from recbole_mmm4rec.errors import UserError, in_one_line
 from recbole_mmm4rec.prepare.ids import as_ids
-from recbole_mmm4rec.recommend.catalogue import Catalogue
-from recbole_mmm4rec.recommend.histories import ITEM, TIME, USER, Histories, as_objects, assembled
+from recbole_mmm4rec.recommend.catalogue import Catalogue, as_objects
+from recbole_mmm4rec.recommend.histories import ITEM, TIME, USER, Histories, assembled
 from recbole_mmm4rec.recommend.json_histories import json_blocks
 from recbole_mmm4rec.recommend.moments import as_seconds
 

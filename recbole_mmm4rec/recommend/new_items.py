@@ -15,7 +15,8 @@ from recbole_mmm4rec.columns import IMAGE, TEXT
 from recbole_mmm4rec.data.features import ModalityFeatures
 from recbole_mmm4rec.data.offenders import named
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.recommend.catalogue import Catalogue, as_tokens
+from recbole_mmm4rec.prepare.ids import PAD as PAD_TOKEN
+from recbole_mmm4rec.recommend.catalogue import Catalogue, as_tokens, is_missing
 from recbole_mmm4rec.recommend.encoders import encode_pictures, encode_texts
 
 
@@ -59,6 +60,8 @@ def _check_ids(tokens: np.ndarray) -> None:
     empty = np.flatnonzero(tokens == "")
     if len(empty):
         raise UserError(f"ids: number {empty[0] + 1} is empty")
+    if (tokens == PAD_TOKEN).any():
+        raise UserError(f"ids: {PAD_TOKEN} is the name of an empty position; no item may have it")
     twice = column[column.duplicated()].unique()
     if len(twice):
         raise UserError(f"items named more than once: {named(twice)}")
@@ -105,10 +108,14 @@ def _encoded(
     encode: Callable[[ModalityFeatures, Sequence[Any]], np.ndarray],
 ) -> Tensor:
     features = feature_of(catalogue, name)
-    if isinstance(values, str) or len(values) != count:
+    given = [] if isinstance(values, str) else list(values)  # by place, whatever the labels of a Series
+    if len(given) != count:
         raise UserError(f"{name}: {count} are needed, one per item, None where an item has none")
-    there = [row for row, value in enumerate(values) if value is not None and value != ""]
+    there = [row for row, value in enumerate(given) if not (is_missing(value) or value == "")]
+    for row in there:
+        if name == TEXT and not isinstance(given[row], str):
+            raise UserError(f"{name}: number {row + 1} of {count} is not a text but {given[row]!r}"[:200])
     rows = np.zeros((count, features.dimension), np.float32)
     if there:
-        rows[there] = encode(features, [values[row] for row in there])
+        rows[there] = encode(features, [given[row] for row in there])
     return rows_of(catalogue, name, rows, count)

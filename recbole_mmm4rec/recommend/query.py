@@ -15,7 +15,7 @@ from recbole_mmm4rec.columns import IMAGE, PAD, TEXT
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.model.interface import hooks_of
 from recbole_mmm4rec.nn.scoring import enough_rows
-from recbole_mmm4rec.recommend.catalogue import Catalogue, as_tokens
+from recbole_mmm4rec.recommend.catalogue import Catalogue, as_tokens, one_or_more
 from recbole_mmm4rec.recommend.encoders import encode_pictures, encode_texts
 from recbole_mmm4rec.recommend.histories import Histories
 from recbole_mmm4rec.recommend.lent_counts import counted_after
@@ -110,7 +110,7 @@ def read_query(catalogue: Catalogue, vector: Any, text: Any, image: Any, like: A
 
 
 def _liked(catalogue: Catalogue, like: Any) -> np.ndarray:
-    ids = [like] if isinstance(like, str | int) else list(like)
+    ids = one_or_more(like, "like")
     if not ids:
         raise UserError("search: like names no item")
     return catalogue.known(as_tokens(ids), "like")

@@ -7,7 +7,7 @@ items that score higher and that number plus the other items with its score.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.data.offenders import Offenders
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.recommend.catalogue import Catalogue
+from recbole_mmm4rec.recommend.catalogue import Catalogue, listed_ids
 from recbole_mmm4rec.recommend.category_cap import CategoryCap
 from recbole_mmm4rec.recommend.histories import Histories
 
@@ -41,7 +41,7 @@ class Filters:
         catalogue: turns ids into numbers.
         users: (U,) object, for messages and lists by user.
         allow: only these may be recommended: ids for all users, a mapping user -> ids, or a list of lists of
-            ids, one per user in their order. None: all items.
+            ids, one per user in their order, None where a user has none. None: all items.
         deny: never these; of the same forms.
         exclude_seen: leave out what is in a user's history.
         cap: limits the items of one category in a list; None: no limit.
@@ -72,28 +72,32 @@ class Filters:
     def _lists(self, name: str, given: Any) -> Lists:
         if given is None:
             return Lists()
-        if isinstance(given, str):
-            raise UserError(f"{name}: a list of item ids is needed, not {given!r}")
         if isinstance(given, Mapping):
             return Lists(own=self._by_user(name, given))
-        values = list(given)
-        if values and isinstance(values[0], list | tuple | set | frozenset | np.ndarray):
-            if len(values) != len(self._users):
-                raise UserError(f"{name}: {len(values)} lists for {len(self._users)} histories")
-            return Lists(own={row: self._numbers(ids) for row, ids in enumerate(values)})
-        return Lists(shared=self._numbers(values))
+        values = listed_ids(given, name)
+        kinds = {one is None or (isinstance(one, Iterable) and not isinstance(one, str)) for one in values}
+        if len(kinds) > 1:
+            raise UserError(
+                f"{name}: ids and lists of ids stand side by side; give one list per user, or None"
+            )
+        if True not in kinds:
+            return Lists(shared=self._numbers(name, values))
+        if len(values) != len(self._users):
+            raise UserError(f"{name}: {len(values)} lists for {len(self._users)} histories")
+        own = {row: self._numbers(name, ids) for row, ids in enumerate(values) if ids is not None}
+        return Lists(own=own)
 
     def _by_user(self, name: str, given: Mapping[Any, Any]) -> dict[int, np.ndarray]:
         rows = {user: row for row, user in enumerate(self._users)}
         strangers = [user for user in given if user not in rows]
         if strangers:
             raise UserError(f"{name}: there is no history of user {strangers[0]!r} ({len(strangers)} in all)")
-        return {rows[user]: self._numbers(ids) for user, ids in given.items()}
+        return {rows[user]: self._numbers(name, ids) for user, ids in given.items() if ids is not None}
 
-    def _numbers(self, ids: Any) -> np.ndarray:
-        ids = list(ids)
+    def _numbers(self, name: str, given: Any) -> np.ndarray:
+        ids = listed_ids(given, name)
         numbers = self._catalogue.numbers(ids)
-        self.unknown.add(f'"{name}"' for name, number in zip(ids, numbers, strict=True) if number < 0)
+        self.unknown.add(f'"{one}"' for one, number in zip(ids, numbers, strict=True) if number < 0)
         return np.unique(numbers[numbers > 0])
 
     def _refuse_contradictions(self) -> None:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.data.offenders import named
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.recommend.catalogue import Catalogue, as_tokens
+from recbole_mmm4rec.recommend.catalogue import Catalogue, as_tokens, listed_ids, one_or_more
 from recbole_mmm4rec.recommend.category_cap import ItemCategories, category_cap
 from recbole_mmm4rec.recommend.explanation import explained
 from recbole_mmm4rec.recommend.histories import Histories, read_histories
@@ -178,6 +178,13 @@ class Recommender:
             tell("no times given: the model, trained with times, takes all events as simultaneous")
         return known
 
+    def _history(self, history: Any, times: Any) -> Histories:
+        """That of one user, who has an item that the model knows."""
+        lone = [listed_ids(history, "history")]
+        known = self._histories(lone, None if times is None else [times], "warn")
+        rows_with_items(known)
+        return known
+
     def encode_users(self, histories: Any, times: Any = None, on_unknown: str = "warn") -> pd.DataFrame:
         """User vectors: one row per user, (U, D) float32, by the user's id.
 
@@ -223,7 +230,7 @@ class Recommender:
             UserError: an id that the model does not know, a model without vectors, no candidate left.
         """
         check_k(k, len(self.items))
-        numbers = self._known([items] if isinstance(items, str | int) else items, "items")
+        numbers = self._known(items, "items")
         vectors = F.normalize(self.scorer.item_vectors(), dim=1)
         own = Histories(self.catalogue.tokens[numbers], numbers, np.arange(len(numbers) + 1), None)
         filters = self.filters(own.users, exclude_seen=True, allow=allow, deny=deny)
@@ -236,7 +243,7 @@ class Recommender:
         return found.rename(columns={"item": "similar", "user": "item"})
 
     def _known(self, ids: Any, what: str) -> np.ndarray:
-        return self.catalogue.known(as_tokens(list(ids)), what)
+        return self.catalogue.known(as_tokens(one_or_more(ids, what)), what)
 
     # Search ------------------------------------------------------------------------------------------------
 
@@ -279,7 +286,7 @@ class Recommender:
         query = read_query(self.catalogue, vector, text, image, like)
         known = None
         if history is not None:
-            known = self._histories([history], None if times is None else [times], "warn")
+            known = self._history(history, times)
         leaves_out = self.exclude_seen if exclude_seen is None else exclude_seen
         scores, seen = query.scores(self, known, leaves_out)
         filters = self.filters(seen.users, exclude_seen=True, allow=allow, deny=deny)
@@ -376,6 +383,5 @@ class Recommender:
         Raises:
             UserError: as for :meth:`recommend`; an item that the model does not know.
         """
-        known = self._histories([list(history)], None if times is None else [times], "warn")
-        rows_with_items(known)
+        known = self._history(history, times)
         return explained(self, known, int(self._known([item], "item")[0]))

@@ -22,8 +22,8 @@ def check_targets(output: Path | None, page: Path | None, users: Path, inputs: I
         inputs: other files and folders that are read.
 
     Raises:
-        UserError: a folder where a file is to be; an input or a file of a dataset; for the page, an
-            existing file that is not a page.
+        UserError: a folder where a file is to be; an input or a file of a dataset; for the page, another
+            ending than ``.html``, or an existing file that is not a page.
     """
     if output is not None and output.suffix in FILES and output.is_dir():
         raise UserError(f"--output: {output} is a folder; name a file, or a folder without a dot")
@@ -31,6 +31,8 @@ def check_targets(output: Path | None, page: Path | None, users: Path, inputs: I
         raise UserError(f"--page: {page} is a folder; name a file that ends in .html")
     if page is not None and not may_hold_page(page):
         raise UserError(f"--page: {page} exists and is not an HTML file; name a file that ends in .html")
+    if page is not None and page.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"--page: {page} does not end in .html")
     read = {path.resolve() for path in (*_files_of(users), *inputs)}
     for flag, target in (("--output", output), ("--page", page)):
         if target is not None and target.resolve() in read:

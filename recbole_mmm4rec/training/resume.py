@@ -57,6 +57,7 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
     Attributes:
         record: :class:`RunRecord`, numbers of the run so far, those before a resume included.
         attempts: who may go on with the run, see :mod:`recbole_mmm4rec.quick_start.attempts`.
+        data_files: hash of each file of the dataset, by its name; whoever knows them says so.
         saved_model_file: the best model's checkpoint.
     """
 
@@ -68,6 +69,7 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         self._description: dict[str, Any] = {}
         self._resumed: Checkpoint | None = None
         self.attempts: Sequence[str] = ()
+        self.data_files: Mapping[str, str] = {}
         self._random: list[dict[str, Any]] = []
         decay = float(config["ema_decay"] or 0.0)
         self.average = WeightAverage(model, decay) if decay else None
@@ -163,6 +165,7 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
             "record": self.record.to_dict(),
             "best_file": os.path.basename(self.saved_model_file),
             "attempts": [*self.attempts],
+            "data_files": dict(self.data_files),
             "random": random_states,
         } | ({} if self.average is None else {"own_weights": self.average.weights()})
 
@@ -186,6 +189,7 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         if written != now:
             self.logger.info(f"resume: saved by {written} processes, goes on in {now}: other random numbers")
         self._compare_config(checkpoint)
+        self._compare_files(path, training.data_files)
         load_weights(path, self.model, checkpoint.state_dict)
         groups = self.optimizer.param_groups
         given = [{key: group[key] for key in _GIVEN_ANEW if key in group} for group in groups]
@@ -231,6 +235,16 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         ]
         if changed:
             self.logger.warning(f"resume: the interrupted run was set otherwise: {', '.join(changed)}")
+
+    def _compare_files(self, path: str, then: Mapping[str, str]) -> None:
+        """Refuse a dataset whose files have changed; one that came since is not of the run."""
+        changed = [name for name, content in then.items() if self.data_files.get(name, content) != content]
+        gone = sorted(then.keys() - self.data_files.keys()) if self.data_files else []
+        if changed or gone:
+            told = [
+                f"{', '.join(names)} {how}" for names, how in ((changed, "changed"), (gone, "gone")) if names
+            ]
+            raise UserError(f"{path}: the dataset is another one, {' and '.join(told)}; {UNCHANGED}")
 
     def _load_average(self, path: str, training: TrainingState) -> None:
         """The weights in a checkpoint are averages; what training goes on with is beside them."""

@@ -36,6 +36,7 @@ class TrainingState(Strict):
         best_file: the best model's file, in the folder of the checkpoint.
         random: states of the random number generators, one entry for each process.
         attempts: who may go on with the run by itself.
+        data_files: hash of each file of the dataset, by its name; empty where nobody said.
         own_weights: where the checkpoint's weights are an average, what training goes on with, by name.
     """
 
@@ -47,6 +48,7 @@ class TrainingState(Strict):
     random: Annotated[list[dict[str, Any]], Field(min_length=1)]
     own_weights: dict[str, Any] | None = None
     attempts: list[str] = []
+    data_files: dict[str, str] = {}
 
     @model_validator(mode="after")
     def _one_run(self) -> "TrainingState":

@@ -39,6 +39,7 @@ def test_recommend_writes_a_file(checkpoint: str, in_tmp: Path, capsys: Captured
         (["--page=h.csv"], "--page: h.csv exists and is not an HTML file"),
         (["--page=notes"], "--page: notes exists and is not an HTML file"),
         (["--page=folder"], "--page: folder is a folder"),
+        (["--page=new.png"], "--page: new.png does not end in .html"),
         (["--output=folder.csv"], "--output: folder.csv is a folder"),
         (["--output=./h.csv"], "--output: h.csv is an input of this command"),
         (["--output=ids.csv", "--allow=ids.csv"], "--output: ids.csv is an input"),

@@ -1,6 +1,7 @@
 """Counts of pairs against loops over pairs, and what of a dataset is counted."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -97,8 +98,9 @@ def assert_strongest(columns: np.ndarray, values: np.ndarray, whole: np.ndarray,
 
 @pytest.mark.parametrize("block", [1, 3, 100])
 @pytest.mark.parametrize("most", [1, 3, 100])
+@pytest.mark.parametrize("earlier", [range(7), [0, 4, 2], [0]], ids=str)
 def test_later_items_borrow_rows_and_columns_of_whole_products(
-    most: int, block: int, monkeypatch: pytest.MonkeyPatch
+    earlier: Sequence[int], most: int, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generator = np.random.default_rng(2)
     matrix = generator.random((7, 7)).astype(np.float32) * (generator.random((7, 7)) < 0.3)
@@ -106,13 +108,15 @@ def test_later_items_borrow_rows_and_columns_of_whole_products(
     near = generator.random((3, 7)).astype(np.float32) * (generator.random((3, 7)) < 0.5)
     alike[1] = near[1] = 0  # like nobody
     monkeypatch.setattr(co_occurrence, "_ROWS", block)
-    columns, values = borrowed(*map(scipy.sparse.csr_matrix, (matrix, alike, near)), most)
-    weights = np.concatenate([np.eye(7), alike])
+    kept, own = np.array(earlier), len(earlier)
+    given, lent_by, near_to = map(scipy.sparse.csr_matrix, (matrix, alike, near))
+    columns, values = borrowed(given, kept, lent_by, near_to, most)
+    weights = np.concatenate([np.eye(7)[kept], alike])
     whole = weights @ matrix @ weights.T
-    whole[7:, :7] += near
-    whole[:7, 7:] += near.T
+    whole[own:, :own] += near[:, kept]
+    whole[:own, own:] += near[:, kept].T
     assert_strongest(columns, values, whole, most)
-    assert not values[8].any()
+    assert not values[own + 1].any()
 
 
 def test_nothing_is_lent_where_nothing_was_counted() -> None:

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 
@@ -97,6 +98,23 @@ def test_a_run_does_not_go_on_with_other_rows(model: str, tiny: Path) -> None:
     checkpoint = run(model, "tiny", config_dict=SHORT)["checkpoint"]
     sort_rows(tiny)
     with pytest.raises(UserError, match=r"its \w+_id is in another order, with .*; a run goes on only with"):
+        run(config_dict={"resume": checkpoint, "epochs": 2})
+
+
+def test_a_run_does_not_go_on_with_other_events_or_features(tiny: Path) -> None:
+    """All rows of the model's tables are the same ones: only what the files hold has changed."""
+    checkpoint = run("MMM4Rec", "tiny", config_dict={**SHORT, **OWN["MMM4Rec"]})["checkpoint"]
+    features = tiny / "tiny.text.parquet"
+    whole = features.read_bytes()
+    table = pd.read_parquet(features)
+    table.iloc[:, 1] = table.iloc[::-1, 1].to_numpy()
+    table.to_parquet(features)
+    with pytest.raises(UserError, match=r"another one, tiny\.text\.parquet changed; a run goes on only with"):
+        run(config_dict={"resume": checkpoint, "epochs": 2})
+    features.write_bytes(whole)
+    header, *rows = interactions(tiny).read_text().splitlines()
+    interactions(tiny).write_text("\n".join([header, *rows[:1], *rows]) + "\n")
+    with pytest.raises(UserError, match=r"another one, tiny\.inter changed; a run goes on only with"):
         run(config_dict={"resume": checkpoint, "epochs": 2})
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -62,6 +63,7 @@ def test_with_an_index_it_is_the_same() -> None:
         ({"categories": ["a"], "per_category": 2}, "a mapping of item ids to categories is needed"),
         ({"categories": {"i1": "a"}, "per_category": 0}, "per_category: 0 is not a whole number from 1"),
         ({"categories": {"?": "a"}, "per_category": 1}, "none of its ids is an item"),
+        ({"categories": {"i1": ["a", "b"]}, "per_category": 1}, "is not the one category of an item"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(given: dict[str, Any], line: str) -> None:
@@ -79,3 +81,12 @@ def test_categories_made_ready_for_other_items_are_refused() -> None:
     with pytest.raises(UserError, match="made ready for other items"):
         category_cap(moved, made, 1)
     assert len(known.recommend(["i1", "i2"], [1.5e9, 1.6e9], k=3, categories=made, per_category=1)) == 1
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, float("nan"), pd.NA, pd.NaT], ids=repr)
+def test_items_whose_category_is_missing_are_not_limited(missing: Any) -> None:
+    """As a column of pandas that became a dictionary has them."""
+    known = recommender("MMM4Rec")
+    categories = {item: "a" if place < 20 else missing for place, item in enumerate(known.items)}
+    lists = known.recommend(["i1", "i2"], [1.5e9, 1.6e9], k=50, categories=categories, per_category=1)
+    assert len(lists) == len(known.items) - 19

@@ -57,6 +57,10 @@ EVERY = {f"i{n}" for n in range(1, 7)}
         ({"deny": [["i1"], []]}, [EVERY - {"i1"}, EVERY]),
         ({"allow": []}, [set(), set()]),
         ({"allow": [["i1"], []]}, [{"i1"}, set()]),
+        ({"allow": [None, ("i1",)]}, [EVERY, {"i1"}]),
+        ({"deny": [{"i1"}, None]}, [EVERY - {"i1"}, EVERY]),
+        ({"allow": {"u": None, "v": ["i1"]}}, [EVERY, {"i1"}]),
+        ({"allow": [None, None]}, [EVERY, EVERY]),
     ],
 )
 def test_filters(given: dict[str, object], left: list[set[str]]) -> None:
@@ -71,6 +75,9 @@ def test_filters(given: dict[str, object], left: list[set[str]]) -> None:
         ({"allow": {"w": ["i1"]}}, "allow: there is no history of user 'w'"),
         ({"deny": [["i1"]]}, "deny: 1 lists for 2 histories"),
         ({"deny": "i1"}, "deny: a list of item ids is needed"),
+        ({"deny": 5}, "deny: a list of item ids is needed, not 5"),
+        ({"deny": {"u": "i1"}}, "deny: a list of item ids is needed, not 'i1'"),
+        ({"allow": ["i1", ["i2"]]}, "allow: ids and lists of ids stand side by side"),
     ],
 )
 def test_lists_that_cannot_be_meant(given: dict[str, object], line: str) -> None:

@@ -249,3 +249,51 @@ def test_seen_items_follow_the_checkpoint_unless_told() -> None:
         whole = made.recommend(["i1", "i2"], k=57)
         assert ({"i1", "i2"} <= set(whole["item"])) is ranks
         assert len(made.recommend(["i1", "i2"], k=57, exclude_seen=False)) == 57
+
+
+def test_texts_of_new_items_go_by_place_and_may_be_missing() -> None:
+    """A column of a table that was sorted has labels in another order."""
+    facts = {"encoder": HASHED}
+    lists = []
+    for kind in (list, pd.Series):
+        made = described(recommender("MMM4Rec"), text=facts)
+        table = pd.DataFrame({"price": [3, 1, 2], "text": ["red lamp", "blue vase", np.nan]})
+        table = table.assign(id=["a", "b", "c"]).sort_values("price")
+        pictures = {"image": np.ones((3, 8))}
+        made.add_items(kind(table["id"]), texts=kind(table["text"]), vectors=pictures)
+        number = made.catalogue.numbers(["c"])[0]
+        assert not made.catalogue.features["text"].present[number]
+        lists.append(made.encode_items(["a", "b", "c"]))
+    pd.testing.assert_frame_equal(*lists)
+    with pytest.raises(UserError, match="text: number 2 of 2 is not a text but 5"):
+        made.add_items(["d", "e"], texts=["red", 5])
+    with pytest.raises(UserError, match="name of an empty position"):
+        made.add_items(["[PAD]"], texts=["red"])
+
+
+def test_one_id_is_one_id(known: Recommender) -> None:
+    for one in ("12", 12, np.int64(12)):
+        with pytest.raises(UserError, match=r'the model does not know "12"$'):
+            known.encode_items(one)
+    assert known.encode_items("i1").index.tolist() == ["i1"]
+    pd.testing.assert_frame_equal(known.similar(np.str_("i1"), k=3), known.similar(["i1"], k=3))
+    for ask in (lambda: known.explain("i1", "i2"), lambda: known.search(like="i1", history="i2")):
+        with pytest.raises(UserError, match="history: a list of item ids is needed, not 'i"):
+            ask()
+
+
+@pytest.mark.parametrize("history", [[], ["?"]], ids=str)
+def test_a_search_for_somebody_without_a_known_item_is_refused(
+    known: Recommender, history: list[str]
+) -> None:
+    with pytest.raises(UserError, match="empty, or no item in it that the model knows"):
+        known.search(like="i1", history=history)
+
+
+def test_ids_are_found_as_prepare_writes_them(known: Recommender) -> None:
+    old = known.catalogue
+    known.catalogue = old.with_features([*old.tokens[:-2], "caf\u00e9", " as it is "], old.features)
+    ids = [" i1 ", "cafe\u0301", " as it is ", "as it is", "i1"]
+    last = len(known.catalogue) - 1
+    assert known.catalogue.numbers(ids).tolist()[1:4] == [last - 1, last, -1]
+    assert known.catalogue.numbers([" i1 "]).tolist() == known.catalogue.numbers(["i1"]).tolist()

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -211,18 +212,29 @@ def test_bad_input_is_one_line(
 
 
 def test_patterns_empty_files_and_what_is_told(known: Recommender, shards: Path) -> None:
-    (shards / "h8.csv").write_text("user_id,item_id\n")
+    (shards / "h8.csv").write_text("user_id,item_id\n")  # nobody, so that it lacks no times either
     with pytest.warns(RecommendWarning) as caught:
         done = recommend_file(known, order_for(shards / "*.csv", "lists"), False)
     assert done.left_out == 1
     assert len(pq.read_table("lists/h8.parquet")) == 0
     told = [str(warning.message).partition(": ")[2] for warning in caught]
-    assert told[1:] == [
-        "no timestamp: the model, trained with times, takes all events as simultaneous",
-        'users without an item that the model knows, left out: "u0"',
-    ]
+    assert told[1:] == ['users without an item that the model knows, left out: "u0"']
     with pytest.raises(UserError, match=r'h0.csv: the model does not know "\?"'):
         recommend_file(known, order_for(shards, "strict", on_unknown="raise"), False)
+
+
+def test_files_without_times_are_named_where_others_have_some(known: Recommender, in_tmp: Path) -> None:
+    folder = in_tmp / "mixed"
+    folder.mkdir()
+    (folder / "new.csv").write_text("user_id,item_id,timestamp\nu,i1,5\nu,i2,9\n")
+    (folder / "none.csv").write_text("user_id,item_id,timestamp\n")
+    everything = order_for(folder, "lists")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RecommendWarning)
+        recommend_file(known, everything, False)
+    (folder / "old.csv").write_text("user_id,item_id\nv,i1\n")
+    with pytest.warns(RecommendWarning, match=r'mixed: no timestamp in "old.csv": the model'):
+        recommend_file(known, everything, False)
 
 
 @pytest.fixture
