@@ -18,6 +18,7 @@ from recbole_mmm4rec.model.remembered import AUTO
 from recbole_mmm4rec.nn.time_aware import TIME_BRANCHES
 from recbole_mmm4rec.renamed import renamed_value
 from recbole_mmm4rec.training.rate_schedule import CONSTANT, COSINE, SCHEDULES
+from recbole_mmm4rec.training.weight_decay import AUTO as DECAY_AUTO
 
 POSITIVE = (
     *("train_batch_size", "eval_batch_size", "eval_chunk_size", "learning_rate", "MAX_ITEM_LIST_LENGTH"),
@@ -64,7 +65,7 @@ def check_values(model_class: type, final: dict[str, Any]) -> None:
     """
     check_columns(final)
     check_choices(final)
-    check_learner(final)
+    check_learner(model_class, final)
     check_steps(final)
     check_loss(model_class, final)
     check_shared(model_class, final)
@@ -131,8 +132,11 @@ def check_shared(model_class: type, final: dict[str, Any]) -> None:
             raise UserError(f"{key}: '{value}' reads whole batches, which several processes share out")
 
 
-def check_learner(final: dict[str, Any]) -> None:
-    """Refuse NAdam for RecBole's trainers, which would take Adam instead."""
+def check_learner(model_class: type, final: dict[str, Any]) -> None:
+    """Refuse what RecBole's trainers do not have: NAdam, for which they take Adam, and a penalty to fit."""
+    ours = is_ours(model_class) and final["MODEL_TYPE"] == ModelType.SEQUENTIAL
+    if final.get("weight_decay") == DECAY_AUTO and not ours:
+        raise UserError(f"weight_decay: {DECAY_AUTO} is for models of this package; give a number")
     if final["MODEL_TYPE"] != ModelType.SEQUENTIAL and str(final["learner"]).lower() == "nadam":
         raise UserError("learner: RecBole's trainer of this model has no nadam")
 

@@ -113,6 +113,10 @@ class Clipping(Strict, extra="ignore"):
     norm_type: float = 2.0
 
 
+def _number_unless_auto(value: Any) -> Any:
+    return None if value == "auto" else value
+
+
 class Shapes(Strict):
     """The keys; a value that is not given is not looked at, and None only where a key has it."""
 
@@ -157,7 +161,7 @@ class Shapes(Strict):
     state: Annotated[str, AfterValidator(_level)] = "INFO"
     learner: Annotated[str, AfterValidator(_learner)] = "adam"
     learning_rate: Annotated[FiniteFloat, Field(le=1e30)] = 1.0  # torch takes no number beyond float32's
-    weight_decay: Annotated[FiniteFloat, Field(le=1e30)] | None = None
+    weight_decay: Annotated[FiniteFloat | None, Field(le=1e30), BeforeValidator(_number_unless_auto)] = None
     stopping_step: NonNegativeInt = 0
     patience: PositiveInt | None = None
     worker: NonNegativeInt = 0

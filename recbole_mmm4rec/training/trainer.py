@@ -32,6 +32,7 @@ from recbole_mmm4rec.training.rate_scales import rate_scales, scaled_groups
 from recbole_mmm4rec.training.rate_schedule import RateSchedule
 from recbole_mmm4rec.training.resume import ResumableTrainer
 from recbole_mmm4rec.training.stopwatch import Spent, Stopwatch
+from recbole_mmm4rec.training.weight_decay import AUTO, decay_at_first, fit_decay
 
 PRECISIONS = ("float32", "bf16")
 FEW_STEPS = 10
@@ -102,6 +103,7 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
             self.eval_collector.data_collect(train_data)
             self.logger.info(f"The run is already finished: {self.record.summary()}")
             return self.best_valid_score, self.best_valid_result
+        self._fit_decay(len(train_data.dataset))
         self._mind_few_steps(self._steps_per_epoch(train_data))
         self._mind_unchosen_counts()
         if self.start_epoch >= self.epochs:  # no epoch will validate
@@ -117,6 +119,11 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
         self.logger.info(set_color("training", "green") + f": {self.record.summary()}")
         self._compare_with_start()
         return result
+
+    def _fit_decay(self, targets: int) -> None:
+        if self.weight_decay == AUTO:
+            decay = fit_decay(self.optimizer, targets)
+            self.logger.info(f"weight_decay: {decay:g} for {targets:,} training targets")
 
     def _mind_unchosen_counts(self) -> None:
         if chooses_counts(self.model) and not self._can_weigh():
@@ -159,7 +166,7 @@ class MultiModalTrainer(RankedEvaluation, ResumableTrainer):
     def _build_optimizer(self, **kwargs: Any) -> optim.Optimizer:
         learner = str(kwargs.pop("learner", self.learner)).lower()
         rate = kwargs.pop("learning_rate", self.learning_rate)
-        decay = float(kwargs.pop("weight_decay", self.weight_decay) or 0.0)
+        decay = decay_at_first(kwargs.pop("weight_decay", self.weight_decay))
         params = kwargs.pop("params", None)
         if params is None:
             scales = rate_scales(self.config, self.model)

@@ -157,6 +157,10 @@ A_FILE = "atomic_data/tiny/tiny.inter"
         (["--dataset=tiny", "--num_buckets=0"], "num_buckets: 0 is not above 0"),
         (["--dataset=tiny", "--model=BPR", "--weight_decay=-1"], "weight_decay: -1 is below 0"),
         (
+            ["--dataset=tiny", "--model=SASRec", "--weight_decay=auto"],
+            "command line: 'weight_decay' expects",
+        ),
+        (
             ["--dataset=tiny", "--eval_args={split: {RS: [0.8,0.1,0.1]}, order: RO, mode: full}"],
             "eval_args: a sequential model needs the order of time",
         ),

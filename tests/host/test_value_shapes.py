@@ -50,6 +50,7 @@ WRONG: list[tuple[str, Any]] = [
     ("train_neg_sample_args", {"uniform": 1}),
     ("learning_rate", float("inf")),
     ("weight_decay", float("nan")),
+    ("weight_decay", "automatic"),
     ("learner", "nope"),
     ("stopping_step", -1),
     ("patience", 0),
