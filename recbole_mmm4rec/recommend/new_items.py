@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,7 +108,8 @@ def _encoded(
     encode: Callable[[ModalityFeatures, Sequence[Any]], np.ndarray],
 ) -> Tensor:
     features = feature_of(catalogue, name)
-    given = [] if isinstance(values, str) else list(values)  # by place, whatever the labels of a Series
+    is_list = isinstance(values, Iterable) and not isinstance(values, str)
+    given = list(values) if is_list else []  # by place, whatever the labels of a Series
     if len(given) != count:
         raise UserError(f"{name}: {count} are needed, one per item, None where an item has none")
     there = [row for row, value in enumerate(given) if not (is_missing(value) or value == "")]
