@@ -14,6 +14,10 @@ SHARPNESS = 8
 """Power of the cosines: near twins count, distant relatives hardly."""
 _CELLS = 2**25
 """Entries of the product of a block of rows."""
+_ROWS = 2**10
+"""Rows of a table that are converted at a time."""
+_TINY = 1e-12
+"""In the place of the length of a vector of zeros."""
 Features = tuple[Tensor, Tensor]
 """Vectors of items in a modality (N, D), and who has one (N,) bool."""
 
@@ -75,15 +79,13 @@ def _summed(found: Iterable[scipy.sparse.csr_matrix], shape: tuple[int, int]) ->
 
 def _nearest(asked: Features, among: Features, same: bool) -> scipy.sparse.csr_matrix:
     """Weights (n, N) in one modality; ``same``: they are the same items, none its own neighbour."""
-    mine, table, absent = torch.nonzero(asked[1]).squeeze(1), among[0].float(), ~among[1]
+    mine, absent = torch.nonzero(asked[1]).squeeze(1), ~among[1]
     shape, found = (len(asked[1]), len(absent)), min(MOST, len(absent) - int(absent.sum()) - same)
     if found < 1 or not len(mine):
         return scipy.sparse.csr_matrix(shape, dtype=np.float32)
-    lengths = torch.linalg.vector_norm(table, dim=1).clamp_min(1e-12)
     columns, values = [], []
     for rows in mine.split(max(1, _CELLS // len(absent))):
-        # The products are divided, not the table: it may be large, and who is asked about a single item.
-        cosines = functional.normalize(asked[0][rows].float(), dim=1) @ table.T / lengths
+        cosines = _cosines(asked[0][rows].float(), among[0])
         cosines[:, absent] = -torch.inf
         if same:
             cosines[torch.arange(len(rows)), rows] = -torch.inf
@@ -92,3 +94,15 @@ def _nearest(asked: Features, among: Features, same: bool) -> scipy.sparse.csr_m
         values.append(nearest.values.flatten().clamp_min(0.0) ** SHARPNESS)
     places = mine.repeat_interleave(found).numpy(), torch.cat(columns).numpy()
     return scipy.sparse.csr_matrix((torch.cat(values).numpy(), places), shape=shape)
+
+
+def _cosines(rows: Tensor, table: Tensor) -> Tensor:
+    """Of (n, D) float32 with every row of a table (N, D), (n, N) float32.
+
+    A query is one row and the table large, often of half precision: it is converted in parts that a
+    processor's cache holds, and products are divided by lengths instead of the table.
+    """
+    units = functional.normalize(rows, dim=1)
+    parts = (part.float() for part in table.split(_ROWS))
+    found = [units @ part.T / torch.linalg.vector_norm(part, dim=1).clamp_min(_TINY) for part in parts]
+    return torch.cat(found, dim=1)

@@ -45,6 +45,7 @@ def by_hand(modalities: list[tuple[torch.Tensor, torch.Tensor]], most: int) -> n
 def test_weights_are_those_of_a_loop(most: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", most)
     monkeypatch.setattr(module, "_CELLS", N * block)
+    monkeypatch.setattr(module, "_ROWS", block)
     modalities = [modality(0), modality(1, missing=(3, 4, 8))]
     found = content_neighbours(modalities, N)
     np.testing.assert_allclose(found.toarray(), by_hand(modalities, most), rtol=1e-4, atol=1e-6)
