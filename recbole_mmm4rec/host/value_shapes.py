@@ -25,6 +25,7 @@ from pydantic import (
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.schema import Strict, as_list, checked
+from recbole_mmm4rec.training.weight_decay import AUTO
 
 LEARNERS = ("adam", "adamw", "adagrad", "nadam", "rmsprop", "sgd", "sparse_adam")
 _NUMBER = r"\s*[-+]?(inf|\d+\.?\d*|\.\d+)\s*"
@@ -114,7 +115,7 @@ class Clipping(Strict, extra="ignore"):
 
 
 def _number_unless_auto(value: Any) -> Any:
-    return None if value == "auto" else value
+    return None if value == AUTO else value
 
 
 class Shapes(Strict):

@@ -173,7 +173,8 @@ def _finish(order: Order, folder: PartFolder, shards: Sequence[Shard]) -> Outcom
         lengths = listed_users(path).lengths
         users, rows = users + len(lengths), rows + int(lengths.sum())
         fewer += int((lengths < order.k).sum())
-    left_out = _tell(order, [(shard, part) for shard in shards if (part := read_part(folder.part(shard)))])
+    read = zip(shards, map(read_part, paths), strict=True)
+    left_out = _tell(order, [(shard, part) for shard, part in read if part is not None])
     if not users:
         raise UserError(f"{order.users}: no user has an item that the model knows, or may be given one")
     if fewer:

@@ -139,13 +139,18 @@ def as_tokens(ids: Any) -> np.ndarray:
     return values
 
 
+def is_listed(value: Any) -> bool:
+    """Whether a value holds others, in whatever order, and is not a text."""
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes)
+
+
 def listed_ids(given: Any, what: str) -> list[Any]:
     """Ids as a list, by their places.
 
     Raises:
         UserError: a single id, or something else that is not a list.
     """
-    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+    if not is_listed(given):
         raise UserError(f"{what}: a list of item ids is needed, not {given!r}"[:200])
     return list(given)
 

@@ -74,13 +74,14 @@ def _modalities(recommender: Recommender, history: Histories, item: int) -> list
     counted = recommender.scorer.counted(history)  # they do not depend on features
     added = 0.0 if counted is None else float(counted[0, item])
 
-    def score(history_rows: int, item_rows: int) -> float:
-        local = Histories(history.users, numbers + 1 + history_rows * size, history.start, history.times)
-        return float(scorer.of_users(scorer.user_vectors(local))[0, (item_rows + 1) * size]) + added
+    def scores(place: int) -> torch.Tensor:
+        """Of all rows, after the history as it is (0) or without a modality (its place among the names)."""
+        local = Histories(history.users, numbers + 1 + place * size, history.start, history.times)
+        return scorer.of_users(scorer.user_vectors(local))[0] + added
 
-    without = list(enumerate(names, 1))
-    found = [(HISTORY_MODALITY, name, -1, score(place, 0)) for place, name in without]
-    return found + [(ITEM_MODALITY, name, -1, score(0, place)) for place, name in without]
+    whole, without = scores(0), list(enumerate(names, 1))
+    found = [(HISTORY_MODALITY, name, -1, float(scores(place)[size])) for place, name in without]
+    return found + [(ITEM_MODALITY, name, -1, float(whole[(place + 1) * size])) for place, name in without]
 
 
 def _without_one_each(part: Catalogue, names: list[str], size: int) -> Catalogue:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from recbole_mmm4rec.data.features import ModalityFeatures
 from recbole_mmm4rec.data.offenders import named
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.ids import PAD as PAD_TOKEN
-from recbole_mmm4rec.recommend.catalogue import Catalogue, as_tokens, is_missing
+from recbole_mmm4rec.recommend.catalogue import Catalogue, as_tokens, is_listed, is_missing
 from recbole_mmm4rec.recommend.encoders import encode_pictures, encode_texts
 
 
@@ -108,8 +108,7 @@ def _encoded(
     encode: Callable[[ModalityFeatures, Sequence[Any]], np.ndarray],
 ) -> Tensor:
     features = feature_of(catalogue, name)
-    is_list = isinstance(values, Iterable) and not isinstance(values, str)
-    given = list(values) if is_list else []  # by place, whatever the labels of a Series
+    given = list(values) if is_listed(values) else []  # by place, whatever the labels of a Series
     if len(given) != count:
         raise UserError(f"{name}: {count} are needed, one per item, None where an item has none")
     there = [row for row, value in enumerate(given) if not (is_missing(value) or value == "")]

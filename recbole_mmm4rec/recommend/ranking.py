@@ -7,7 +7,7 @@ items that score higher and that number plus the other items with its score.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.data.offenders import Offenders
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.recommend.catalogue import Catalogue, listed_ids
+from recbole_mmm4rec.recommend.catalogue import Catalogue, is_listed, listed_ids
 from recbole_mmm4rec.recommend.category_cap import CategoryCap
 from recbole_mmm4rec.recommend.histories import Histories
 
@@ -75,7 +75,7 @@ class Filters:
         if isinstance(given, Mapping):
             return Lists(own=self._by_user(name, given))
         values = listed_ids(given, name)
-        kinds = {one is None or (isinstance(one, Iterable) and not isinstance(one, str)) for one in values}
+        kinds = {one is None or is_listed(one) for one in values}
         if len(kinds) > 1:
             raise UserError(
                 f"{name}: ids and lists of ids stand side by side; give one list per user, or None"

@@ -238,13 +238,14 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
 
     def _compare_files(self, path: str, then: Mapping[str, str]) -> None:
         """Refuse a dataset whose files have changed; one that came since is not of the run."""
-        changed = [name for name, content in then.items() if self.data_files.get(name, content) != content]
-        gone = sorted(then.keys() - self.data_files.keys()) if self.data_files else []
-        if changed or gone:
-            told = [
-                f"{', '.join(names)} {how}" for names, how in ((changed, "changed"), (gone, "gone")) if names
-            ]
-            raise UserError(f"{path}: the dataset is another one, {' and '.join(told)}; {UNCHANGED}")
+        now = self.data_files or then  # where nobody said, nothing is known to differ
+        told = [
+            f"{name} {'changed' if name in now else 'gone'}"
+            for name, content in then.items()
+            if now.get(name) != content
+        ]
+        if told:
+            raise UserError(f"{path}: the dataset is another one, {', '.join(told)}; {UNCHANGED}")
 
     def _load_average(self, path: str, training: TrainingState) -> None:
         """The weights in a checkpoint are averages; what training goes on with is beside them."""
