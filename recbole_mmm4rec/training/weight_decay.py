@@ -1,9 +1,15 @@
 """``weight_decay: auto``: a smaller penalty where there is more to learn from.
 
 What keeps a model from learning ten thousand users by heart holds back what fifty thousand could teach it.
+The command line reads ``AUTO`` before anything works with a value: importing this module must not load torch.
 """
 
-from torch.optim import Optimizer
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
 
 AUTO = "auto"
 FEW_TARGETS = 100_000
