@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,25 +12,22 @@ from recbole_mmm4rec.columns import PAD
 from recbole_mmm4rec.data.features import ModalityFeatures
 from recbole_mmm4rec.recommend.catalogue import Catalogue
 from recbole_mmm4rec.recommend.histories import Histories
-from recbole_mmm4rec.recommend.scoring import Scorer
-
-if TYPE_CHECKING:
-    from recbole_mmm4rec.recommend.recommender import Recommender
+from recbole_mmm4rec.recommend.trained_model import TrainedModel, scorer_over
 
 HISTORY_ITEM = "history item"
 HISTORY_MODALITY = "modality of the history"
 ITEM_MODALITY = "modality of the item"
 
 
-def explained(recommender: Recommender, history: Histories, item: int) -> pd.DataFrame:
+def explained(trained: TrainedModel, history: Histories, item: int) -> pd.DataFrame:
     """The table of ``Recommender.explain`` for one history and the number of an item."""
-    limit = recommender.blueprint.max_length
+    limit = trained.blueprint.max_length
     # an item beyond the longest history is not read, and its time is not a gap either
     last = history.of(np.zeros(1, np.int64))
     skipped = max(0, len(last.items) - limit)
     last = _cut(last, np.arange(skipped, len(last.items)))
-    full = float(recommender.scorer.scores(last)[0, item])
-    rows = [*_items(recommender, last, item, skipped), *_modalities(recommender, last, item)]
+    full = float(trained.scorer.scores(last)[0, item])
+    rows = [*_items(trained, last, item, skipped), *_modalities(trained, last, item)]
     table = pd.DataFrame(rows, columns=["left_out", "what", "position", "score"])
     table["effect"] = full - table["score"]
     table.attrs["score"] = full
@@ -42,36 +39,36 @@ def _cut(history: Histories, kept: np.ndarray) -> Histories:
     return Histories(history.users, history.items[kept], np.array([0, len(kept)]), times)
 
 
-def _items(recommender: Recommender, history: Histories, item: int, skipped: int) -> list[tuple[Any, ...]]:
+def _items(trained: TrainedModel, history: Histories, item: int, skipped: int) -> list[tuple[Any, ...]]:
     """Scores without each item of the history."""
     count = len(history.items)
-    tokens = recommender.catalogue.tokens[history.items]
+    tokens = trained.catalogue.tokens[history.items]
     if count == 1:
         return [(HISTORY_ITEM, tokens[0], skipped, np.nan)]
     places = np.concatenate([np.delete(np.arange(count), place) for place in range(count)])
     times = None if history.times is None else history.times[places]
     start = np.arange(count + 1) * (count - 1)
     variants = Histories(np.arange(count).astype(object), history.items[places], start, times)
-    scores = recommender.scorer.scores(variants)[:, item].tolist()
+    scores = trained.scorer.scores(variants)[:, item].tolist()
     return [(HISTORY_ITEM, token, skipped + at, scores[at]) for at, token in enumerate(tokens)]
 
 
-def _modalities(recommender: Recommender, history: Histories, item: int) -> list[tuple[Any, ...]]:
+def _modalities(trained: TrainedModel, history: Histories, item: int) -> list[tuple[Any, ...]]:
     """Scores without a modality of the history's items, and of the item; models of features only.
 
     One model is built over the items of the history and the item, as they are and once more without each
     modality: what is left out on one side stays on the other.
     """
-    if not recommender.scorer.is_ours or not recommender.catalogue.features:
+    if not trained.scorer.is_ours or not trained.catalogue.features:
         return []
     items, numbers = np.unique(history.items, return_inverse=True)
-    names, size = list(recommender.catalogue.features), len(items) + 1
+    names, size = list(trained.catalogue.features), len(items) + 1
     once = np.concatenate([items, [item]])
     rows = torch.from_numpy(np.concatenate([[PAD], *[once] * (1 + len(names))]))
-    part = _without_one_each(recommender.catalogue.part(rows, {}, []), names, size)
-    model = recommender.blueprint.over(part, rows, 0)
-    scorer = Scorer(model, len(part), recommender.blueprint.settings, part.has_time)
-    counted = recommender.scorer.counted(history)  # they do not depend on features
+    part = _without_one_each(trained.catalogue.part(rows, {}, []), names, size)
+    model = trained.blueprint.over(part, rows, 0)
+    scorer = scorer_over(trained.blueprint, part, model)
+    counted = trained.scorer.counted(history)  # they do not depend on features
     added = 0.0 if counted is None else float(counted[0, item])
 
     def scores(place: int) -> torch.Tensor:

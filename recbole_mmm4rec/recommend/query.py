@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,10 +20,7 @@ from recbole_mmm4rec.recommend.encoders import encode_pictures, encode_texts
 from recbole_mmm4rec.recommend.histories import Histories
 from recbole_mmm4rec.recommend.lent_counts import counted_after
 from recbole_mmm4rec.recommend.new_items import feature_of, rows_of
-from recbole_mmm4rec.recommend.scoring import Scorer
-
-if TYPE_CHECKING:
-    from recbole_mmm4rec.recommend.recommender import Recommender
+from recbole_mmm4rec.recommend.trained_model import TrainedModel, scorer_over
 
 KINDS = ("vector", "text", "image", "like")
 
@@ -36,7 +33,7 @@ class Query:
     like: np.ndarray
 
     def scores(
-        self, recommender: Recommender, history: Histories | None, exclude_seen: bool
+        self, trained: TrainedModel, history: Histories | None, exclude_seen: bool
     ) -> tuple[Tensor, Histories]:
         """(1, N + 1) scores, and what is not to be found: the items it names, and with ``exclude_seen`` those
         of the history, which holds one user or is None."""
@@ -44,38 +41,38 @@ class Query:
         out = np.concatenate([chosen, self.like])
         left_out = Histories(np.array(["query"], object), out, np.array([0, len(out)]), None)
         if history is None:
-            vectors = F.normalize(recommender.scorer.item_vectors(), dim=1)
-            rows = enough_rows(F.normalize(self.vector(recommender), dim=1))
+            vectors = F.normalize(trained.scorer.item_vectors(), dim=1)
+            rows = enough_rows(F.normalize(self.vector(trained), dim=1))
             return (rows @ vectors.T)[:1].clone(), left_out
         if self.features:
-            scores = recommender.scorer.of_users(self.user_vector(recommender, history))
+            scores = trained.scorer.of_users(self.user_vector(trained, history))
             ended = _appended(history, history.items, np.array([PAD]))  # the items before the query
-            scores = recommender.scorer.with_counts(scores, ended)
-            return scores + counted_after(recommender, self._alone(recommender), history), left_out
-        return recommender.scorer.scores(self.after(history)).clone(), left_out
+            scores = trained.scorer.with_counts(scores, ended)
+            return scores + counted_after(trained, self._alone(trained), history), left_out
+        return trained.scorer.scores(self.after(history)).clone(), left_out
 
-    def vector(self, recommender: Recommender) -> Tensor:
+    def vector(self, trained: TrainedModel) -> Tensor:
         """(1, E) where the query lies among the item vectors."""
         if not self.features:
-            index = torch.from_numpy(self.like).to(recommender.scorer.device)
-            return F.normalize(recommender.scorer.item_vectors()[index], dim=1).mean(0, keepdim=True)
-        model = recommender.blueprint.over(self._alone(recommender), torch.tensor([PAD]), 1)
+            index = torch.from_numpy(self.like).to(trained.scorer.device)
+            return F.normalize(trained.scorer.item_vectors()[index], dim=1).mean(0, keepdim=True)
+        model = trained.blueprint.over(self._alone(trained), torch.tensor([PAD]), 1)
         with torch.inference_mode():
             vectors = hooks_of(model).item_vectors()
         assert vectors is not None
         return vectors[-1:].float()
 
-    def _alone(self, recommender: Recommender) -> Catalogue:
+    def _alone(self, trained: TrainedModel) -> Catalogue:
         """A catalogue of the pseudo-item only."""
-        return recommender.catalogue.part(torch.tensor([PAD]), self.features, [None])
+        return trained.catalogue.part(torch.tensor([PAD]), self.features, [None])
 
-    def user_vector(self, recommender: Recommender, history: Histories) -> Tensor:
+    def user_vector(self, trained: TrainedModel, history: Histories) -> Tensor:
         """(1, D) of a history with the query at its end; of a model over the items of that history only."""
         rows, numbers = np.unique(history.items, return_inverse=True)
-        catalogue, kept = recommender.catalogue, torch.from_numpy(np.concatenate([[PAD], rows]))
+        catalogue, kept = trained.catalogue, torch.from_numpy(np.concatenate([[PAD], rows]))
         part = catalogue.part(kept, self.features, [None])
-        model = recommender.blueprint.over(part, kept, 1)
-        scorer = Scorer(model, len(part), recommender.blueprint.settings, catalogue.has_time)
+        model = trained.blueprint.over(part, kept, 1)
+        scorer = scorer_over(trained.blueprint, part, model)
         return scorer.user_vectors(_appended(history, numbers + 1, np.array([len(part) - 1])))
 
     def after(self, history: Histories) -> Histories:

@@ -24,51 +24,31 @@ from recbole_mmm4rec.recommend.new_items import NewItems, read_new_items
 from recbole_mmm4rec.recommend.query import read_query
 from recbole_mmm4rec.recommend.ranking import Filters, check_k
 from recbole_mmm4rec.recommend.rebuild import Blueprint
-from recbole_mmm4rec.recommend.scoring import Scorer
 from recbole_mmm4rec.recommend.telling import check_on_unknown, tell, treat_unknown
+from recbole_mmm4rec.recommend.trained_model import TrainedModel, scorer_over
 from recbole_mmm4rec.recommend.user_lists import Part, as_table, rows_with_items, told_lists
 
 Ids = Sequence[Any]
 """Ids of items as the data has them; numbers and texts are the same (5 is "5")."""
 
 
-class Recommender:
+class Recommender(TrainedModel):
     """A trained model over a catalogue of items; made by :func:`recbole_mmm4rec.load`.
 
     Ids are the user's own. What cannot be done raises :class:`~recbole_mmm4rec.errors.UserError` with one
     line; what was left out is counted in a :class:`~recbole_mmm4rec.recommend.telling.RecommendWarning`.
 
     Attributes:
-        blueprint: the trained model apart from its items.
-        catalogue: the items.
         index: None, ``ann`` or the file of an index, as :func:`recbole_mmm4rec.load` takes it.
     """
 
     def __init__(
         self, blueprint: Blueprint, catalogue: Catalogue, model: Any, index: str | None = None
     ) -> None:
+        super().__init__(blueprint, catalogue, scorer_over(blueprint, catalogue, model))
         self.index = index
-        self._take(blueprint, catalogue, model)
+        self._index = None if index is None else index_of(self.scorer, index, blueprint.name)
         self._missed_times = False
-
-    def _take(self, blueprint: Blueprint, catalogue: Catalogue, model: Any) -> None:
-        scorer = Scorer(model, len(catalogue), blueprint.settings, catalogue.has_time)
-        self._index = None if self.index is None else index_of(scorer, self.index, blueprint.name)
-        self.blueprint, self.catalogue, self.scorer = blueprint, catalogue, scorer
-
-    def __repr__(self) -> str:
-        features = ", ".join(str(feature) for feature in self.catalogue.features.values()) or "ids only"
-        return f"<Recommender: {self.blueprint.name}, {len(self.items):,} items; {features}>"
-
-    @property
-    def items(self) -> np.ndarray:
-        """(N,) object: the ids of all items, in the order of the catalogue."""
-        return self.catalogue.tokens[PAD + 1 :]
-
-    @property
-    def exclude_seen(self) -> bool:
-        """Whether evaluation left out what a user had seen, which is the default here."""
-        return self.blueprint.settings["rank_seen"] is False
 
     # Users -------------------------------------------------------------------------------------------------
 
@@ -282,7 +262,7 @@ class Recommender:
         """
         check_k(k, len(self.items))
         if like is None and self.catalogue.features:
-            self._require_content("a query by features")
+            self.require_content("a query by features")
         query = read_query(self.catalogue, vector, text, image, like)
         known = None
         if history is not None:
@@ -327,9 +307,10 @@ class Recommender:
         strangers = self.catalogue.numbers(new.ids) > 0
         if strangers.any():
             raise UserError(f"add_items: {named(new.ids[strangers])}: already an item")
-        grown = self._over(torch.arange(len(self.catalogue)), new)
-        self.index = self.index and ANN  # a file is of the old items
-        self._take(*grown)
+        index = self.index and ANN  # a file is of the old items
+        grown = Recommender(*self._over(torch.arange(len(self.catalogue)), new), index)
+        self.blueprint, self.catalogue, self.scorer = grown.blueprint, grown.catalogue, grown.scorer
+        self.index, self._index = grown.index, grown._index
 
     def with_catalogue(
         self,
@@ -346,7 +327,7 @@ class Recommender:
         return Recommender(*self._over(torch.tensor([PAD]), new), self.index and ANN)
 
     def _new_items(self, ids: Any, vectors: Any, texts: Any, pictures: Any) -> NewItems:
-        self._require_content("items that training never saw")
+        self.require_content("items that training never saw")
         return read_new_items(self.catalogue, ids, vectors, texts, pictures)
 
     def _over(self, rows: torch.Tensor, new: NewItems) -> tuple[Blueprint, Catalogue, Any]:
@@ -354,15 +335,6 @@ class Recommender:
         model = self.blueprint.over(catalogue, rows, len(new.ids))
         lend_counts(self, model, catalogue, len(new.ids))
         return self.blueprint.grown(model, catalogue), catalogue, model
-
-    @property
-    def scores_content(self) -> bool:
-        """Whether the model scores an item that training never saw by its features."""
-        return bool(self.catalogue.features and getattr(self.blueprint.kind, "scores_content", False))
-
-    def _require_content(self, what: str) -> None:
-        if not self.scores_content:
-            raise UserError(f"{self.blueprint.name} scores items by their ids only: it cannot take {what}")
 
     # Reasons -----------------------------------------------------------------------------------------------
 
