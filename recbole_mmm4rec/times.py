@@ -33,9 +33,14 @@ def common_unit(times: np.ndarray) -> str | None:
     return None
 
 
+def in_1970(seconds: np.ndarray) -> np.ndarray:
+    """Tell which times (n,) are in 1970: missing ones, or those in a unit that is too small."""
+    return seconds < _YEAR
+
+
 def all_in_1970(seconds: np.ndarray) -> bool:
     """Whether all of the times (n,) are in 1970: the mark of a unit that is too small."""
-    return bool(len(seconds)) and bool((seconds < _YEAR).all())
+    return bool(len(seconds)) and bool(in_1970(seconds).all())
 
 
 def day(seconds: float) -> str:

@@ -7,8 +7,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from recbole_mmm4rec.errors import UserError
+
+USER, ITEM = IDS = ("user_id:token", "item_id:token")
 _SPACES = re.compile(r"[\s\x00-\x1f\x7f]+")
 
 
@@ -44,7 +48,8 @@ def write_batches(
 ) -> None:
     """Write rows that come in batches, in the order of ``header``, to ``path``.
 
-    ``types``: of the columns; all are texts where it is None.
+    ``types``: of the columns; all are texts where it is None. Double quotes become single ones, as in
+    :func:`one_line`. Raises ``UserError`` for one in the id of a user or an item, which must not change.
     """
     options = pa_csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
     schema = pa.schema(zip(header, types or [pa.string()] * len(header), strict=True))
@@ -52,7 +57,19 @@ def write_batches(
         file.write(("\t".join(header) + "\n").encode())
         with pa_csv.CSVWriter(file, schema, write_options=options) as writer:
             for batch in batches:
-                writer.write_batch(batch)
+                columns = [_without_quotes(path, *named) for named in zip(header, batch.columns, strict=True)]
+                writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+
+
+def _without_quotes(path: Path, name: str, column: pa.Array) -> pa.Array:
+    if not pa.types.is_string(column.type):
+        return column
+    first = pc.index(pc.match_substring(column, '"'), True).as_py()
+    if first < 0:
+        return column
+    if name in IDS:
+        raise UserError(f"{path.name}: {name.split(':')[0]} {column[first].as_py()!r} has a double quote")
+    return pc.replace_substring(column, '"', "'")
 
 
 def _column(values: Sequence[Any] | np.ndarray | pa.Array) -> pa.Array:

@@ -25,12 +25,6 @@ def write_feature_file(
     write_features(path, tokens, matrix, described)
 
 
-def feature_paths(folder: Path, name: str) -> dict[str, Path]:
-    """Modality -> feature file of the dataset ``name`` in ``folder``, by name."""
-    paths = sorted(folder.glob(f"{name}.*{FEATURE_SUFFIX}"))
-    return {path.name[len(name) + 1 : -len(FEATURE_SUFFIX)]: path for path in paths}
-
-
 def today() -> str:
     """Today's date (UTC) as metadata says it."""
     return datetime.now(UTC).date().isoformat()

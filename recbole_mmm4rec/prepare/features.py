@@ -52,7 +52,7 @@ class FeatureMaker:
         """
         rows = {}
         for modality, path in self.ready.items():
-            rows[modality] = copy_features(path, folder, self._name, modality, tokens)
+            rows[modality] = copy_features(path, folder, self._name, modality, tokens, tally)
         for modality, inputs in self._inputs(tokens, {TEXT: texts, IMAGE: pictures}).items():
             vectors, metadata = self._encode(modality, inputs, cache / modality)
             present = np.asarray(vectors.any(axis=1))

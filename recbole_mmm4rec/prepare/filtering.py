@@ -15,7 +15,7 @@ from recbole_mmm4rec.prepare.sources import Source
 from recbole_mmm4rec.prepare.tally import RowCount, Tally
 from recbole_mmm4rec.prepare.time_advice import unit_advice
 from recbole_mmm4rec.prepare.wording import counted
-from recbole_mmm4rec.times import SECONDS, all_in_1970, day
+from recbole_mmm4rec.times import SECONDS, day, in_1970
 
 SHORTEST = 3
 """One interaction each to train, validate and test."""
@@ -52,12 +52,22 @@ class Kept(Protocol):
 class Extent(NamedTuple):
     """``rows``: how many there are; ``latest``: the latest time, in milliseconds, 0 without times.
 
-    ``days``: whether every time is a whole day.
+    ``early``: how many times are in 1970; ``days``: whether every time is a whole day.
     """
 
-    rows: int
-    latest: int
-    days: bool
+    rows: int = 0
+    latest: int = 0
+    early: int = 0
+    days: bool = True
+
+    def joined(self, time: np.ndarray) -> "Extent":
+        """The extent of these rows and more, by their times: int64 (n,)."""
+        return Extent(
+            self.rows + len(time),
+            max(self.latest, int(time.max(initial=0))),
+            self.early + int(np.count_nonzero(in_1970(time / 1000))),
+            self.days and whole_days(time),
+        )
 
 
 class Filters(Protocol):
@@ -84,8 +94,7 @@ class InMemory:
     def gather(self, batches: Iterable[pa.RecordBatch]) -> Extent:
         """See :class:`Filters`."""
         self._data = in_time_order(numbered(batches))
-        time = self._data.time
-        return Extent(len(time), int(time.max(initial=0)), whole_days(time))
+        return Extent().joined(self._data.time)
 
     def drop_duplicates(self, keep: bool) -> int:
         """See :class:`Filters`."""
@@ -128,12 +137,17 @@ def filtered(
 
 
 def _check_unit(extent: Extent, source: Source, where: str, rows: RowCount) -> None:
-    """Report when every time is in 1970: the unit is too small, or the column is a position."""
+    """Report times in 1970: all (too small a unit, or a column of positions) or some beside later ones."""
     latest, unit = extent.latest / 1000, source.time_unit
-    if source.has_time and all_in_1970(np.array([latest])):
+    if not source.has_time or not extent.early:
+        return
+    if extent.early == extent.rows:
         advice = "" if unit == "date" else unit_advice(f"{latest / SECONDS[unit]:.0f}", unit)
         reason = f"all times are in 1970: is the time unit right?{advice}"
         rows.note(reason, f"{where}, until {day(latest)}", extent.rows)
+    else:
+        reason = "times in 1970, and later ones: are these unknown, or of a smaller unit? They come first"
+        rows.note(reason, f"{where}, until {day(latest)}", extent.early)
 
 
 def _duplicates(source: Source, extent: Extent) -> str:

@@ -34,7 +34,10 @@ def import_vectors(
     cannot be read safely or no item is one of the dataset's.
     """
     folder = root / name
-    refuse_existing(folder / f"{name}.{modality}{FEATURE_SUFFIX}", overwrite)
+    target = folder / f"{name}.{modality}{FEATURE_SUFFIX}"
+    refuse_existing(target, overwrite)
+    if (text := target.with_suffix("")).is_file():
+        raise UserError(f"{text} has {modality} features in text form; move it away, as a run takes one file")
     tokens, matrix = read_vectors(path, items)
     known = _items(folder / f"{name}.inter")
     mine = np.array([token in known for token in tokens], dtype=bool)
@@ -45,7 +48,7 @@ def import_vectors(
     if not len(keep):
         raise UserError(f"{path}: the rows of all items of {name} are zeros")
     metadata = {"encoder": encoder, "source": path.name, "date": today()}
-    with enough_room(folder / f"{name}.{modality}{FEATURE_SUFFIX}"):
+    with enough_room(target):
         write_feature_file(folder, name, modality, [tokens[row] for row in keep], matrix[keep], metadata)
     LOGGER.info(
         "%s: %s of %s; rows of other items: %s, rows of zeros: %s",

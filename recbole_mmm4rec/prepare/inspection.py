@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recbole_mmm4rec.data.feature_files import open_features
+from recbole_mmm4rec.data.modalities import feature_files
 from recbole_mmm4rec.data.validation import check_interactions
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.atomic import ITEM, USER
 from recbole_mmm4rec.prepare.atomic_reading import TIME, as_numbers, read_all, read_header
-from recbole_mmm4rec.prepare.feature_files import feature_paths
 from recbole_mmm4rec.prepare.wording import counted
 
-USER, ITEM = "user_id:token", "item_id:token"
 _LATEST = 2.0**62
 """A moment beyond it cannot be written as a date."""
 INTERACTION = "interaction"
@@ -60,7 +60,7 @@ def _refusal(path: Path, table: pa.Table) -> Iterator[str]:
 
 
 def _modalities(name: str, folder: Path, items: pa.Array) -> Iterator[str]:
-    for modality, path in feature_paths(folder, name).items():
+    for modality, path in feature_files(folder, name).items():
         file = open_features(path)
         covered = pc.sum(pc.is_in(items, value_set=pa.array(file.tokens, pa.string()))).as_py()
         encoder = file.metadata.get("encoder", "unknown encoder")

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recbole_mmm4rec.errors import UserError
+from recbole_mmm4rec.prepare.atomic import ITEM, USER
 from recbole_mmm4rec.prepare.atomic_reading import read_all, read_batches, read_header
 
-USER, ITEM = "user_id:token", "item_id:token"
 BY_USER, BY_ITEM = "user", "item"
 
 

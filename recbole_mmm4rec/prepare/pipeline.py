@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from recbole_mmm4rec.columns import IMAGES
+from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.features import FeatureMaker
 from recbole_mmm4rec.prepare.large.choice import chosen_filters
 from recbole_mmm4rec.prepare.pictures import gather_pictures, write_missing
@@ -37,14 +38,16 @@ def prepare(
     disk (extra ``large``), with the same result. An interrupted run leaves ``target`` alone and is continued
     by the next one. Raises ``UserError``.
     """
+    if settings.pictures and overwrite:
+        _refuse_own_pictures(folder / settings.pictures, target)
     source = open_source(settings, folder)
     maker = FeatureMaker(name, settings, folder)
     options = DownloadOptions.checked(settings.download_options) if settings.download else None
     tally = Tally()
     with workspace(target, overwrite) as work:
-        sorting = work.cache / "sorting"
-        with chosen_filters(source.interaction_files, sorting, memory, folder.name) as filters:
-            raw = read_dataset(source, settings, filters, work.cache / "items.arrow", folder.name, tally)
+        sorting, where = work.cache / "sorting", folder.resolve().name
+        with chosen_filters(source.interaction_files, sorting, memory, where) as filters:
+            raw = read_dataset(source, settings, filters, work.cache / "items.arrow", where, tally)
             write_interactions(work.dataset / f"{name}.inter", raw.interactions, raw.has_rating, raw.has_time)
         write_items(work.dataset / f"{name}.item", raw.items)
         pictures = _pictures(name, raw, settings, folder, work, options)
@@ -59,6 +62,11 @@ def prepare(
         LOGGER.info(rows.line())
     LOGGER.info(statistics.row(name))
     return statistics
+
+
+def _refuse_own_pictures(pictures: Path, target: Path) -> None:
+    if pictures.is_dir() and target.is_dir() and pictures.resolve().is_relative_to(target.resolve()):
+        raise UserError(f"{pictures}: lies in {target}, which --overwrite replaces; move it out first")
 
 
 def _pictures(

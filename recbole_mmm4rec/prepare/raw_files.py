@@ -1,5 +1,6 @@
 """Which raw files a setting names: one, several, a pattern, a folder of parts, plain or packed."""
 
+import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from recbole_mmm4rec.errors import UserError
 
 PACKED = (".gz", ".zip")
 _MAGIC = "*?["
+_NUMBERED = re.compile(r"(\D*)(\d*)", re.ASCII)
 _SHOWN = 3
 """Runs of lines that a message names."""
 
@@ -51,7 +53,8 @@ class RawFile:
 
 
 def find_files(folder: Path, names: str | list[str], what: str) -> list[RawFile]:
-    """Return every file that ``names`` mean in ``folder``, in their order; those of a pattern are sorted.
+    """Return every file that ``names`` mean in ``folder``, in their order; of a pattern, ``part-2`` before
+    ``part-10``, for without times the order of rows is that of events.
 
     A name is a file (also tried with ``.gz`` and ``.zip``), a pattern such as ``orders-*.csv``, or a folder
     of which every file is a part (hidden ones, and those such as ``_SUCCESS``, are not). Every name must be
@@ -98,12 +101,17 @@ def _paths(folder: Path, name: str) -> list[Path]:
         if path.is_file():
             return [path]
     if name and (folder / name).is_dir():
-        return sorted(
-            path for path in (folder / name).rglob("*") if _is_part(path.relative_to(folder / name), path)
-        )
+        inside = ((path, path.relative_to(folder / name)) for path in (folder / name).rglob("*"))
+        return sorted((path for path, part in inside if _is_part(part, path)), key=_in_order)
     if any(letter in name for letter in _MAGIC) and not Path(name).is_absolute():
-        return sorted(path for path in folder.glob(name) if path.is_file())
+        return sorted((path for path in folder.glob(name) if path.is_file()), key=_in_order)
     return []
+
+
+def _in_order(path: str | Path) -> tuple[list[tuple[str, int]], str]:
+    """Sort by letters, and runs of digits by their value: letters and the number after them, by turns."""
+    found = _NUMBERED.findall(str(path))
+    return [(letters, int(digits or -1)) for letters, digits in found], str(path)
 
 
 def _is_part(inside: Path, path: Path) -> bool:
@@ -116,7 +124,8 @@ def _members(path: Path) -> list[str]:
             names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
     except (zipfile.BadZipFile, OSError) as error:
         raise UserError(f"{path}: damaged zip ({error}; fetch it again)") from error
-    kept = sorted(name for name in names if not any(part.startswith((".", "_")) for part in Path(name).parts))
+    shown = (name for name in names if not any(part.startswith((".", "_")) for part in Path(name).parts))
+    kept = sorted(shown, key=_in_order)
     if not kept:
         raise UserError(f"{path}: a zip without files")
     return kept

@@ -8,22 +8,31 @@ from recbole_mmm4rec.data.features import load_features, tokens_with_features
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.feature_files import write_feature_file
 from recbole_mmm4rec.prepare.ids import id_text
+from recbole_mmm4rec.prepare.tally import Tally
 
 SEPARATORS = ("\t", " ")
 
 
-def copy_features(path: Path, folder: Path, name: str, modality: str, tokens: list[str]) -> int:
+def copy_features(path: Path, folder: Path, name: str, modality: str, tokens: list[str], tally: Tally) -> int:
     """Write ``<name>.<modality>.parquet`` with those rows of ``path`` that ``tokens`` name; return how many.
 
-    Raises ``UserError`` for a file that is damaged or shares no item with ``tokens``.
+    Rows of zeros stand for what is missing: they are left out and counted. Raises ``UserError`` for a file
+    that is damaged, shares no item with ``tokens`` or has nothing but zeros for them.
     """
     spelled = _by_id(path, tokens_with_features(path, SEPARATORS).tolist())
     numbered = np.array(["", *(spelled.get(token, token) for token in tokens)], dtype=object)  # 0 is the pad
     loaded = load_features(modality, path, numbered, SEPARATORS)
-    rows = np.flatnonzero(loaded.present.numpy())
+    matrix, there = loaded.matrix.numpy(), loaded.present.numpy()
+    zeros = np.flatnonzero(there & ~matrix.any(axis=1))
+    if len(zeros):
+        what = f"rows of zeros in {path.name}: no {modality} vector"
+        tally.add(what, f"item {tokens[zeros[0] - 1]}", len(zeros))
+    rows = np.flatnonzero(there & matrix.any(axis=1))
+    if not len(rows):
+        raise UserError(f"{path}: the rows of all items of {name} are zeros")
     metadata = {**loaded.metadata, "source": path.name}
     present = [tokens[row - 1] for row in rows]
-    write_feature_file(folder, name, modality, present, loaded.matrix.numpy()[rows], metadata)
+    write_feature_file(folder, name, modality, present, matrix[rows], metadata)
     return len(rows)
 
 

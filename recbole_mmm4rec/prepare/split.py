@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 
 from recbole_mmm4rec.columns import FEATURE_SUFFIX
 from recbole_mmm4rec.data.feature_files import open_features
+from recbole_mmm4rec.data.modalities import feature_files
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.atomic import write_batches
 from recbole_mmm4rec.prepare.atomic_reading import read_all, read_batches, read_header
-from recbole_mmm4rec.prepare.feature_files import feature_paths
 from recbole_mmm4rec.prepare.feature_rows import Rows, write_rows
 from recbole_mmm4rec.prepare.partition import BY_USER, ITEM, USER, partition
 from recbole_mmm4rec.prepare.record import known_pictures, picture_folders, record_path
@@ -70,7 +70,7 @@ def write_part(
         path = source / f"{name}.{suffix}"
         if path.is_file():
             write_batches(folder / f"{part}.{suffix}", *_kept(path, key, tokens))
-    for modality, path in feature_paths(source, name).items():
+    for modality, path in feature_files(source, name).items():
         _write_features(path, folder / f"{part}.{modality}{FEATURE_SUFFIX}", items)
     pictures = picture_folders(*known_pictures(name, source), target=target)
     text = json.dumps(record | pictures, indent=2, ensure_ascii=False)

@@ -51,7 +51,10 @@ def put_back(target: Path) -> None:
 
 
 def replace_folder(built: Path, target: Path) -> None:
-    """Rename ``built`` to ``target``; a folder that is there moves aside first and is then removed."""
+    """Rename ``built`` to ``target``; a folder that is there moves aside first and is then removed.
+
+    What is being removed has another name than what :func:`put_back` looks for: half of it may be left.
+    """
     if not target.exists():
         os.rename(built, target)
         return
@@ -62,6 +65,8 @@ def replace_folder(built: Path, target: Path) -> None:
     except BaseException:
         os.rename(aside / "old", target)
         raise
+    else:
+        os.rename(aside / "old", aside / "gone")
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -77,6 +82,7 @@ def staged_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
         try:
             folder.chmod(0o755)  # mkdtemp makes it private; a dataset is readable like any other folder
             yield folder
+            refuse_folder(target, overwrite)  # another process may have been faster
             replace_folder(folder, target)
         finally:
             shutil.rmtree(folder, ignore_errors=True)

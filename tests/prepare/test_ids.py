@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.ids import CONTROL, LOST_DIGITS, NO_TEXT, SHORTENED, as_ids, id_text
 from recbole_mmm4rec.prepare.ready_features import copy_features
+from recbole_mmm4rec.prepare.tally import Tally
 from recbole_mmm4rec.prepare.vectors import read_vectors
 from tests.prepare.raw_files import rows_of, run, skipped
 
@@ -203,6 +205,17 @@ def test_ready_vectors_follow_the_rule(tmp_path: Path) -> None:
     tokens = pa.array([NFD, "7.0", "x"])
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(np.arange(6, dtype=np.float32)), 2)
     pq.write_table(pa.table({"item_id": tokens, "embedding": vectors}), tmp_path / "v.parquet")
-    assert copy_features(tmp_path / "v.parquet", tmp_path, "shop", "text", ["7", NFC]) == 2
+    assert copy_features(tmp_path / "v.parquet", tmp_path, "shop", "text", ["7", NFC], Tally()) == 2
     table = pq.read_table(tmp_path / "shop.text.parquet").to_pydict()
     assert table == {"item_id": ["7", NFC], "embedding": [[2.0, 3.0], [0.0, 1.0]]}
+
+
+def test_ready_vectors_of_zeros_stand_for_none(tmp_path: Path) -> None:
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(np.float32([1, 2, 0, 0, 0, 0])), 2)
+    pq.write_table(pa.table({"item_id": ["a", "b", "x"], "embedding": vectors}), tmp_path / "v.parquet")
+    tally = Tally()
+    assert copy_features(tmp_path / "v.parquet", tmp_path, "shop", "image", ["a", "b"], tally) == 1
+    assert pq.read_table(tmp_path / "shop.image.parquet")["item_id"].to_pylist() == ["a"]
+    assert tally.as_dict() == {"rows of zeros in v.parquet: no image vector": {"count": 1, "first": "item b"}}
+    with pytest.raises(UserError, match="the rows of all items of shop are zeros"):
+        copy_features(tmp_path / "v.parquet", tmp_path, "shop", "image", ["b"], Tally())

@@ -53,6 +53,14 @@ def test_forms(root: Path, form: str) -> None:
     assert main([*flags, f"--items={root / 'ids.txt'}"]) == 2
 
 
+def test_a_modality_has_one_file(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "d" / "d.text").write_text("item_id:token\tembedding:float_seq\ni1\t1 2\n")
+    flags = ["--modality=text", f"--file={_save(root, 'npy')}", f"--items={root / 'ids.txt'}", "--overwrite"]
+    assert main(["import", "d", f"--output={root}", *flags]) == 2
+    assert "d.text has text features in text form; move it away" in capsys.readouterr().err
+    assert not (root / "d" / "d.text.parquet").exists()
+
+
 def test_an_empty_list_of_items(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The vectors were named, which are right."""
     (root / "ids.txt").write_text("\n")

@@ -75,13 +75,14 @@ def test_a_lone_surrogate_in_a_review(tmp_path: Path) -> None:
     assert rows_of(tmp_path / "shop" / "shop.item")[0]["item_id:token"] == "?"
 
 
-def test_a_rating_that_is_none_stays_without_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rating", ["great", "1e400", "-1e39"])  # float32 ends before 1e39
+def test_a_rating_that_is_none_stays_without_it(tmp_path: Path, rating: str) -> None:
     raw = write_amazon(tmp_path / "raw", dense_rows(), meta())
     with (raw / "ratings.csv").open("ab") as file:
-        file.write(f"I0,U0,great,{START + 99 * DAY}\n".encode())
+        file.write(f"I0,U0,{rating},{START + 99 * DAY}\n".encode())
     assert run(raw, tmp_path, *AMAZON) == 0
     rows = rows_of(tmp_path / "shop" / "shop.inter")
     assert len(rows) == 49
     assert not rows[6]["rating:float"]
     told = skipped(tmp_path)["ratings that are not numbers: left empty"]
-    assert told == {"count": 1, "first": "ratings.csv line 49, user 'U0', item 'I0', rating 'great'"}
+    assert told == {"count": 1, "first": f"ratings.csv line 49, user 'U0', item 'I0', rating {rating!r}"}

@@ -52,6 +52,48 @@ def test_columns_that_one_lacks_are_left_out(tmp_path: Path) -> None:
     assert set(rows_of(tmp_path / "all" / "all.inter")[0]) == {"user_id:token", "item_id:token"}
 
 
+def test_users_are_merged_where_all_have_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in "ab":
+        _dataset(tmp_path, name)
+    write_atomic(tmp_path / "a" / "a.user", {"user_id:token": ["u1"], "age:float": [30]})
+    assert _merge(tmp_path, "--datasets", "a", "b") == 0
+    assert "all.user: left out, not every dataset has one: b" in caplog.text
+    assert not (tmp_path / "all" / "all.user").exists()
+    write_atomic(tmp_path / "b" / "b.user", {"user_id:token": ["u1"], "age:float": [40]})
+    assert _merge(tmp_path, "--datasets", "a", "b", "--overwrite") == 0
+    users = rows_of(tmp_path / "all" / "all.user")
+    assert users == [
+        {"user_id:token": "a/u1", "age:float": "30"},
+        {"user_id:token": "b/u1", "age:float": "40"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "column"), [("inter", "user_id"), ("inter", "item_id"), ("item", "item_id")]
+)
+def test_ids_of_other_names_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str, column: str
+) -> None:
+    """They would stand without their domain: the user 1 of one dataset would be the user 1 of the other."""
+    for name in "ab":
+        _dataset(tmp_path, name, width=0)
+    path = tmp_path / "b" / f"b.{suffix}"
+    path.write_text(path.read_text().replace(f"{column}:token", "uid:token"))
+    assert _merge(tmp_path, "--datasets", "a", "b") == 2
+    assert f"b.{suffix}: no column {column}:token" in capsys.readouterr().err
+    assert not (tmp_path / "all").exists()
+
+
+def test_features_in_text_form_come_along(tmp_path: Path) -> None:
+    _dataset(tmp_path, "a", width=0)
+    _dataset(tmp_path, "b", width=0)
+    for name in "ab":
+        text = f"item_id:token\tembedding:float_seq\ni2\t{ord(name)} 2\n"
+        (tmp_path / name / f"{name}.text").write_text(text)
+    assert _merge(tmp_path, "--datasets", "a", "b") == 0
+    assert feature_rows(tmp_path / "all" / "all.text.parquet") == {"a/i2": [97.0, 2.0], "b/i2": [98.0, 2.0]}
+
+
 @pytest.mark.parametrize(
     ("other", "told"),
     [

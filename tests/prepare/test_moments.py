@@ -112,6 +112,14 @@ def test_seconds_read_as_milliseconds(tmp_path: Path, caplog: pytest.LogCaptureF
     assert reason in caplog.text
 
 
+@pytest.mark.parametrize("other", ["0", "1600000000"])
+def test_some_times_in_1970_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture, other: str) -> None:
+    assert _prepare(tmp_path, [1_600_000_000_000, other, 1_600_172_800_000], "--time_unit=ms") == 0
+    reason = "times in 1970, and later ones: are these unknown, or of a smaller unit? They come first"
+    assert skipped(tmp_path / "out")[reason]["count"] == 1
+    assert reason in caplog.text
+
+
 def test_milliseconds_read_as_seconds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _prepare(tmp_path, [1_600_000_000_000]) == 2
     error = capsys.readouterr().err

@@ -204,11 +204,22 @@ def test_subfolders_and_paths(tmp_path: Path) -> None:
     }
     assert names == {
         "0123": ["01/0123.png"],
-        "x": ["x.jpg", "a/x.png", "b/x.png"],
+        "x": ["x.jpg"],  # the others are those of items with their paths
         "a/x": ["a/x.png"],
         "b/x": ["b/x.png"],
         "z": ["a/deep/er/z.GIF"],
     }
+    assert len(find_pictures(tmp_path, ["x"]).files["x"]) == 3
+
+
+def test_pictures_in_folders_of_items_are_told(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    for name in ("1/1.png", "1/2.png", "3/3.png", "other/4.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    found, missing = gather_pictures(dict.fromkeys("1234", ""), tmp_path, None, tmp_path, tmp_path)
+    assert (sorted(found), missing) == (["1", "2", "3", "4"], {})
+    assert "1 item has a picture in a folder that is called as another item" in caplog.text
+    assert "(2: 1/2.png)" in caplog.text
 
 
 @pytest.mark.parametrize(

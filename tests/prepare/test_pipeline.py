@@ -227,3 +227,16 @@ def test_a_picture_that_goes_while_the_command_is_at_work(
     assert encoded == [2, 2, 1]  # the first two are not encoded again
     assert "I3" in (tmp_path / "shop" / "shop.missing-pictures.tsv").read_text()
     assert sorted(feature_rows(tmp_path / "shop" / "shop.image.parquet")) == ["I0", "I1", "I2", "I4", "I5"]
+
+
+def test_pictures_that_overwriting_would_remove(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = write_amazon(tmp_path / "raw", dense_rows(), meta())
+    assert run(raw, tmp_path, *AMAZON) == 0
+    pictures = tmp_path / "shop" / "images"
+    pictures.mkdir()
+    Image.new("RGB", (20, 20)).save(pictures / "I0.png")
+    assert run(raw, tmp_path, *AMAZON, f"--pictures={pictures}", "--overwrite") == 2
+    assert f"{pictures}: lies in {tmp_path / 'shop'}, which --overwrite replaces" in capsys.readouterr().err
+    assert (pictures / "I0.png").is_file()
+    pictures.rename(tmp_path / "photos")
+    assert run(raw, tmp_path, *AMAZON, f"--pictures={tmp_path / 'photos'}", "--overwrite") == 0

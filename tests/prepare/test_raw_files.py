@@ -41,6 +41,19 @@ def test_lists_and_patterns(folder: Path) -> None:
     assert not [reason for reason in skipped(folder / "out") if "duplicate" in reason or "skipped" in reason]
 
 
+@pytest.mark.parametrize("named", ["log", "log/part-*.csv", "log.zip"])
+def test_numbered_parts_stand_in_the_order_of_their_numbers(folder: Path, named: str) -> None:
+    (folder / "log").mkdir()
+    with zipfile.ZipFile(folder / "log.zip", "w") as archive:
+        for number in (10, 2, 1, 9):
+            (folder / "log" / f"part-{number}.csv").write_text(_month(number))
+            archive.write(folder / "log" / f"part-{number}.csv", f"part-{number}.csv")
+    parts = find_files(folder, named, "interactions")
+    assert [Path(part.member or part.path).name for part in parts] == [
+        f"part-{number}.csv" for number in (1, 2, 9, 10)
+    ]
+
+
 def test_every_name_must_be_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for names in ("[orders-1.csv, orders-9.csv]", "orders-9*.csv"):
         assert run(folder, folder / "out", *FLAGS, f"--interactions={names}") == 2

@@ -56,6 +56,26 @@ def test_a_sample_has_all_that_belongs_to_its_users(shop: Path, users: int) -> N
     assert record["sample"] == {"dataset": "shop", "users": users, "seed": 3}
 
 
+def test_features_in_text_form_come_along(shop: Path) -> None:
+    (shop / "shop" / "shop.image").write_text("item_id:token\tembedding:float_seq\ni0\t1 2\ni1\t3 4\n")
+    assert _sample(shop, f"--users={USERS}") == 0
+    assert feature_rows(shop / "few" / "few.image.parquet") == {"i0": [1.0, 2.0], "i1": [3.0, 4.0]}
+
+
+def test_a_title_with_a_double_quote(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = shop / "shop" / "shop.item"
+    rows = "".join(f'i{item}\tdisc, 12" {item}\n' for item in range(ITEMS))
+    path.write_text(f"item_id:token\ttitle:token_seq\n{rows}")
+    assert _sample(shop, "--users=3") == 0
+    assert all(row["title:token_seq"].startswith("disc, 12' ") for row in rows_of(shop / "few" / "few.item"))
+    path.write_text(path.read_text().replace("\ni0\t", '\ni"0\t'))
+    inter = shop / "shop" / "shop.inter"
+    inter.write_text(inter.read_text().replace("\ti0\t", '\ti"0\t'))
+    assert _sample(shop, f"--users={USERS}", name="all") == 2
+    assert "all.inter: item_id 'i\"0' has a double quote" in capsys.readouterr().err
+    assert not (shop / "all").exists()
+
+
 def test_dataset_and_seed_decide_whatever_the_order_of_the_rows(shop: Path) -> None:
     def drawn(*flags: str) -> set[str]:
         assert _sample(shop, "--users=10", "--overwrite", *flags) == 0

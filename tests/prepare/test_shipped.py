@@ -1,13 +1,15 @@
 """Datasets that come with the installation."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
+from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare import SHIPPED, ensure_dataset
 from recbole_mmm4rec.prepare.cli import main
-from recbole_mmm4rec.prepare.staging import staged_folder
+from recbole_mmm4rec.prepare.staging import put_back, staged_folder
 from tests.forked import in_processes
 from tests.prepare.raw_files import feature_rows, rows_of
 
@@ -67,6 +69,35 @@ def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         build()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_first_of_several_builds_stays(tmp_path: Path) -> None:
+    def build(name: str) -> None:
+        with staged_folder(tmp_path / "x") as folder:
+            (folder / "x.inter").write_text(name)
+            if name == "slow":
+                build("fast")
+
+    with pytest.raises(UserError, match="x exists already"):
+        build("slow")
+    assert (tmp_path / "x" / "x.inter").read_text() == "fast"
+    assert list(tmp_path.iterdir()) == [tmp_path / "x"]
+
+
+def test_what_a_killed_run_was_removing_is_not_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build() -> None:
+        with staged_folder(tmp_path / "x", overwrite=True) as folder:
+            (folder / "x.inter").write_text("whole")
+
+    build()
+    with monkeypatch.context() as killed:
+        killed.setattr(shutil, "rmtree", lambda *_, **__: None)
+        build()
+    shutil.rmtree(tmp_path / "x")
+    put_back(tmp_path / "x")
+    assert not (tmp_path / "x").exists()
 
 
 def test_names() -> None:

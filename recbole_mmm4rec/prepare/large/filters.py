@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from recbole_mmm4rec.prepare.core import tells_duplicates, whole_days
+from recbole_mmm4rec.prepare.core import tells_duplicates
 from recbole_mmm4rec.prepare.filtering import Extent
 from recbole_mmm4rec.prepare.interactions import CHUNK, COLUMNS, Columns, numbers_of
 from recbole_mmm4rec.prepare.large.column_files import ColumnFiles
@@ -105,7 +105,7 @@ class OnDisk:
         return self._folder / f"{name}.parquet"
 
     def _write(self, path: Path, batches: Iterable[pa.RecordBatch]) -> Extent:
-        rows, latest, days = 0, 0, True
+        extent = Extent()
         with pq.ParquetWriter(path, _RAW, compression="lz4") as writer:
             for batch in batches:
                 rating, time = numbers_of(batch)
@@ -113,10 +113,9 @@ class OnDisk:
                 numbers = pa.array(rating.view(np.int32)), pa.array(time)
                 tokens = batch.column("user"), batch.column("item")
                 writer.write_batch(pa.record_batch([*tokens, *numbers], schema=_RAW))
-                rows, latest = rows + len(batch), max(latest, int(time.max(initial=0)))
-                days = days and whole_days(time)
+                extent = extent.joined(time)
                 self._tells_duplicates |= tells_duplicates(rating, time)
-        return Extent(rows, latest, days)
+        return extent
 
     def _ordered(self) -> Iterator[Columns]:
         file = pq.ParquetFile(self._path("ordered"))

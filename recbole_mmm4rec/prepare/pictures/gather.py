@@ -10,7 +10,7 @@ from tqdm import tqdm
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.atomic import write_atomic
 from recbole_mmm4rec.prepare.pictures.download import DownloadOptions, download
-from recbole_mmm4rec.prepare.pictures.names import AMBIGUOUS, find_pictures
+from recbole_mmm4rec.prepare.pictures.names import AMBIGUOUS, composed, find_pictures
 from recbole_mmm4rec.prepare.pictures.reading import UnusablePicture, read_picture
 from recbole_mmm4rec.prepare.wording import counted
 
@@ -65,6 +65,7 @@ def _from_folder(folder: Path, tokens: Mapping[str, str]) -> tuple[dict[str, Pat
             except UnusablePicture as problem:
                 reasons.setdefault(token, str(problem))
     _tell_several({token: paths for token, paths in matches.files.items() if len(paths) > 1}, folder)
+    _tell_folders(good, folder, tokens)
     return good, reasons
 
 
@@ -74,4 +75,21 @@ def _tell_several(matches: Mapping[str, list[Path]], folder: Path) -> None:
         LOGGER.warning(
             "%s several pictures in the folder; the first that can be read is taken (%s: %s)",
             counted(len(matches), "item has", "items have"), token, names,
+        )  # fmt: skip
+
+
+def _tell_folders(good: Mapping[str, Path], folder: Path, tokens: Mapping[str, str]) -> None:
+    """Tell of ``2`` with the picture ``1/2.jpg`` where ``1`` is an item, too: it may be that one's second."""
+    odd = {
+        token: path.relative_to(folder)
+        for token, path in good.items()
+        if composed(path.stem) == token != (other := composed(path.parent.name))
+        and other in tokens
+        and path.parent != folder
+    }
+    for token, path in list(odd.items())[:1]:
+        LOGGER.warning(
+            "%s a picture in a folder that is called as another item; pictures are called as their items, "
+            "their folders do not matter (%s: %s)",
+            counted(len(odd), "item has", "items have"), token, path,
         )  # fmt: skip

@@ -37,15 +37,15 @@ def file_stem(token: str) -> str:
 def find_pictures(folder: Path, tokens: Iterable[str]) -> Matches:
     """Find the pictures in ``folder`` and the folders in it that are called as the tokens.
 
-    A picture is called as an item by its name without the ending or by its path in ``folder``; accents may be
-    written in either form of Unicode. A name that differs in upper and lower case counts where it is nobody
-    else's and fits one item only.
+    A picture is called as an item by its path in ``folder`` without the ending or, where that is no item's,
+    by its name; accents may be written in either form of Unicode. A name that differs in upper and lower case
+    counts where it is nobody else's and fits one item only.
     """
     paths = sorted(_pictures(folder), key=lambda path: (len(path.parts), path))
-    exact = _index(paths, folder, _composed)
-    files = {token: found for token in tokens if (found := _look_up(exact, token, _composed))}
+    files = _exact(paths, folder, tokens)
     taken = {path for found in files.values() for path in found}
-    loose = _index([path for path in paths if path not in taken], folder, _folded)
+    rest = [path for path in paths if path not in taken]
+    loose = _index(rest, _folded, _stem, lambda path: _inside(path, folder))
     near = {
         token: found for token in tokens if token not in files and (found := _look_up(loose, token, _folded))
     }
@@ -53,7 +53,7 @@ def find_pictures(folder: Path, tokens: Iterable[str]) -> Matches:
     ambiguous = {
         token
         for token, found in near.items()
-        if len({_composed(path.stem) for path in found}) > 1 or any(claims[path] > 1 for path in found)
+        if len({composed(path.stem) for path in found}) > 1 or any(claims[path] > 1 for path in found)
     }
     files.update((token, found) for token, found in near.items() if token not in ambiguous)
     return Matches(files, ambiguous)
@@ -95,23 +95,45 @@ def _identity(folder: Path) -> tuple[int, int]:
     return state.st_dev, state.st_ino
 
 
-def _index(paths: Iterable[Path], folder: Path, form: Callable[[str], str]) -> dict[str, list[Path]]:
-    """Name in the given form -> paths, by the file's own name and by its path in ``folder``."""
+def _exact(paths: Sequence[Path], folder: Path, tokens: Iterable[str]) -> dict[str, list[Path]]:
+    """Token -> pictures called so; one whose path is an item's is not that of an item with its name."""
+    by_path = _index(paths, composed, lambda path: _inside(path, folder))
+    files = {token: found for token in tokens if (found := _look_up(by_path, token, composed))}
+    taken = {path for found in files.values() for path in found}
+    by_name = _index([path for path in paths if path not in taken], composed, _stem)
+    for token in tokens:
+        if found := _look_up(by_name, token, composed):
+            files[token] = [*files.get(token, ()), *found]
+    return files
+
+
+def _index(
+    paths: Iterable[Path], form: Callable[[str], str], *names: Callable[[Path], str]
+) -> dict[str, list[Path]]:
+    """What paths are called, in the given form -> the paths."""
     index = defaultdict(list)
     for path in paths:
-        for name in {path.stem, path.relative_to(folder).with_suffix("").as_posix()}:
+        for name in {called(path) for called in names}:
             index[form(name)].append(path)
     return index
+
+
+def _stem(path: Path) -> str:
+    return path.stem
+
+
+def _inside(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).with_suffix("").as_posix()
 
 
 def _look_up(index: dict[str, list[Path]], token: str, form: Callable[[str], str]) -> list[Path]:
     return index.get(form(token)) or index.get(form(file_stem(token))) or []
 
 
-def _composed(name: str) -> str:
+def composed(name: str) -> str:
     """An accent and its letter are one character on some systems and two on others."""
     return unicodedata.normalize("NFC", name)
 
 
 def _folded(name: str) -> str:
-    return _composed(name.casefold())
+    return composed(name.casefold())

@@ -12,7 +12,7 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.prepare.ids import PAD, as_ids
 from recbole_mmm4rec.prepare.raw_files import RawFile
 from recbole_mmm4rec.prepare.sources.base import INTERACTIONS, Rows
-from recbole_mmm4rec.prepare.sources.columns import as_number, as_text, encodable
+from recbole_mmm4rec.prepare.sources.columns import as_rating, as_text, encodable
 from recbole_mmm4rec.prepare.sources.dates import ACCEPTED, AmbiguousDateError
 from recbole_mmm4rec.prepare.sources.moments import as_milliseconds
 from recbole_mmm4rec.times import possible
@@ -47,7 +47,7 @@ def interaction_rows(
     users, items = _ids("user", user, file, lines), _ids("item", item, file, lines)
     moments, late = _times(time, lines, times, file)
     fault = pc.coalesce(users[1], items[1], late)
-    numbers = pa.nulls(len(user), pa.float64()) if rating is None else as_number(rating)
+    numbers = pa.nulls(len(user), pa.float64()) if rating is None else as_rating(rating)
     texts = _texts_where(time, pc.is_valid(late)), _texts_where(rating, pc.is_null(numbers))
     columns = [users[0], items[0], numbers, moments, lines, fault, *texts]
     return Rows(file, pa.RecordBatch.from_arrays(columns, schema=INTERACTIONS))

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_LARGEST = float(np.finfo(np.float32).max)
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"
 
 
@@ -38,6 +40,12 @@ def as_number(column: pa.Array) -> pa.Array:
         return pc.cast(text, pa.float64())
     except pa.ArrowInvalid:
         return pc.cast(pc.if_else(pc.match_substring_regex(text, _NUMBER), text, None), pa.float64())
+
+
+def as_rating(column: pa.Array) -> pa.Array:
+    """Return a column as :func:`as_number`; a number that is too large for float32 becomes null, too."""
+    numbers = as_number(column)
+    return pc.if_else(pc.greater(pc.abs(numbers), _LARGEST), None, numbers)
 
 
 def encodable(text: str) -> str:
