@@ -25,8 +25,9 @@ from recbole_mmm4rec.host.config_checks import documented_keys, known_keys
 from recbole_mmm4rec.host.datasets import make_dataset
 from recbole_mmm4rec.host.flags import typed_values
 from recbole_mmm4rec.host.value_checks import OF_SEQUENTIAL, check_seed, evaluated_metrics
-from recbole_mmm4rec.quick_start.run_key import run_key, settings_of, task_key
+from recbole_mmm4rec.quick_start.run_key import WEIGHT_KEYS, code_versions, run_key, settings_of, task_key
 from recbole_mmm4rec.training.plain import plain_config
+from recbole_mmm4rec.tuning.space import fitting, refuse_measures
 
 PRETRAIN = "pretrain."
 _OF_PRETRAINING = {"stage": "pretrain", "eval_interval_steps": 0}
@@ -48,6 +49,7 @@ class Expansion:
 
     Attributes:
         skipped: a line per setting that cannot run on a dataset, which says what to do.
+        twins: a line per run of the last plans that is left out because it is the same as another one.
     """
 
     benchmark: Benchmark
@@ -55,6 +57,7 @@ class Expansion:
     kept: Mapping[str, str] = field(default_factory=dict)
     chosen: Chosen = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
+    twins: list[str] = field(default_factory=list)
 
     def plans(self) -> list[RunPlan]:
         """Every run; each contains the plan of its pre-training.
@@ -67,10 +70,11 @@ class Expansion:
         for seed in self.benchmark.seeds:
             check_seed(seed)
         found: dict[str, RunPlan] = {}
+        self.twins.clear()
         for plan in (plan for setting, dataset in self._pairs() for plan in self._of(setting, dataset)):
             first = found.setdefault(plan.key, plan)
             if first is not plan:
-                self._skip(f"'{plan}' is the same run as '{first}'")
+                self.twins.append(f"skipped: '{plan}' is the same run as '{first}'")
         if not found:
             raise UserError("; ".join([f"{self.benchmark.origin}: nothing to run", *self.skipped]))
         self._refuse_unmeasured(list(found.values()))
@@ -85,12 +89,14 @@ class Expansion:
         if self.benchmark.tuning is None:
             return []
         self._refuse_unknown()
+        refuse_measures(f"{self.benchmark.origin}: tune", self.benchmark.tuning.space)
         return [plan for setting, dataset in self._pairs() for plan in self._search(setting, dataset)]
 
     def _search(self, setting: Setting, dataset: str) -> Iterator[RunPlan]:
         seed, tuning = self.benchmark.seeds[0], self.benchmark.tuning if setting.tuned else None
         keys = _known(setting.model, dataset) - setting.values.keys()
-        for params in tuning.proposals(keys, seed) if tuning else ():
+        for proposal in tuning.proposals(keys, seed) if tuning else ():
+            params = fitting(proposal, setting.model, dataset)
             made = self._made(setting, dataset, params)
             if made is not None:
                 yield self._seeded(setting, made, seed).as_trial(params, self.kept)
@@ -152,6 +158,7 @@ class Expansion:
             config=_shown(config),
             pretrain=before,
             task=task,
+            versions=code_versions(config),
         )
 
     def _pretraining(
@@ -257,14 +264,19 @@ def _changes(config: RunConfig, values: Mapping[str, Any]) -> dict[str, Any]:
     """Given values that differ from the model's defaults."""
     final, usual = settings_of(config), _defaults(config["model"], config["dataset"], values.get("data_path"))
     changed = (key for key in values if key in final and final[key] != usual.get(key))
-    return {key: final[key] for key in changed if key != "seed"}
+    return {key: final[key] for key in changed if key != "seed"} | _weights(config)
 
 
 def _shown(config: RunConfig) -> dict[str, Any]:
     """Final values as a record has them."""
-    plain = plain_config(config.final_config_dict)
+    plain = plain_config(config.final_config_dict) | _weights(config)
     plain.pop("checkpoint_dir", None)
     return plain
+
+
+def _weights(config: RunConfig) -> dict[str, str]:
+    """The files of weights that a run is given to start from; a pre-training of the benchmark is none."""
+    return {key: str(config[key]) for key in WEIGHT_KEYS if config[key]}
 
 
 @lru_cache(maxsize=256)

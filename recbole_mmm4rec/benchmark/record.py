@@ -32,7 +32,9 @@ def blank_record(plan: RunPlan) -> dict[str, Any]:
         "trial": plan.trial,
         "changes": plan.changes,
         "config": plan.config,
-        "versions": {**package_versions(), "python": platform.python_version(), "device": None},
+        "versions": plan.versions
+        | package_versions()
+        | {"python": platform.python_version(), "device": None},
         "status": FAILED,
         "error": None,
         "valid": {},

@@ -90,11 +90,11 @@ class Results:
 
     def of_other_code(self, plans: Iterable[RunPlan]) -> list[RunPlan]:
         """Plans of which only other code has results, those with the key of such results among them."""
-        tasks, versions = self.finished_tasks(), package_versions()
+        tasks = self.finished_tasks()
         return [
             plan
             for plan in plans
-            if plan.task in tasks and not _is_of(self._finished(tasks[plan.task]) or {}, versions)
+            if plan.task in tasks and not _is_of(self._finished(tasks[plan.task]) or {}, plan.versions)
         ]
 
     def _finished(self, key: str) -> dict[str, Any] | None:

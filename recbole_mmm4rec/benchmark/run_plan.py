@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from recbole_mmm4rec.quick_start.run_key import short_hash
@@ -22,6 +22,7 @@ class RunPlan:
         pretrain: the run whose weights this run starts from.
         task: :func:`recbole_mmm4rec.quick_start.run_key.task_key`, which does not change with the code.
         trial: values that the run tries in a search; None for a run whose result counts: it alone is tested.
+        versions: of the code it is planned with, :func:`recbole_mmm4rec.quick_start.run_key.code_versions`.
     """
 
     key: str
@@ -36,6 +37,7 @@ class RunPlan:
     pretrain: RunPlan | None = None
     task: str = ""
     trial: dict[str, Any] | None = None
+    versions: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""

@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import json
+from collections.abc import Collection
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -29,7 +30,7 @@ _DESCRIPTIONS = (".json", ".html", ".tsv")  # files beside a dataset that no run
 _BLOCK = 1 << 20
 
 
-def run_key(config: Any, pretrain_key: str | None = None) -> str:
+def run_key(config: Any, pretrain_key: str | None = None, but: Collection[str] = ()) -> str:
     """16 hexadecimal digits of a run: its task, the package's code, and the versions.
 
     The device is left out: it changes the last digits at most, and a benchmark may move to another machine.
@@ -37,13 +38,18 @@ def run_key(config: Any, pretrain_key: str | None = None) -> str:
     Args:
         config: the run's final configuration, a :class:`~recbole_mmm4rec.host.config.RunConfig`.
         pretrain_key: key of the run whose weights it starts from.
+        but: keys whose values do not count: runs that differ only by these have the same key.
     """
-    versions = package_versions() | _code_elsewhere(config.model_class)
-    return short_hash(_task(config, pretrain_key) | {"versions": versions})
+    return short_hash(_task(config, pretrain_key, but) | {"versions": code_versions(config)})
+
+
+def code_versions(config: Any) -> dict[str, str]:
+    """:func:`package_versions`, and the code of a model that is neither of this package nor RecBole's."""
+    return package_versions() | _code_elsewhere(config.model_class)
 
 
 def _code_elsewhere(model_class: type) -> dict[str, str]:
-    """The code of a model that is neither of this package nor RecBole's: the module that defines it."""
+    """The module that defines a model which is neither of this package nor RecBole's."""
     if model_class.__module__.split(".")[0] in ("recbole", recbole_mmm4rec.__name__):
         return {}
     try:
@@ -62,10 +68,10 @@ def task_key(config: Any, pretrain_task: str | None = None) -> str:
     return short_hash(_task(config, pretrain_task))
 
 
-def _task(config: Any, pretrain_key: str | None) -> dict[str, Any]:
-    files = [file_hash(Path(config[key])) for key in WEIGHT_KEYS if config[key]]
+def _task(config: Any, pretrain_key: str | None, but: Collection[str] = ()) -> dict[str, Any]:
+    files = [file_hash(Path(config[key])) for key in WEIGHT_KEYS if config[key] and key not in but]
     return {
-        "settings": settings_of(config),
+        "settings": {key: value for key, value in settings_of(config).items() if key not in but},
         "data": dataset_hash(Path(config["data_path"]), config["dataset"]),
         "weights": " ".join(filter(None, [*files, pretrain_key])) or None,
     }

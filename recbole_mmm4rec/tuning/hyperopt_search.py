@@ -13,7 +13,7 @@ from recbole.trainer import HyperTuning
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.files import working_in
 from recbole_mmm4rec.tuning.search import FAILED, Trials, trial_record
-from recbole_mmm4rec.tuning.space import as_recbole_dict, every, size
+from recbole_mmm4rec.tuning.space import as_recbole_dict, chosen, every, size
 from recbole_mmm4rec.tuning.trial_store import TrialStore
 
 LOGGER = logging.getLogger("recbole_mmm4rec")
@@ -51,6 +51,7 @@ class RememberingTuning(HyperTuning):
         Raises:
             TrialFailedError: the model refuses these values, or training fails.
         """
+        params = chosen(self.trials.search.space, params)
         record = self.store.get(self.trials.search.key(params))
         known = record is not None
         if record is None:

@@ -1,5 +1,6 @@
 """A search: which model on which data, over which values; and one trial of it."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -7,20 +8,12 @@ from pathlib import Path
 from time import time
 from typing import Any
 
-import numpy as np
-
+from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import RunConfig
-from recbole_mmm4rec.host.config_checks import accepted_types, documented_keys
-from recbole_mmm4rec.quick_start.run_key import (
-    dataset_hash,
-    package_versions,
-    run_key,
-    settings_of,
-    short_hash,
-)
+from recbole_mmm4rec.quick_start.run_key import run_key
 from recbole_mmm4rec.quick_start.training_run import select_or_continue
 from recbole_mmm4rec.tuning.shared_data import SharedData
-from recbole_mmm4rec.tuning.space import Space
+from recbole_mmm4rec.tuning.space import Space, fitting, refuse_measures
 
 FINISHED, STOPPED, FAILED = "finished", "stopped", "failed"
 CHECKPOINTS = "checkpoints"
@@ -55,17 +48,21 @@ class Search:
 
     def fitting(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Values as plain Python, whole numbers for keys that take no others."""
-        keys = documented_keys(self.model, self.dataset)
-        plain = {key: v.item() if isinstance(v, np.generic) else v for key, v in params.items()}
-        whole = {key: int(v) for key, v in plain.items() if _wants_whole(keys.get(key), v)}
-        return plain | whole
+        return fitting(params, self.model, self.dataset)
 
     def first(self) -> RunConfig:
         """The configuration with the first value of every key."""
         return self._with({})
 
     def check(self) -> RunConfig:
-        """The same, after every value of a choice was tried: a bad one would end the search in its middle."""
+        """The same, after every value of a choice was tried: a bad one would end the search in its middle.
+
+        Raises:
+            UserError: a value that the model refuses, a key that decides what a score means, or no score.
+        """
+        refuse_measures("--tune", self.space)
+        if self.first()["eval_step"] == 0:
+            raise UserError("--tune: with eval_step 0 nothing is validated, so there is nothing to choose by")
         for key, values in self.space.items():
             for value in values.values[1:] if values.kind == "choice" else ():
                 self._with({key: value})
@@ -81,18 +78,11 @@ class Search:
     @cached_property
     def identity(self) -> str:
         """What all trials share but the range of values: scores of other searches do not compare."""
-        config = self.first()
-        fixed = {key: value for key, value in settings_of(config).items() if key not in self.space}
-        return short_hash([fixed, dataset_hash(Path(config["data_path"]), self.dataset), package_versions()])
+        return run_key(self.first(), but=self.space)
 
     def key(self, params: Mapping[str, Any]) -> str:
         """Key of the trial's run: the same values on the same data have the same."""
         return run_key(self.configuration(params))
-
-
-def _wants_whole(key: Any, value: Any) -> bool:
-    whole = isinstance(value, float) and value.is_integer()
-    return whole and key is not None and accepted_types(key.types) == (int,)
 
 
 @dataclass
@@ -109,7 +99,8 @@ class Trials:
     def run(self, params: Mapping[str, Any], watch: Watch | None = None) -> dict[str, Any]:
         """Train with some values and return the trial's record; only validation is looked at.
 
-        A trial that a killed process had begun continues. Raises what the model or the trainer raises.
+        A trial that a killed process had begun continues. Raises what the model or the trainer raises, and
+        UserError where nothing was validated.
 
         Args:
             params: values by key.
@@ -120,6 +111,8 @@ class Trials:
         key = run_key(config)
         config["checkpoint_dir"] = str(self.search.checkpoints(key))
         selection = select_or_continue(config, *self.data.loaders(config), watch)
+        if not math.isfinite(selection.score):
+            raise UserError("nothing was validated, so there is no score to choose by")
         return trial_record(key, self.search.fitting(params), FINISHED) | {
             "score": float(selection.score),
             "valid": {name: float(value) for name, value in (selection.valid or {}).items()},

@@ -9,17 +9,23 @@ import ast
 import itertools
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import near
+from recbole_mmm4rec.host.config_checks import accepted_types, documented_keys
 from recbole_mmm4rec.host.property_files import properties_path
 
 KINDS = {"choice": 0, "uniform": 2, "loguniform": 2, "quniform": 3}
 """Kind -> how many numbers it takes; a choice takes a list."""
+
+MEASURES = ("metrics", "topk", "valid_metric", "eval_args", "rank_seen")
+"""Keys that decide what is measured, and on what."""
 
 MOST_LOG = 700
 """The largest logarithm of a loguniform value; the exponential of 710 is too large for a float."""
@@ -120,6 +126,26 @@ def _range_of(place: str, value: Any) -> Range:
         raise UserError(f"{place}: {wanted}; got {value!r}") from error
 
 
+def refuse_measures(origin: str, space: Collection[str]) -> None:
+    """Raise ``UserError``, which names ``origin``, for a key that decides what the score of a trial means."""
+    for key in space:
+        if key in MEASURES:
+            raise UserError(f"{origin}: '{key}' decides what a score means, so it is the same for all trials")
+
+
+def fitting(params: Mapping[str, Any], model: str, dataset: str) -> dict[str, Any]:
+    """Values as plain Python, whole numbers for keys of the model that take no others."""
+    keys = documented_keys(model, dataset)
+    plain = {key: v.item() if isinstance(v, np.generic) else v for key, v in params.items()}
+    whole = {key: int(v) for key, v in plain.items() if _wants_whole(keys.get(key), v)}
+    return plain | whole
+
+
+def _wants_whole(key: Any, value: Any) -> bool:
+    whole = isinstance(value, float) and value.is_integer()
+    return whole and key is not None and accepted_types(key.types) == (int,)
+
+
 def size(space: Space) -> float:
     """Number of different sets of values; infinite where a key has a continuous range."""
     sizes = [len(r.values) if r.kind == "choice" else _steps(r) for r in space.values()]
@@ -134,11 +160,19 @@ def _steps(values: Range) -> float:
 
 
 def as_recbole_dict(space: Space) -> dict[str, dict[str, list[Any]]]:
-    """What RecBole's ``HyperTuning`` takes as ``params_dict``."""
+    """What RecBole's ``HyperTuning`` takes as ``params_dict``.
+
+    Choices by their places, for an exhaustive search cannot take choices that are lists; see :func:`chosen`.
+    """
     kinds: dict[str, dict[str, list[Any]]] = {}
-    for key, values in space.items():
-        kinds.setdefault(values.kind, {})[key] = list(values.values)
+    for key, r in space.items():
+        kinds.setdefault(r.kind, {})[key] = list(range(len(r.values)) if r.kind == "choice" else r.values)
     return kinds
+
+
+def chosen(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by key, from what a search over :func:`as_recbole_dict` proposes."""
+    return {key: space[key].values[v] if space[key].kind == "choice" else v for key, v in params.items()}
 
 
 def every(space: Space) -> Iterator[dict[str, Any]]:

@@ -155,7 +155,7 @@ def expand(benchmark: Benchmark) -> tuple[list[RunPlan], str]:
     searched = {plan.setting for plan in expansion.trials()}
     plans = expansion.plans()
     assert searched <= {plan.setting for plan in plans}
-    return plans, "\n".join(expansion.skipped)
+    return plans, "\n".join([*expansion.skipped, *expansion.twins])
 
 
 def test_what_cannot_run_here_is_left_out_with_a_line(make_benchmark: Callable[..., Benchmark]) -> None:
@@ -174,8 +174,16 @@ def test_what_cannot_run_here_is_left_out_with_a_line(make_benchmark: Callable[.
         in lines[0]
     )
     assert "'far' on tiny: nothing to pre-train on" in lines[1]
-    assert "'twin · tiny · 1' is the same run as 'SASRec · tiny · 1'" in lines[2]
-    assert "atomic_data/ml-1m is not there; make it with: python -m recbole_mmm4rec.prepare ml-1m" in lines[3]
+    assert "atomic_data/ml-1m is not there; make it with: python -m recbole_mmm4rec.prepare ml-1m" in lines[2]
+    assert "'twin · tiny · 1' is the same run as 'SASRec · tiny · 1'" in lines[3]
+
+
+def test_a_checkpoint_to_start_from_is_recorded(make_plans: MakePlans, tmp_path: Path) -> None:
+    (tmp_path / "a.pth").write_bytes(b"weights")
+    plain, warm = make_plans(OURS, OURS | {"name": "warm", "pretrained": str(tmp_path / "a.pth")})
+    assert warm.config["pretrained"] == warm.changes["pretrained"] == str(tmp_path / "a.pth")
+    assert "pretrained" not in plain.changes
+    assert "pretrained" not in plain.config
 
 
 def test_a_setting_looks_for_datasets_in_its_own_folder(

@@ -59,6 +59,21 @@ def test_other_code_runs_again_and_says_so(
     assert {row["key"] for row in read_json_lines(in_tmp / "out" / "runs.jsonl")} == {*again}
 
 
+def test_an_edited_model_of_another_package_is_told(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for code in ("first", "second"):
+        monkeypatch.setattr(run_key, "_code_elsewhere", lambda _, code=code: {"model": code})
+        assert main(COMMAND) == 0
+    assert len(fake.done) == 6
+    told = "3 finished runs are of other code or versions and "
+    assert any(line.startswith(f"{told}run again") for line in caplog.messages)
+    monkeypatch.setattr(run_key, "_code_elsewhere", lambda _: {"model": "third"})
+    assert main([*COMMAND, "--keep_results=True"]) == 0
+    assert len(fake.done) == 6
+    assert any(line.startswith(f"{told}are kept") for line in caplog.messages)
+
+
 def test_results_of_other_code_are_kept_on_request(
     fake: Fake, in_tmp: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -98,6 +98,26 @@ def test_trials_that_fail_are_not_chosen_and_a_setting_without_a_score_is_left_o
     assert "'bad' on tiny: none of its trials has a score" in caplog.text
 
 
+@pytest.mark.usefixtures("tiny")
+def test_whole_numbers_may_be_drawn_from_a_range(in_tmp: Path) -> None:
+    path = write_file(in_tmp, {"n_layers": "quniform 1,2,1"}, SASREC)
+    expansion = Expansion(read_benchmark(path))
+    assert sorted(plan.config["n_layers"] for plan in expansion.trials()) == [1, 2]
+
+
+@pytest.mark.usefixtures("tiny")
+def test_runs_that_become_the_same_by_what_was_chosen_are_told(
+    in_tmp: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And those that are the same before anything is chosen are not."""
+    fixed = SASREC | {"name": "as published", "learning_rate": 0.01}
+    default = SASREC | {"name": "default", "tune": False}
+    path = write_file(in_tmp, {"learning_rate": [0.01]}, SASREC, fixed, default, seeds=[1])
+    assert do(path)[0] == 0
+    same = [line for line in caplog.messages if "is the same run as" in line]
+    assert same == ["skipped: 'as published · tiny · 1' is the same run as 'SASRec · tiny · 1'"]
+
+
 def test_the_first_of_equals_is_chosen_and_a_smaller_error_is_better(make_plans: MakePlans) -> None:
     plan = make_plans(SASREC)[0]
     plan.config["valid_metric"] = "RMSE"
@@ -127,6 +147,7 @@ def test_a_trial_is_no_run_and_those_of_other_code_can_be_kept(make_plans: MakeP
         ({"learning_rate": 0.1}, {}, {}, "tune: space: learning_rate: expected a list of values"),
         ({"learning_rate": "uniform 1"}, {}, {}, "tune: space: learning_rate: expected a list of values"),
         ({"learning_rate": []}, {}, {}, "tune: space: learning_rate: expected a list of values"),
+        ({"rank_seen": [True, False]}, {}, {}, "tune: 'rank_seen' decides what a score means"),
         ({"epochs": [1, 2]}, {}, {}, "'epochs' is searched over and given at the same time"),
         ({"seed": [1, 2]}, {}, {}, "'seed' in tune: space: the benchmark decides it itself"),
         (

@@ -43,6 +43,15 @@ def test_an_exhaustive_search_tries_everything_once(make_search: MakeSearch) -> 
     assert again.done == []
 
 
+@pytest.mark.parametrize("algorithm", ["exhaustive", "random"])
+def test_choices_may_be_lists_and_dictionaries(algorithm: str, make_search: MakeSearch) -> None:
+    clipping = ({"max_norm": 1.0, "norm_type": 2.0}, {"max_norm": 5.0, "norm_type": 2.0})
+    trials = Counting(make_search({"clip_grad_norm": Range("choice", clipping)}, epochs=1))
+    search_all(trials, algorithm, most=2)
+    assert all(params["clip_grad_norm"] in clipping for params in trials.done)
+    assert algorithm == "random" or [params["clip_grad_norm"] for params in trials.done] == [*clipping]
+
+
 @pytest.mark.parametrize("algorithm", ["random", "bayes"])
 def test_a_search_that_is_started_again_goes_on(algorithm: str, make_search: MakeSearch) -> None:
     space = {"learning_rate": Range("loguniform", (-7.0, -3.0)), "n_layers": Range("choice", (1, 2))}
@@ -97,6 +106,15 @@ def test_a_failing_trial_does_not_end_the_search(make_search: MakeSearch) -> Non
     assert {row["params"]["n_heads"]: row["status"] for row in rows} == {2: "finished", 3: "failed"}
     with pytest.raises(UserError, match="no trial gave a score; the first ended with: SASRec: "):
         search_all(Trials(make_search({"n_heads": Range("choice", (3, 5))}, epochs=1)))
+
+
+def test_a_search_needs_validation(make_search: MakeSearch) -> None:
+    with pytest.raises(UserError, match="with eval_step 0 nothing is validated"):
+        make_search(eval_step=0).check()
+    with pytest.raises(UserError, match="no trial gave a score; the first ended with: nothing was validated"):
+        search_all(
+            Trials(make_search({"learning_rate": Range("choice", (0.01,))}, stage="pretrain", epochs=1))
+        )
 
 
 def test_early_stop_and_continuous_ranges(make_search: MakeSearch) -> None:

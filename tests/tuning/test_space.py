@@ -5,15 +5,27 @@ import math
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from hyperopt.pyll.stochastic import sample
 from recbole.trainer import HyperTuning
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import our_models, recbole_models
 from recbole_mmm4rec.host.config_checks import documented_keys
 from recbole_mmm4rec.host.property_files import properties_path
-from recbole_mmm4rec.tuning.space import Range, as_recbole_dict, drawn, every, find_space, read_space, size
+from recbole_mmm4rec.tuning.space import (
+    Range,
+    as_recbole_dict,
+    chosen,
+    drawn,
+    every,
+    find_space,
+    read_space,
+    refuse_measures,
+    size,
+)
 from tests.model import builders
 
 TEXT = """
@@ -46,11 +58,19 @@ def test_ranges_are_read(file: Path) -> None:
 
 
 def test_recbole_searches_the_same_space(file: Path) -> None:
-    space = HyperTuning(lambda *_: None, params_dict=as_recbole_dict(read_space(file)), algo="random").space
+    read = read_space(file)
+    space = HyperTuning(lambda *_: None, params_dict=as_recbole_dict(read), algo="random").space
     theirs = HyperTuning(lambda *_: None, params_file=str(file), algo="random").space
-    assert {key: str(value) for key, value in space.items()} == {
-        key: str(value).replace("[64,64]", "[64, 64]") for key, value in theirs.items()
-    }
+    for seed in range(20):
+        ours, other = (sample(one, np.random.default_rng(seed)) for one in (space, theirs))
+        found = {key: str(value) for key, value in chosen(read, ours).items()}
+        assert found == {key: str(value).replace("[64,64]", "[64, 64]") for key, value in other.items()}
+
+
+@pytest.mark.parametrize("key", ["metrics", "topk", "valid_metric", "eval_args", "rank_seen"])
+def test_what_scores_mean_is_not_searched(key: str) -> None:
+    with pytest.raises(UserError, match=f"some: '{key}' decides what a score means"):
+        refuse_measures("some", {"n_layers": Range("choice", (1,)), key: Range("choice", (1, 2))})
 
 
 def test_draws_lie_in_their_ranges(file: Path) -> None:
@@ -124,8 +144,8 @@ def test_ready_sizes_go_together(name: str) -> None:
     features = {kind: builders.feature(torch.randn(9, 6)) for kind in ("text", "image")}
     model = getattr(importlib.import_module(our_models()[name]), name)
     used = {kind: matrix for kind, matrix in features.items() if kind in model.modalities}
-    for chosen in every(space) if space else ():
-        model(builders.settings(name, seed=0, **chosen), builders.dataset(9, **used))
+    for params in every(space) if space else ():
+        model(builders.settings(name, seed=0, **params), builders.dataset(9, **used))
 
 
 def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import torch
 
 from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.config import RunConfig
-from recbole_mmm4rec.quick_start import run
+from recbole_mmm4rec.quick_start import run, run_key
 from recbole_mmm4rec.tuning import shared_data
 from recbole_mmm4rec.tuning.search import FAILED, STOPPED, Search, Trials, trial_record
 from recbole_mmm4rec.tuning.shared_data import SharedData
@@ -105,6 +105,23 @@ def test_the_test_set_is_not_even_loaded(make_search: MakeSearch, monkeypatch: p
     assert handed
     assert record["score"] == record["valid"]["ndcg@10"]
     assert "test" not in " ".join(record)
+
+
+def test_trials_from_other_weights_or_of_other_code_are_of_another_search(
+    make_search: MakeSearch, in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, content in (("a.pth", b"a"), ("b.pth", b"b"), ("copy.pth", b"a")):
+        (in_tmp / name).write_bytes(content)
+    a, b, copy = (
+        make_search(pretrained=str(in_tmp / name)).identity for name in ("a.pth", "b.pth", "copy.pth")
+    )
+    assert len({make_search().identity, a, b}) == 3
+    assert copy == a
+    rates = {"learning_rate": Range("choice", (0.5,)), "n_layers": Range("choice", (3,))}
+    before = make_search().identity
+    assert make_search(rates).identity == before
+    monkeypatch.setattr(run_key, "_code_elsewhere", lambda _: {"model": "edited"})
+    assert make_search().identity != before
 
 
 def test_whole_numbers_stay_whole(make_search: MakeSearch) -> None:

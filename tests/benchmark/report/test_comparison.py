@@ -62,3 +62,12 @@ def test_the_reference_is_chosen_by_validation_not_by_test() -> None:
     ]
     assert best_validated(runs, ["A", "B"]) == "A"
     assert best_validated([make_run("A"), make_run("B")], ["B", "A"]) == "B"  # nothing was validated
+
+
+def test_settings_that_chose_by_different_metrics_are_ranked_by_one() -> None:
+    """Recall@50 is above NDCG@10 for every model."""
+    good = make_run("good", valid={"ndcg@10": 0.2, "recall@50": 0.6}, config={"valid_metric": "NDCG@10"})
+    poor = make_run("poor", valid={"ndcg@10": 0.1, "recall@50": 0.4}, config={"valid_metric": "Recall@50"})
+    assert best_validated([good, poor], ["poor", "good"]) == "good"
+    alone = make_run("alone", valid={"recall@5": 0.9}, config={"valid_metric": "Recall@5"})
+    assert best_validated([good, alone], ["alone", "good"]) == "alone"  # nothing to compare by: the first

@@ -1,6 +1,6 @@
 """What pre-training saves, as in the paper's Table V: the cost of being as good as training from scratch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -13,8 +13,10 @@ from recbole_mmm4rec.benchmark.report.section import Cell, Column, Figures, Pane
 from recbole_mmm4rec.benchmark.report.sections.convergence import label_axes, paint_lines, run_line
 from recbole_mmm4rec.benchmark.report.study import Study
 
-_OF_TRANSFER = ("pretrained", "load_item_tables", "learning_rate", "epochs", "patience")
-"""Keys in which a pre-trained run may differ from its partner from scratch."""
+_OF_TRANSFER = ("pretrained", "load_item_tables")
+"""Keys in which a pre-trained run differs from its partner from scratch."""
+_OF_TRAINING = ("learning_rate", "epochs", "patience")
+"""Keys in which it may differ, where no run from scratch is nearer."""
 MEASURES: tuple[tuple[str, Callable[[Point], float | None]], ...] = (
     ("Epochs", lambda point: point.epochs),
     ("Optimiser steps", lambda point: point.steps),
@@ -58,7 +60,7 @@ def transfer(study: Study) -> Section | None:
     pairs = transfer_pairs(study)
     if not pairs:
         return None
-    text = [_cost_line(run) for run in study.pretraining]
+    text = [_cost_line(run) for run in study.pretraining] + _partners(pairs)
     return Section("Transfer", text, [_table(study, pairs), _figures(study, pairs)])
 
 
@@ -82,12 +84,17 @@ def _partner(study: Study, run: Run) -> Run | None:
         and other.from_scratch
         and other.setting not in study.shortened
     )
-    return next((other for other in candidates if _same_but_transfer(other, run)), None)
+    same = (other for other in candidates if _same_but_transfer(other, run))
+    return min(same, key=lambda other: _differing(other, run, _OF_TRAINING), default=None)
 
 
 def _same_but_transfer(first: Run, second: Run) -> bool:
-    keys = {*first.changes, *second.changes} - {*_OF_TRANSFER}
-    return all(first.changes.get(key) == second.changes.get(key) for key in keys)
+    return not _differing(first, second, {*first.changes, *second.changes} - {*_OF_TRANSFER, *_OF_TRAINING})
+
+
+def _differing(first: Run, second: Run, keys: Iterable[str]) -> int:
+    """How many of some keys the runs set differently."""
+    return sum(first.changes.get(key) != second.changes.get(key) for key in keys)
 
 
 def _pair(scratch: Run, pretrained: Run) -> TransferPair | None:
@@ -103,6 +110,12 @@ def _first_as_good(run: Run, metric: str, goal: float) -> Point | None:
     sign = -1 if smaller_is_better(metric) else 1
     known = (point for point in run.curve if metric in point.valid)
     return next((point for point in known if sign * point.valid[metric] >= sign * goal), None)
+
+
+def _partners(pairs: Pairs) -> list[str]:
+    """With which setting from scratch each pre-trained one is compared."""
+    named = {(label, pair.scratch.setting): None for (_, label), found in pairs.items() for pair in found}
+    return [f"{label} is compared with {partner}." for label, partner in named]
 
 
 def _cost_line(run: Run) -> str:

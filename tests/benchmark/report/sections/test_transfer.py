@@ -38,6 +38,17 @@ def test_a_run_from_a_checkpoint_is_not_from_scratch() -> None:
     assert pair.scratch.setting == "MMM4Rec"
 
 
+def test_the_partner_is_the_nearest_run_from_scratch() -> None:
+    slow = ran("slow", model="M", changes={"learning_rate": 1e-5}, **course(0.1, 0.1))
+    scratch = ran("scratch", model="M", changes={"learning_rate": 3e-3}, **course(0.2, 0.3))
+    moved = ran("moved", model="M", pretrain_key="p", changes={"learning_rate": 3e-3}, **course(0.3, 0.4))
+    (pair,) = transfer_pairs(study(slow, scratch, moved))[("shop", "moved")]
+    assert pair.scratch.setting == "scratch"
+    section = transfer(study(slow, scratch, moved))
+    assert section is not None
+    assert "moved is compared with scratch." in section.text
+
+
 def test_a_run_can_get_there_within_an_epoch() -> None:
     start = {"epoch": None, "epochs": 0, "steps": 0, "seconds": 0.0, "cpu_seconds": 0.0}
     halves = [start | {"epochs": n / 2, "steps": 5 * n, "cpu_seconds": 3.0 * n} for n in range(4)]
