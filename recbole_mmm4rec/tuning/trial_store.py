@@ -12,8 +12,8 @@ from recbole_mmm4rec.host.property_files import as_properties
 from recbole_mmm4rec.tuning.search import CHECKPOINTS, FAILED, FINISHED, STOPPED, Search
 
 LINES, TABLE, BEST, WEIGHTS = "trials.jsonl", "trials.csv", "best.yaml", "best.pth"
-OWNER = "# search "
-"""Line of ``best.yaml`` that says whose the best files are."""
+OWNER, TRIAL = "# search ", "# trial "
+"""Lines of ``best.yaml`` that say whose the best files are: the search's identity and the trial's key."""
 
 
 class TrialStore:
@@ -37,6 +37,7 @@ class TrialStore:
         self.rows = {row["key"]: row for row in mine if row.get("status") in over - unheeded}
         self.others = [row for row in rows if row not in mine or row.get("status") in unheeded]
         self._take_over()
+        self._take_weights()
         self.settle()
         if self.rows:
             self._write_table()
@@ -50,9 +51,9 @@ class TrialStore:
         """Write a trial down, keep its checkpoint if it is the best, and no other."""
         self.rows[record["key"]] = record | {"search": self.search.identity}
         write_json_lines(self.search.folder / LINES, [*self.others, *self.rows.values()])
+        self._write_best()  # before the weights move: who is killed in between finds them where they were
         self.settle()
         self._write_table()
-        self._write_best()
 
     def best(self) -> dict[str, Any] | None:
         """The trial with the best validation score, the first of equal ones."""
@@ -74,11 +75,25 @@ class TrialStore:
     def _take_over(self) -> None:
         """Put another search's best files aside, and back those of this one."""
         folder, mine = self.search.folder, self.search.identity
-        lines = self.best_file.read_text(encoding="utf-8").splitlines() if self.best_file.is_file() else []
-        owner = next((line.removeprefix(OWNER) for line in lines if line.startswith(OWNER)), mine)
+        owner = self._said(OWNER) or mine
         if owner != mine:
             _rename(folder, "best", f"best-{owner}")
             _rename(folder, f"best-{mine}", "best")
+
+    def _take_weights(self) -> None:
+        """The same with the weights of a trial that is not the best one here.
+
+        A trial that was ended early counts for some algorithms only.
+        """
+        best, said = (self.best() or {}).get("key"), self._said(TRIAL)
+        if said not in (None, best):
+            _rename(self.search.folder, "best", f"best-{said}", WEIGHTS)
+            _rename(self.search.folder, f"best-{best}", "best", WEIGHTS)
+
+    def _said(self, mark: str) -> str | None:
+        """What stands after a mark in ``best.yaml``."""
+        lines = self.best_file.read_text(encoding="utf-8").splitlines() if self.best_file.is_file() else []
+        return next((line.removeprefix(mark) for line in lines if line.startswith(mark)), None)
 
     def _write_table(self) -> None:
         keys = list(self.search.space)
@@ -98,7 +113,7 @@ class TrialStore:
         told = f"# {self.metric} {best['score']:.4f} on validation, the best of {len(self.rows)} trials"
         values = {"model": self.search.model, "dataset": self.search.dataset, **self.search.given}
         text = as_properties({**values, **best["params"]})
-        head = f"{told} ({done} of them to the end)\n{OWNER}{self.search.identity}\n"
+        head = f"{told} ({done} of them to the end)\n{OWNER}{self.search.identity}\n{TRIAL}{best['key']}\n"
         write_text(self.best_file, head + text)
 
     @property
@@ -107,7 +122,8 @@ class TrialStore:
         return self.search.folder / BEST
 
 
-def _rename(folder: Path, before: str, after: str) -> None:
-    for suffix in (".yaml", ".pth"):
-        if (folder / f"{before}{suffix}").is_file():
-            os.replace(folder / f"{before}{suffix}", folder / f"{after}{suffix}")
+def _rename(folder: Path, before: str, after: str, *names: str) -> None:
+    for name in names or (BEST, WEIGHTS):
+        source = folder / Path(name).with_stem(before)
+        if source.is_file():
+            os.replace(source, source.with_stem(after))

@@ -241,6 +241,32 @@ def test_a_trial_that_was_stopped_early_is_over_for_early_stopping_alone(make_se
     assert {key: row["status"] for key, row in early.rows.items()} == {"a": STOPPED, "b": "finished"}
 
 
+def test_the_weights_beside_the_best_values_are_of_that_trial(make_search: MakeSearch) -> None:
+    search = make_search()
+
+    def add(store: TrialStore, key: str, *outcome: Any) -> None:
+        checkpoint(search, key)
+        store.add(scored(key, *outcome))
+
+    def found() -> tuple[str, str | None]:
+        weights = search.folder / "best.pth"
+        said = next(line for line in store.best_file.read_text().splitlines() if line.startswith("# trial "))
+        return said.removeprefix("# trial "), weights.read_text() if weights.is_file() else None
+
+    store = TrialStore(search, True, "NDCG@10", stops_early=True)
+    add(store, "whole", 0.4)
+    add(store, "early", 0.5, STOPPED)
+    assert found() == ("early", "early")
+    store = store_of(search)  # ended trials do not count; the weights of the other one are gone
+    assert found() == ("whole", None)
+    store = TrialStore(search, True, "NDCG@10", stops_early=True)
+    assert found() == ("early", "early")
+    store = store_of(search)
+    add(store, "better", 0.6)
+    assert found() == ("better", "better")
+    assert (search.folder / "best-early.pth").read_text() == "early"
+
+
 def test_failed_trials_are_tried_again(make_search: MakeSearch) -> None:
     search = make_search()
     store_of(search).add(scored("a", None, FAILED))
