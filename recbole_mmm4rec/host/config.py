@@ -127,6 +127,7 @@ class RunConfig(Config):
         dataset = given.get("dataset") if dataset is None else dataset
         name = model.__name__ if isinstance(model, type) else model
         wanted = {"model": name, "dataset": dataset, "fidelity": given.get("fidelity")}
+        wanted["checkpoint_dir"] = given.get("checkpoint_dir")
         self.resumed = settings_to_resume(given.get("resume"), wanted)
         name = name or self.resumed.get("model") or DEFAULT_MODEL
         code = given.get("recbole_code") or self.resumed.get("recbole_code") or FAST
@@ -150,12 +151,21 @@ class RunConfig(Config):
     def _set_default_parameters(self) -> None:
         data_path = self.final_config_dict["data_path"]
         settle(self)
+        self._complete_evaluation()
         if not self.final_config_dict["metrics"]:
             raise UserError("metrics: is empty")
         super()._set_default_parameters()
         check_dataset(data_path, self.dataset)
         # RecBole has its own folder for ml-100k (configurator.py, line 317)
         self.final_config_dict["data_path"] = os.path.join(data_path, self.dataset)
+
+    def _complete_evaluation(self) -> None:
+        """Keys of ``eval_args`` that are not given are those of the property files.
+
+        RecBole would take its own defaults: a random split in a random order.
+        """
+        final = self.final_config_dict
+        final["eval_args"] = {**self.internal_config_dict.get("eval_args", {}), **final["eval_args"]}
 
     def __getitem__(self, item: str) -> Any:
         if item not in self.final_config_dict:

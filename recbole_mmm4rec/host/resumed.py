@@ -19,10 +19,10 @@ def settings_to_resume(path: str | None, given: Mapping[str, Any]) -> dict[str, 
     Args:
         path: value of ``resume``.
         given: what the user asks for; other values of these keys than the run's are allowed, except for
-            :data:`FIXED_KEYS`.
+            :data:`FIXED_KEYS` and the folder.
 
     Raises:
-        ResumeError: not a checkpoint of a run, or one of another model, dataset or fidelity.
+        ResumeError: not a checkpoint of a run, or one of another model, dataset, fidelity or folder.
     """
     if not path:
         return {}
@@ -36,5 +36,10 @@ def settings_to_resume(path: str | None, given: Mapping[str, Any]) -> dict[str, 
         if wanted is not None and was is not None and wanted != was:
             raise ResumeError(f"resume: {path} is a run with {key} '{was}', which cannot go on as '{wanted}'")
     # its files are in one folder, and its frozen parameters follow from the weights that it started from
-    place = {"checkpoint_dir": os.path.dirname(path) or ".", "pretrained": settings.get("pretrained")}
+    folder = os.path.dirname(path) or "."
+    if given.get("checkpoint_dir") and os.path.abspath(given["checkpoint_dir"]) != os.path.abspath(folder):
+        raise ResumeError(
+            f"checkpoint_dir: a run that goes on writes into the folder of {path}; leave it out"
+        )
+    place = {"checkpoint_dir": folder, "pretrained": settings.get("pretrained")}
     return plain_config(settings) | place

@@ -4,7 +4,7 @@ RecBole pickles its ``Config`` into checkpoints, which ``torch.load`` refuses si
 RecBole's is used through :func:`plain_trainer`, a subclass; nothing in RecBole is replaced.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +25,8 @@ from recbole_mmm4rec.training.checkpoint import load_plain, write_checkpoint
 from recbole_mmm4rec.training.checkpoint_parts import Parts
 from recbole_mmm4rec.training.gathering import RankedEvaluation
 from recbole_mmm4rec.training.plain import pack, portable_config, unpack
-from recbole_mmm4rec.training.training_state import load_optimizer
+from recbole_mmm4rec.training.row_tokens import check_files
+from recbole_mmm4rec.training.training_state import check_scores, given_anew, load_optimizer
 
 
 class SharedRun(OwnFiles):
@@ -79,6 +80,9 @@ class RowTokens:
     row_tokens: dict[str, Any] = {}
     """What :func:`recbole_mmm4rec.training.row_tokens.row_tokens` says; who builds a trainer sets it."""
 
+    data_files: Mapping[str, str] = {}
+    """Hash of each file of the dataset, by its name; who builds a trainer sets it."""
+
     attempts: Sequence[str] = ()
     """Who may go on with the run by itself, see :mod:`recbole_mmm4rec.quick_start.attempts`."""
 
@@ -89,6 +93,8 @@ class PlainCheckpoints(RowTokens, SharedRun):
     def _save_checkpoint(self, epoch: int, verbose: bool = True, **kwargs: Any) -> None:
         path = kwargs.pop("saved_model_file", self.saved_model_file)
         trainer: Any = self
+        if epoch < 0 and Path(path).is_file():
+            return  # a run that is over was resumed: its best epoch is there (trainer.py, line 428)
         self._write(
             path,
             epoch=epoch,
@@ -113,15 +119,21 @@ class PlainCheckpoints(RowTokens, SharedRun):
             "other_parameter": plain_other_parameter(self.model),
             "optimizer": trainer.optimizer.state_dict(),
         }
-        write_checkpoint(path, content | self.row_tokens | progress | {"attempts": [*self.attempts]})
+        run = {"attempts": [*self.attempts], "data_files": dict(self.data_files)}
+        write_checkpoint(path, content | self.row_tokens | progress | run)
 
     def resume_checkpoint(self, resume_file: str) -> None:
         """Continue as RecBole does (trainer.py, line 314), from a plain checkpoint."""
         with brought(resume_file) as here, _restored_other_parameter(self.model):
-            parts = checked(Parts, f"{resume_file}: damaged checkpoint", load_plain(Path(here)))
+            content = load_plain(Path(here))
+            parts = checked(Parts, f"{resume_file}: damaged checkpoint", content)
+            settings = portable_config(content.get("config") or {})
+            check_scores(resume_file, settings, portable_config(self.config.final_config_dict))
+            check_files(resume_file, parts.data_files, self.data_files)
             trainer: Any = self
-            load_optimizer(resume_file, trainer.optimizer, parts.optimizer or {})
-            super().resume_checkpoint(here)  # type: ignore[misc]
+            with given_anew(trainer.optimizer):
+                load_optimizer(resume_file, trainer.optimizer, parts.optimizer or {})
+                super().resume_checkpoint(here)  # type: ignore[misc]
         self.saved_model_file = resume_file
 
     def evaluate(

@@ -187,6 +187,9 @@ def check_choices(final: dict[str, Any]) -> None:
     one_out = split["split"].get("LS", LEAVE_ONE_OUT[0])
     if one_out not in LEAVE_ONE_OUT:
         raise UserError(f"eval_args: split: LS: '{one_out}' is not one of {', '.join(LEAVE_ONE_OUT)}")
+    ranking = [name for name in final["metrics"] if metric_types.get(name.lower()) == EvaluatorType.RANKING]
+    if "labeled" in split["mode"].values() and ranking:
+        raise UserError(f"eval_args: mode: labeled ranks nothing, so it gives no {', '.join(ranking)}")
 
 
 def check_seen(final: dict[str, Any]) -> None:

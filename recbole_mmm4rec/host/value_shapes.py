@@ -21,6 +21,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveInt,
     StringConstraints,
+    model_validator,
 )
 
 from recbole_mmm4rec.errors import UserError
@@ -69,6 +70,18 @@ def _modes(value: Any) -> Any:
     return {"valid": value, "test": value} if isinstance(value, str) else value
 
 
+def _some(ratios: list[float]) -> list[float]:
+    if not sum(ratios):
+        raise ValueError("expected a share above 0")
+    return ratios
+
+
+def _with_a_past(ratios: list[float]) -> list[float]:
+    if not ratios[0] + ratios[1]:
+        raise ValueError("expected a share above 0 before the last one")
+    return ratios
+
+
 def _values_or_interval(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -77,7 +90,8 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 Intervals = Annotated[str, AfterValidator(_intervals)]
 Transform = Literal["mask_itemseq", "inverse_itemseq", "crop_itemseq", "reorder_itemseq", "user_defined"]
 Columns = Annotated[dict[str, list[Text]], BeforeValidator(_columns)]
-Ratios = Annotated[list[NonNegativeFloat], Field(min_length=3, max_length=3)]
+Mode = Annotated[str, StringConstraints(pattern=r"^(full|labeled|(uni|pop)[1-9]\d*)$")]
+Ratios = Annotated[list[NonNegativeFloat], Field(min_length=3, max_length=3), AfterValidator(_some)]
 
 
 class Split(Strict):
@@ -85,16 +99,22 @@ class Split(Strict):
 
     RS: Ratios = [0.8, 0.1, 0.1]
     LS: Text = "valid_and_test"
-    TS: Ratios = [0.8, 0.1, 0.1]
+    TS: Annotated[Ratios, AfterValidator(_with_a_past)] = [0.8, 0.1, 0.1]
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Split":
+        if len(self.model_fields_set) != 1:
+            raise ValueError("expected one of RS, LS and TS")
+        return self
 
 
 class EvalArgs(Strict):
     """``eval_args``."""
 
-    split: Split = Split()
+    split: Split = Split(LS="valid_and_test")
     order: Literal["RO", "TO"] = "RO"
-    group_by: str | None = None
-    mode: Annotated[dict[Literal["valid", "test"], str], BeforeValidator(_modes)] = {}
+    group_by: Literal["user", "none"] | None = None
+    mode: Annotated[dict[Literal["valid", "test"], Mode], BeforeValidator(_modes)] = {}
 
 
 class NegativeSampling(Strict):

@@ -123,8 +123,7 @@ def build_trainer(config: Any, model: Any, dataset: Any = None) -> Any:
     trainer = trainer_class(config, model)(config, model)
     if dataset is not None:
         trainer.row_tokens = row_tokens(dataset, model)
-        if isinstance(trainer, MultiModalTrainer):  # a state of RecBole's has no place for them
-            trainer.data_files = dataset_hashes(Path(config["data_path"]), config["dataset"])
+        trainer.data_files = dataset_hashes(Path(config["data_path"]), config["dataset"])
     trainer.attempts = attempts_of(config)
     resume = earlier_state(config, trainer.attempts) or config["resume"]
     if resume:

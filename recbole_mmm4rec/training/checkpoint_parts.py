@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import torch
-from pydantic import AfterValidator, NonNegativeInt
+from pydantic import AfterValidator, Field, NonNegativeInt
 from torch import Tensor, nn
 
 from recbole_mmm4rec.errors import UserError, in_one_line
@@ -74,10 +74,11 @@ class Parts(_Open):
     training: dict[str, Any] | None = None
     other_parameter: dict[str, Any] | None = None
     items: Items | None = None
-    epoch: NonNegativeInt = 0
+    epoch: Annotated[int, Field(ge=-1)] = 0
     cur_step: NonNegativeInt = 0
     best_valid_score: float = 0.0
     attempts: list[str] = []
+    data_files: dict[str, str] = {}
 
 
 @contextmanager

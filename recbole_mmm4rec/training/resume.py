@@ -33,9 +33,9 @@ from recbole_mmm4rec.training.item_contents import pack_items
 from recbole_mmm4rec.training.plain import portable_config
 from recbole_mmm4rec.training.random_state import capture_random_state, restore_random_state
 from recbole_mmm4rec.training.rate_schedule import COSINE
-from recbole_mmm4rec.training.row_tokens import UNCHANGED, check_rows, known_tokens, row_tokens
+from recbole_mmm4rec.training.row_tokens import UNCHANGED, check_files, check_rows, known_tokens, row_tokens
 from recbole_mmm4rec.training.run_record import RunRecord
-from recbole_mmm4rec.training.training_state import TrainingState, load_optimizer
+from recbole_mmm4rec.training.training_state import TrainingState, check_scores, given_anew, load_optimizer
 from recbole_mmm4rec.training.weight_average import WeightAverage
 
 # keys that may differ between a run and its continuation without changing a number
@@ -45,10 +45,6 @@ _FREE_KEYS = {"resume", "epochs", "checkpoint_dir", "show_progress", "state", "g
     "save_features",
     "port",
 }
-
-
-_GIVEN_ANEW = ("lr", "weight_decay")
-"""Values of the optimiser that are this run's, not those of the checkpoint."""
 
 
 class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
@@ -189,13 +185,10 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         if written != now:
             self.logger.info(f"resume: saved by {written} processes, goes on in {now}: other random numbers")
         self._compare_config(checkpoint)
-        self._compare_files(path, training.data_files)
+        check_files(path, training.data_files, self.data_files)
         load_weights(path, self.model, checkpoint.state_dict)
-        groups = self.optimizer.param_groups
-        given = [{key: group[key] for key in _GIVEN_ANEW if key in group} for group in groups]
-        load_optimizer(path, self.optimizer, checkpoint.optimizer or {})
-        for group, values in zip(self.optimizer.param_groups, given, strict=True):
-            group.update(values)
+        with given_anew(self.optimizer):
+            load_optimizer(path, self.optimizer, checkpoint.optimizer or {})
         self._load_average(path, training)
         self._take_up(training, path)
         lost = bool(self.record.valid) and not os.path.exists(self.saved_model_file)
@@ -221,6 +214,7 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         if then.get("learner") != now.get("learner"):
             learners = f"{then.get('learner')}, not {now.get('learner')}"
             raise UserError(f"{checkpoint.path}: cannot be resumed, its learner was {learners}")
+        check_scores(checkpoint.path, then, now)
         if _kind_of_counts(then) != _kind_of_counts(now):
             counts = " and ".join(
                 f"{key} was {then.get(key)}, not {now.get(key)}"
@@ -235,17 +229,6 @@ class ResumableTrainer(OwnFiles, Trainer, distributed.UnwrappedTrainer):
         ]
         if changed:
             self.logger.warning(f"resume: the interrupted run was set otherwise: {', '.join(changed)}")
-
-    def _compare_files(self, path: str, then: Mapping[str, str]) -> None:
-        """Refuse a dataset whose files have changed; one that came since is not of the run."""
-        now = self.data_files or then  # where nobody said, nothing is known to differ
-        told = [
-            f"{name} {'changed' if name in now else 'gone'}"
-            for name, content in then.items()
-            if now.get(name) != content
-        ]
-        if told:
-            raise UserError(f"{path}: the dataset is another one, {', '.join(told)}; {UNCHANGED}")
 
     def _load_average(self, path: str, training: TrainingState) -> None:
         """The weights in a checkpoint are averages; what training goes on with is beside them."""

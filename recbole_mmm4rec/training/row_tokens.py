@@ -94,3 +94,19 @@ def _change(there: list[str], here: list[str]) -> str:
         return " and ".join(told)
     row = next(row for row, token in enumerate(there) if token != here[row])
     return f'is in another order, with "{here[row]}" in row {row + 1} where "{there[row]}" was'
+
+
+def check_files(path: str, then: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Refuse a dataset whose files have changed since a run began; one that came since is not of the run.
+
+    Args:
+        path: of the run's checkpoint.
+        then, now: hash of each file by its name; empty where nobody said.
+    """
+    told = [
+        f"{name} {'changed' if name in now else 'gone'}"
+        for name, content in then.items()
+        if now and now.get(name) != content
+    ]
+    if told:
+        raise UserError(f"{path}: the dataset is another one, {', '.join(told)}; {UNCHANGED}")

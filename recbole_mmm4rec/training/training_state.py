@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import torch
@@ -60,6 +61,35 @@ class TrainingState(Strict):
         if not -1 <= record.best_epoch < max(epochs, 1) or record.steps < 0:
             raise ValueError(f"record: best_epoch {record.best_epoch}, {record.steps} steps: not of a run")
         return self
+
+
+_OF_SCORES = ("valid_metric", "eval_args", "rank_seen")
+"""Keys that decide what the score of an epoch means: with others the best epoch would be of neither kind."""
+
+
+def check_scores(path: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuse to go on with a run whose scores do not compare with those that are to come.
+
+    Args:
+        path: of the run's checkpoint.
+        then, now: settings as :func:`recbole_mmm4rec.training.plain.portable_config` has them.
+    """
+    for key in _OF_SCORES:
+        if key in then and then[key] != now.get(key):
+            scores = f"the scores of its epochs are of {key} {then[key]}, not {now.get(key)}"
+            raise UserError(f"{path}: cannot be resumed, {scores}")
+
+
+_OWN_OPTIONS = ("lr", "weight_decay")
+
+
+@contextmanager
+def given_anew(optimizer: Optimizer) -> Iterator[None]:
+    """Within it an optimiser takes up a state, but for the learning rate and the decay that it has."""
+    given = [{key: group[key] for key in _OWN_OPTIONS if key in group} for group in optimizer.param_groups]
+    yield
+    for group, values in zip(optimizer.param_groups, given, strict=True):
+        group.update(values)
 
 
 _NUMBERS = ("step", "mu_product")

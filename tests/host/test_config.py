@@ -74,6 +74,24 @@ def test_all_models_share_splits_and_metrics(model: str) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("model", ["MMM4Rec", "BPR"])
+def test_a_part_of_eval_args_leaves_the_rest(model: str) -> None:
+    """RecBole would fill it up with a random split in a random order."""
+    rest = {"split": {"LS": "valid_and_test"}, "order": "TO", "group_by": "user"}
+    assert config_of(model, eval_args={"mode": "uni100"})["eval_args"] == rest | {
+        "mode": {"valid": "uni100", "test": "uni100"}
+    }
+    shares = config_of(model, eval_args={"split": {"RS": [8, 1, 1]}})["eval_args"]
+    assert (shares["split"], shares["order"]) == ({"RS": [8, 1, 1]}, "TO")
+
+
+@pytest.mark.usefixtures("tiny")
+def test_ratings_without_candidates_give_no_ranking() -> None:
+    with pytest.raises(UserError, match="mode: labeled ranks nothing, so it gives no Recall, NDCG"):
+        config_of("BPR", eval_args={"mode": "labeled"})
+
+
+@pytest.mark.usefixtures("tiny")
 def test_later_layers_win(in_tmp: Path) -> None:
     (in_tmp / "a.yaml").write_text("learning_rate: 0.5\nepochs: 7\nseed: 1\n")
     (in_tmp / "b.yaml").write_text("epochs: 8\nseed: 2\n")

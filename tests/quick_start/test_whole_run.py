@@ -94,6 +94,50 @@ def test_a_built_in_model_resumes() -> None:
 
 
 @pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("model", ["BPR", "DeepFM"])
+def test_a_finished_run_that_goes_on_keeps_its_best_model(model: str) -> None:
+    """RecBole wrote the epoch -1 over it, and no one could read the file any more."""
+    path = run(model, "tiny", config_dict={**QUIET, "epochs": 1})["checkpoint"]
+    before = Path(path).read_bytes()
+    run(config_dict={"resume": path, "epochs": 1})
+    assert Path(path).read_bytes() == before
+    untrained = run(model, "tiny", config_dict={**QUIET, "epochs": 0})["checkpoint"]
+    assert run(config_dict={"resume": untrained, "epochs": 1})["epochs"] == 1
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("model", ["BPR", "SASRec"])
+@pytest.mark.parametrize(
+    "value", [{"valid_metric": "Recall@10"}, {"eval_args": {"mode": "uni20"}}, {"rank_seen": False}]
+)
+def test_scores_of_other_kinds_are_not_compared(model: str, value: dict[str, Any]) -> None:
+    path = run(model, "tiny", config_dict={**QUIET, "epochs": 1})["checkpoint"]
+    (key,) = value
+    with pytest.raises(UserError, match=f"cannot be resumed, the scores of its epochs are of {key} "):
+        run(config_dict={"resume": path, "epochs": 2, **value})
+
+
+def test_a_run_of_recboles_trainer_goes_on_with_its_files_and_the_rate_it_is_given(tiny: Path) -> None:
+    path = run("BPR", "tiny", config_dict={**QUIET, "epochs": 1})["checkpoint"]
+    still = run(config_dict={"resume": path, "epochs": 2, "learning_rate": 1e-30})["checkpoint"]
+    before, after = (torch.load(each, weights_only=True)["state_dict"] for each in (path, still))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    with (tiny / "tiny.inter").open("a") as file:
+        file.write("u0\ti1\t9e8\n")
+    with pytest.raises(UserError, match=r"the dataset is another one, tiny\.inter changed"):
+        run(config_dict={"resume": path, "epochs": 2})
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_run_goes_on_in_its_folder() -> None:
+    path = run("SASRec", "tiny", config_dict={**QUIET, "epochs": 1, "hidden_size": 16})["checkpoint"]
+    assert run(config_dict={"resume": path, "epochs": 1, "checkpoint_dir": "saved"})["checkpoint"] == path
+    with pytest.raises(UserError, match="checkpoint_dir: a run that goes on writes into the folder of saved"):
+        run(config_dict={"resume": path, "epochs": 2, "checkpoint_dir": "elsewhere"})
+    assert not Path("elsewhere").exists()
+
+
+@pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize(
     ("model", "values"),
     [
