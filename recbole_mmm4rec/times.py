@@ -8,8 +8,9 @@ EARLIEST, LATEST = 0.0, 4_102_444_800.0
 """1970-01-01 and 2100-01-01 in seconds: a time outside is a wrong unit or a broken record."""
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 """Length of each time unit in seconds."""
-_YEAR = 31_536_000.0
-_RECENT = 25 * _YEAR
+YEAR = 31_536_000.0
+"""Seconds of a year; times below it are in 1970: unknown ones, or those in a unit that is too small."""
+_RECENT = 25 * YEAR
 """A plausible time of an interaction lies after 1994; used for advice only."""
 
 
@@ -31,16 +32,6 @@ def common_unit(times: np.ndarray) -> str | None:
         if length < 1 and len(times) and possible(seconds).all() and (seconds >= _RECENT).all():
             return unit
     return None
-
-
-def in_1970(seconds: np.ndarray) -> np.ndarray:
-    """Tell which times (n,) are in 1970: missing ones, or those in a unit that is too small."""
-    return seconds < _YEAR
-
-
-def all_in_1970(seconds: np.ndarray) -> bool:
-    """Whether all of the times (n,) are in 1970: the mark of a unit that is too small."""
-    return bool(len(seconds)) and bool(in_1970(seconds).all())
 
 
 def day(seconds: float) -> str:

@@ -52,7 +52,7 @@ def benchmark_command(flags: dict[str, str]) -> int:
     _take_files(wanted, left.pop("config_files", ""))
     expansion = Expansion(wanted, left, Results(folder).finished_tasks() if keep else {})
     trials, plans = expansion.trials(), expansion.plans()
-    for line in [*expansion.skipped, *([] if trials else expansion.twins)]:
+    for line in expansion.skipped:
         LOGGER.warning(line)
     with locked(folder), logging_redirect_tqdm():
         results = Results(folder)
@@ -64,8 +64,8 @@ def benchmark_command(flags: dict[str, str]) -> int:
             expansion.chosen = best_values(trials, results.rows)
             lost = _without_score(trials, expansion.chosen)
             plans = [plan for plan in expansion.plans() if (plan.setting, plan.dataset) not in lost]
-            for line in expansion.twins:  # what was chosen decides which runs are the same
-                LOGGER.warning(line)
+        for line in expansion.twins:  # what was chosen decides which runs are the same
+            LOGGER.warning(line)
         describe(folder, wanted, [*trials, *plans])
         failed = Schedule(plans, results, start(), workers, beside=trials).work()
     report_command(str(folder))

@@ -126,8 +126,8 @@ class RunConfig(Config):
         model = model or given.get("model")
         dataset = given.get("dataset") if dataset is None else dataset
         name = model.__name__ if isinstance(model, type) else model
-        wanted = {"model": name, "dataset": dataset, "fidelity": given.get("fidelity")}
-        wanted["checkpoint_dir"] = given.get("checkpoint_dir")
+        wanted = {"model": name, "dataset": dataset}
+        wanted |= {key: given.get(key) for key in ("fidelity", "checkpoint_dir")}
         self.resumed = settings_to_resume(given.get("resume"), wanted)
         name = name or self.resumed.get("model") or DEFAULT_MODEL
         code = given.get("recbole_code") or self.resumed.get("recbole_code") or FAST

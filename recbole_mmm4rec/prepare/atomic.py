@@ -48,8 +48,7 @@ def write_batches(
 ) -> None:
     """Write rows that come in batches, in the order of ``header``, to ``path``.
 
-    ``types``: of the columns; all are texts where it is None. Double quotes become single ones, as in
-    :func:`one_line`. Raises ``UserError`` for one in the id of a user or an item, which must not change.
+    ``types``: of the columns; all are texts where it is None.
     """
     options = pa_csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
     schema = pa.schema(zip(header, types or [pa.string()] * len(header), strict=True))
@@ -57,13 +56,22 @@ def write_batches(
         file.write(("\t".join(header) + "\n").encode())
         with pa_csv.CSVWriter(file, schema, write_options=options) as writer:
             for batch in batches:
-                columns = [_without_quotes(path, *named) for named in zip(header, batch.columns, strict=True)]
-                writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+                writer.write_batch(batch)
+
+
+def copy_batches(path: Path, header: Sequence[str], batches: Iterable[pa.RecordBatch]) -> None:
+    """The same with rows of atomic files that others may have made: double quotes become single ones.
+
+    So do those of :func:`one_line`. Raises ``UserError`` for one in the id of a user or an item, which must
+    not change.
+    """
+    columns = (
+        [_without_quotes(path, *named) for named in zip(header, b.columns, strict=True)] for b in batches
+    )
+    write_batches(path, header, (pa.RecordBatch.from_arrays(c, names=list(header)) for c in columns))
 
 
 def _without_quotes(path: Path, name: str, column: pa.Array) -> pa.Array:
-    if not pa.types.is_string(column.type):
-        return column
     first = pc.index(pc.match_substring(column, '"'), True).as_py()
     if first < 0:
         return column

@@ -1,6 +1,6 @@
 """Reading atomic files back, as text columns and without RecBole."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,23 +13,26 @@ BLOCK_BYTES = 1 << 25
 TIME = "timestamp:float"
 
 
-def read_header(path: Path) -> list[str]:
-    """Return the header of an atomic file, such as ``user_id:token``; ``UserError`` if it is not one."""
+def read_header(path: Path, needed: Sequence[str] = ()) -> list[str]:
+    """Return the header of an atomic file, such as ``user_id:token``.
+
+    Raises ``UserError`` if it is not one, or lacks a column that is ``needed``.
+    """
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     with path.open("rb") as file:
         names = file.readline().decode("utf-8", errors="replace").rstrip("\r\n").split("\t")
     if not all(":" in name for name in names):
         raise UserError(f"{path}: not an atomic file, its header lacks types (name:type)")
+    missing = [name for name in needed if name not in names]
+    if missing:
+        raise UserError(f"{path}: no column {', '.join(missing)}; it has {', '.join(names)}")
     return names
 
 
 def read_batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
     """Yield the ``columns`` (header names) of an atomic file as strings, in file order."""
-    header = read_header(path)
-    missing = [name for name in columns if name not in header]
-    if missing:
-        raise UserError(f"{path}: no column {', '.join(missing)}; it has {', '.join(header)}")
+    header = read_header(path, columns)
     try:
         with path.open("rb") as file:
             file.readline()

@@ -15,7 +15,7 @@ from recbole_mmm4rec.prepare.sources import Source
 from recbole_mmm4rec.prepare.tally import RowCount, Tally
 from recbole_mmm4rec.prepare.time_advice import unit_advice
 from recbole_mmm4rec.prepare.wording import counted
-from recbole_mmm4rec.times import SECONDS, day, in_1970
+from recbole_mmm4rec.times import SECONDS, YEAR, day
 
 SHORTEST = 3
 """One interaction each to train, validate and test."""
@@ -65,7 +65,7 @@ class Extent(NamedTuple):
         return Extent(
             self.rows + len(time),
             max(self.latest, int(time.max(initial=0))),
-            self.early + int(np.count_nonzero(in_1970(time / 1000))),
+            self.early + int(np.count_nonzero(time < 1000 * YEAR)),
             self.days and whole_days(time),
         )
 

@@ -12,7 +12,7 @@ from recbole_mmm4rec.columns import FEATURE_SUFFIX
 from recbole_mmm4rec.data.feature_files import FeatureFile, open_features
 from recbole_mmm4rec.data.modalities import feature_files
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.prepare.atomic import IDS, ITEM, USER, write_batches
+from recbole_mmm4rec.prepare.atomic import IDS, ITEM, USER, copy_batches
 from recbole_mmm4rec.prepare.atomic_reading import TIME, as_numbers, read_all, read_batches, read_header
 from recbole_mmm4rec.prepare.comparable import check_comparable
 from recbole_mmm4rec.prepare.feature_rows import Rows, write_rows
@@ -68,10 +68,7 @@ def _path(domain: str, suffix: str, root: Path) -> Path:
 
 
 def _merge_atomic(path: Path, suffix: str, ids: tuple[str, ...], domains: Sequence[str], root: Path) -> None:
-    headers = [read_header(_path(domain, suffix, root)) for domain in domains]
-    for domain, header in zip(domains, headers, strict=True):
-        if missing := [name for name in ids if name not in header]:
-            raise UserError(f"{_path(domain, suffix, root)}: no column {', '.join(missing)}")
+    headers = [read_header(_path(domain, suffix, root), ids) for domain in domains]
     columns = [name for name in headers[0] if all(name in header for header in headers)]
     dropped = sorted({name for header in headers for name in header} - set(columns))
     if dropped:
@@ -82,7 +79,7 @@ def _merge_atomic(path: Path, suffix: str, ids: tuple[str, ...], domains: Sequen
         for domain in domains
         for batch in _batches(_path(domain, suffix, root), columns, sorts[domain])
     )
-    write_batches(path, columns, (_prefixed(batch, domain) for domain, batch in rows))
+    copy_batches(path, columns, (_prefixed(batch, domain) for domain, batch in rows))
 
 
 def _batches(path: Path, columns: list[str], by_time: bool) -> Iterable[pa.RecordBatch]:

@@ -23,11 +23,12 @@ def copy_features(path: Path, folder: Path, name: str, modality: str, tokens: li
     numbered = np.array(["", *(spelled.get(token, token) for token in tokens)], dtype=object)  # 0 is the pad
     loaded = load_features(modality, path, numbered, SEPARATORS)
     matrix, there = loaded.matrix.numpy(), loaded.present.numpy()
-    zeros = np.flatnonzero(there & ~matrix.any(axis=1))
+    filled = matrix.any(axis=1)
+    zeros = np.flatnonzero(there & ~filled)
     if len(zeros):
         what = f"rows of zeros in {path.name}: no {modality} vector"
         tally.add(what, f"item {tokens[zeros[0] - 1]}", len(zeros))
-    rows = np.flatnonzero(there & matrix.any(axis=1))
+    rows = np.flatnonzero(there & filled)
     if not len(rows):
         raise UserError(f"{path}: the rows of all items of {name} are zeros")
     metadata = {**loaded.metadata, "source": path.name}

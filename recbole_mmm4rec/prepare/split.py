@@ -15,7 +15,7 @@ from recbole_mmm4rec.columns import FEATURE_SUFFIX
 from recbole_mmm4rec.data.feature_files import open_features
 from recbole_mmm4rec.data.modalities import feature_files
 from recbole_mmm4rec.errors import UserError
-from recbole_mmm4rec.prepare.atomic import write_batches
+from recbole_mmm4rec.prepare.atomic import copy_batches
 from recbole_mmm4rec.prepare.atomic_reading import read_all, read_batches, read_header
 from recbole_mmm4rec.prepare.feature_rows import Rows, write_rows
 from recbole_mmm4rec.prepare.partition import BY_USER, ITEM, USER, partition
@@ -63,13 +63,13 @@ def write_part(
     """
     name, part = source.name, target.name
     interactions = folder / f"{part}.{INTERACTIONS}"
-    write_batches(interactions, *_kept(source / f"{name}.{INTERACTIONS}", column, kept))
+    copy_batches(interactions, *_kept(source / f"{name}.{INTERACTIONS}", column, kept))
     table = read_all(interactions, [USER, ITEM])
     users, items = (pc.unique(table.column(column)) for column in (USER, ITEM))
     for suffix, key, tokens in ((ITEM_FILE, ITEM, items), (USER_FILE, USER, users)):
         path = source / f"{name}.{suffix}"
         if path.is_file():
-            write_batches(folder / f"{part}.{suffix}", *_kept(path, key, tokens))
+            copy_batches(folder / f"{part}.{suffix}", *_kept(path, key, tokens))
     for modality, path in feature_files(source, name).items():
         _write_features(path, folder / f"{part}.{modality}{FEATURE_SUFFIX}", items)
     pictures = picture_folders(*known_pictures(name, source), target=target)

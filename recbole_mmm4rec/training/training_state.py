@@ -63,7 +63,7 @@ class TrainingState(Strict):
         return self
 
 
-_OF_SCORES = ("valid_metric", "eval_args", "rank_seen")
+OF_SCORES = ("valid_metric", "eval_args", "rank_seen")
 """Keys that decide what the score of an epoch means: with others the best epoch would be of neither kind."""
 
 
@@ -74,7 +74,7 @@ def check_scores(path: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> 
         path: of the run's checkpoint.
         then, now: settings as :func:`recbole_mmm4rec.training.plain.portable_config` has them.
     """
-    for key in _OF_SCORES:
+    for key in OF_SCORES:
         if key in then and then[key] != now.get(key):
             scores = f"the scores of its epochs are of {key} {then[key]}, not {now.get(key)}"
             raise UserError(f"{path}: cannot be resumed, {scores}")

@@ -61,12 +61,13 @@ class Search:
             UserError: a value that the model refuses, a key that decides what a score means, or no score.
         """
         refuse_measures("--tune", self.space)
-        if self.first()["eval_step"] == 0:
+        config = self.first()
+        if config["eval_step"] == 0:
             raise UserError("--tune: with eval_step 0 nothing is validated, so there is nothing to choose by")
         for key, values in self.space.items():
             for value in values.values[1:] if values.kind == "choice" else ():
                 self._with({key: value})
-        return self.first()
+        return config
 
     def _with(self, params: dict[str, Any]) -> RunConfig:
         return self.configuration({key: v.first() for key, v in self.space.items()} | params, "--tune")

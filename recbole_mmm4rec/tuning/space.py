@@ -20,11 +20,12 @@ from recbole_mmm4rec.errors import UserError
 from recbole_mmm4rec.host.catalogue import near
 from recbole_mmm4rec.host.config_checks import accepted_types, documented_keys
 from recbole_mmm4rec.host.property_files import properties_path
+from recbole_mmm4rec.training.training_state import OF_SCORES
 
 KINDS = {"choice": 0, "uniform": 2, "loguniform": 2, "quniform": 3}
 """Kind -> how many numbers it takes; a choice takes a list."""
 
-MEASURES = ("metrics", "topk", "valid_metric", "eval_args", "rank_seen")
+MEASURES = ("metrics", "topk", *OF_SCORES)
 """Keys that decide what is measured, and on what."""
 
 MOST_LOG = 700

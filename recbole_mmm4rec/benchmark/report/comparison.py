@@ -139,9 +139,11 @@ def best_validated(runs: list[Run], settings: list[str]) -> str | None:
         here = [run for run in runs if run.dataset == dataset and run.valid_metric in run.valid]
         chosen_by = dict.fromkeys(run.valid_metric for run in here)
         # settings that chose their epochs by different metrics are compared by one that all of them have
-        metric = next((name for name in chosen_by if all(name in run.valid for run in here)), "")
+        metric = next((name for name in chosen_by if all(name in run.valid for run in here)), None)
+        if metric is None:
+            continue
         scores: dict[str, list[float]] = {}
-        for run in here if metric else ():
+        for run in here:
             scores.setdefault(run.setting, []).append(run.valid[metric])
         order = sorted(scores, key=lambda label: fmean(scores[label]), reverse=not smaller_is_better(metric))
         for place, label in enumerate(order):

@@ -64,32 +64,28 @@ def _from_folder(folder: Path, tokens: Mapping[str, str]) -> tuple[dict[str, Pat
                 break
             except UnusablePicture as problem:
                 reasons.setdefault(token, str(problem))
-    _tell_several({token: paths for token, paths in matches.files.items() if len(paths) > 1}, folder)
-    _tell_folders(good, folder, tokens)
+    _tell(
+        "several pictures in the folder; the first that can be read is taken",
+        {token: paths for token, paths in matches.files.items() if len(paths) > 1},
+        folder,
+    )
+    _tell(
+        "a picture in a folder that is called as another item; pictures are called as their items, "
+        "their folders do not matter",
+        {token: [path] for token, path in good.items() if _is_in_another(token, path, folder, tokens)},
+        folder,
+    )
     return good, reasons
 
 
-def _tell_several(matches: Mapping[str, list[Path]], folder: Path) -> None:
+def _is_in_another(token: str, path: Path, folder: Path, tokens: Mapping[str, str]) -> bool:
+    """Whether this is ``1/2.jpg`` of ``2``, and ``1`` is an item, too, whose second picture it may be."""
+    other = composed(path.parent.name)
+    return path.parent != folder and composed(path.stem) == token != other and other in tokens
+
+
+def _tell(what: str, matches: Mapping[str, list[Path]], folder: Path) -> None:
+    """Tell what items have, with the first of them and some of its pictures."""
     for token, paths in list(matches.items())[:1]:
         names = ", ".join(str(path.relative_to(folder)) for path in paths[:3])
-        LOGGER.warning(
-            "%s several pictures in the folder; the first that can be read is taken (%s: %s)",
-            counted(len(matches), "item has", "items have"), token, names,
-        )  # fmt: skip
-
-
-def _tell_folders(good: Mapping[str, Path], folder: Path, tokens: Mapping[str, str]) -> None:
-    """Tell of ``2`` with the picture ``1/2.jpg`` where ``1`` is an item, too: it may be that one's second."""
-    odd = {
-        token: path.relative_to(folder)
-        for token, path in good.items()
-        if composed(path.stem) == token != (other := composed(path.parent.name))
-        and other in tokens
-        and path.parent != folder
-    }
-    for token, path in list(odd.items())[:1]:
-        LOGGER.warning(
-            "%s a picture in a folder that is called as another item; pictures are called as their items, "
-            "their folders do not matter (%s: %s)",
-            counted(len(odd), "item has", "items have"), token, path,
-        )  # fmt: skip
+        LOGGER.warning("%s %s (%s: %s)", counted(len(matches), "item has", "items have"), what, token, names)

@@ -6,6 +6,8 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,6 +16,7 @@ from recbole_mmm4rec.errors import UserError
 ENDINGS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff")
 AMBIGUOUS = "only files that differ in upper and lower case, and more than one item or file fits"
 _LONGEST = 200
+_STEM = attrgetter("stem")
 
 
 @dataclass(frozen=True)
@@ -37,15 +40,15 @@ def file_stem(token: str) -> str:
 def find_pictures(folder: Path, tokens: Iterable[str]) -> Matches:
     """Find the pictures in ``folder`` and the folders in it that are called as the tokens.
 
-    A picture is called as an item by its path in ``folder`` without the ending or, where that is no item's,
-    by its name; accents may be written in either form of Unicode. A name that differs in upper and lower case
-    counts where it is nobody else's and fits one item only.
+    A picture is called as an item by its path in ``folder`` without the ending or, where no item is called
+    so, by its name; accents may be written in either form of Unicode. A name that differs in upper and lower
+    case counts where it is nobody else's and fits one item only.
     """
     paths = sorted(_pictures(folder), key=lambda path: (len(path.parts), path))
     files = _exact(paths, folder, tokens)
     taken = {path for found in files.values() for path in found}
     rest = [path for path in paths if path not in taken]
-    loose = _index(rest, _folded, _stem, lambda path: _inside(path, folder))
+    loose = _index(rest, _folded, _STEM, partial(_inside, folder))
     near = {
         token: found for token in tokens if token not in files and (found := _look_up(loose, token, _folded))
     }
@@ -97,10 +100,10 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 def _exact(paths: Sequence[Path], folder: Path, tokens: Iterable[str]) -> dict[str, list[Path]]:
     """Token -> pictures called so; one whose path is an item's is not that of an item with its name."""
-    by_path = _index(paths, composed, lambda path: _inside(path, folder))
+    by_path = _index(paths, composed, partial(_inside, folder))
     files = {token: found for token in tokens if (found := _look_up(by_path, token, composed))}
     taken = {path for found in files.values() for path in found}
-    by_name = _index([path for path in paths if path not in taken], composed, _stem)
+    by_name = _index([path for path in paths if path not in taken], composed, _STEM)
     for token in tokens:
         if found := _look_up(by_name, token, composed):
             files[token] = [*files.get(token, ()), *found]
@@ -118,11 +121,7 @@ def _index(
     return index
 
 
-def _stem(path: Path) -> str:
-    return path.stem
-
-
-def _inside(path: Path, folder: Path) -> str:
+def _inside(folder: Path, path: Path) -> str:
     return path.relative_to(folder).with_suffix("").as_posix()
 
 
